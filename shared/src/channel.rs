@@ -1,0 +1,109 @@
+//! A connected account: what an operator set, without its secrets.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::message::ChannelId;
+use crate::moment::Moment;
+
+/// The settings of a channel that are no secret. Kept in `control`, cached for
+/// [`CACHED`] by every process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channel {
+    /// Its id.
+    pub id: ChannelId,
+    /// What people call it, up to 40 characters.
+    pub name: String,
+    /// WeChat's id of the account; it never changes.
+    pub app_id: String,
+    /// The account's original id (`gh_…`); it never changes.
+    pub original_id: String,
+    /// Which check the callback applies.
+    pub mode: CallbackMode,
+    /// Pushes are accepted and journalled, both lanes are held.
+    pub suspended: bool,
+    /// When it was last resumed: what waited is not older than that for the
+    /// purpose of giving up.
+    #[serde(default)]
+    pub resumed: Option<Moment>,
+    /// It is being deleted: its lanes end and its bodies are removed.
+    #[serde(default)]
+    pub deleted: bool,
+    /// Where WeChat's API is.
+    pub api_base: String,
+    /// Which of WeChat's two token calls is used.
+    pub token_call: TokenCall,
+    /// The pause between the parts of one answer, in milliseconds (0 to 2000).
+    pub part_pause_ms: u32,
+    /// How long an ended entry is kept, in days (3 to 3650).
+    pub retention_days: u32,
+    /// Where its agents work.
+    pub desk: DeskSettings,
+    /// Raised by every change; a change on a stale copy is refused.
+    pub revision: u64,
+}
+
+/// How long a process may use what it read of a channel.
+pub const CACHED: Duration = Duration::from_mins(1);
+
+impl Channel {
+    /// How long an ended entry is kept.
+    #[must_use]
+    pub fn retention(&self) -> Duration {
+        Duration::from_hours(24 * u64::from(self.retention_days))
+    }
+
+    /// The pause between the parts of one answer.
+    #[must_use]
+    pub fn part_pause(&self) -> Duration {
+        Duration::from_millis(self.part_pause_ms.into())
+    }
+}
+
+/// Which check the callback applies. The channel decides, never the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallbackMode {
+    /// `signature` over the query; the body is what it says it is.
+    Plain,
+    /// As secure; the body also has plain fields, which nobody reads.
+    Compatible,
+    /// `msg_signature` over the envelope, and decryption.
+    Secure,
+}
+
+/// Which of WeChat's two token calls a channel uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenCall {
+    /// `stable_token`: asks again give the same token.
+    #[default]
+    Stable,
+    /// `token`: every call makes a new one and ends the last.
+    Classic,
+}
+
+/// Where a channel's agents work, without the secrets of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "kind")]
+pub enum DeskSettings {
+    /// Our own inbox.
+    Inbox,
+    /// Somebody's server that speaks Standard Webhooks.
+    Webhook {
+        /// Where it listens.
+        url: String,
+    },
+}
+
+impl DeskSettings {
+    /// The word for the kind of desk.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Inbox => "inbox",
+            Self::Webhook { .. } => "webhook",
+        }
+    }
+}
