@@ -1,0 +1,110 @@
+//! What WeChat's error codes mean for an answer on its way: one table.
+//!
+//! Codes: <https://developers.weixin.qq.com/doc/offiaccount/Getting_Started/Global_Return_Code.html>
+
+use std::time::Duration;
+
+use crate::delivery::Failure;
+use crate::reason::Reason;
+
+/// What a code of `message/custom/send` means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// WeChat took it.
+    Taken,
+    /// WeChat is busy: it says so itself, so nothing was lost.
+    Busy,
+    /// The token is not good: get another and try once more.
+    Token,
+    /// The window is used up.
+    WindowFull,
+    /// It failed.
+    Failed(Failure),
+}
+
+/// The table.
+#[must_use]
+pub fn meaning(code: i64) -> Meaning {
+    let never = |reason| Meaning::Failed(Failure::never(reason));
+    let after = |span, reason| Meaning::Failed(Failure::after(span, reason));
+    match code {
+        0 => Meaning::Taken,
+        -1 => Meaning::Busy,
+        40001 | 40014 | 42001 | 41001 => Meaning::Token,
+        45047 => Meaning::WindowFull,
+        45015 => never(Reason::WindowClosed),
+        43004 | 50005 => never(Reason::Unfollowed),
+        43019 | 48002 | 43101 => never(Reason::Blocked),
+        50002 | 70000 => never(Reason::Restricted),
+        40003 => never(Reason::WrongAccount),
+        // The day's quota comes back at midnight in China; an hour is soon enough.
+        45009 => after(Duration::from_hours(1), Reason::QuotaUsedUp),
+        45011 => after(Duration::from_mins(1), Reason::QuotaUsedUp),
+        48001 | 48004 | 48005 | 48006 | 50004 | 50007 => never(Reason::Unauthorized),
+        40164 | 89503 | 89506 | 89507 | 89501 => after(Duration::from_mins(5), Reason::NoToken),
+        44004 => never(Reason::Empty),
+        40004..=40011 | 40200 | 45001..=45008 | 45098 => never(Reason::ContentRefused),
+        40033 | 45072 | 47001 => never(Reason::Defect),
+        _ => never(Reason::Refused),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_of_the_reference_has_its_row() {
+        let never = |reason| Meaning::Failed(Failure::never(reason));
+        let after =
+            |minutes, reason| Meaning::Failed(Failure::after(Duration::from_mins(minutes), reason));
+        for (code, expected) in [
+            (0, Meaning::Taken),
+            (-1, Meaning::Busy),
+            (40001, Meaning::Token),
+            (40014, Meaning::Token),
+            (42001, Meaning::Token),
+            (41001, Meaning::Token),
+            (40003, never(Reason::WrongAccount)),
+            (40004, never(Reason::ContentRefused)),
+            (40005, never(Reason::ContentRefused)),
+            (40006, never(Reason::ContentRefused)),
+            (40007, never(Reason::ContentRefused)),
+            (40008, never(Reason::ContentRefused)),
+            (40009, never(Reason::ContentRefused)),
+            (40010, never(Reason::ContentRefused)),
+            (40011, never(Reason::ContentRefused)),
+            (40033, never(Reason::Defect)),
+            (40164, after(5, Reason::NoToken)),
+            (40200, never(Reason::ContentRefused)),
+            (43004, never(Reason::Unfollowed)),
+            (43019, never(Reason::Blocked)),
+            (43101, never(Reason::Blocked)),
+            (44004, never(Reason::Empty)),
+            (45001, never(Reason::ContentRefused)),
+            (45002, never(Reason::ContentRefused)),
+            (45003, never(Reason::ContentRefused)),
+            (45007, never(Reason::ContentRefused)),
+            (45008, never(Reason::ContentRefused)),
+            (45009, after(60, Reason::QuotaUsedUp)),
+            (45011, after(1, Reason::QuotaUsedUp)),
+            (45015, never(Reason::WindowClosed)),
+            (45047, Meaning::WindowFull),
+            (45072, never(Reason::Defect)),
+            (45098, never(Reason::ContentRefused)),
+            (47001, never(Reason::Defect)),
+            (48001, never(Reason::Unauthorized)),
+            (48002, never(Reason::Blocked)),
+            (48004, never(Reason::Unauthorized)),
+            (48005, never(Reason::Unauthorized)),
+            (48006, never(Reason::Unauthorized)),
+            (50002, never(Reason::Restricted)),
+            (50005, never(Reason::Unfollowed)),
+            (70000, never(Reason::Restricted)),
+            (65400, never(Reason::Refused)),
+            (99999, never(Reason::Refused)),
+        ] {
+            assert_eq!(meaning(code), expected, "{code}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! WeChat's protocol: the callback, its envelopes and pushes, and the calls
+//! that we make.
+//!
+//! Invariant: nothing here knows the store or a desk.
+//! Protocol: <https://developers.weixin.qq.com/doc/offiaccount/>
+
+pub mod api;
+pub mod callback;
+pub mod codes;
+pub mod crypto;
+pub mod push;
+pub mod split;
