@@ -1,0 +1,291 @@
+//! The control table: channels and what belongs to them. It has no stream, so
+//! that a token never reaches a stream's image.
+
+use aws_sdk_dynamodb::types::{Delete, Put, ReturnConsumedCapacity, TransactWriteItem};
+
+use super::row::{Read, Row, n, s};
+use super::{Side, Store, StoreError, unavailable};
+use crate::channel::Channel;
+use crate::message::ChannelId;
+use crate::moment::Moment;
+
+/// What became of an attempt to create a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It is there.
+    New,
+    /// Its id is taken.
+    IdTaken,
+    /// The account is connected already, by its app id or its original id.
+    AccountTaken,
+}
+
+pub(super) fn channel_pk(channel: &ChannelId) -> String {
+    format!("CH#{channel}")
+}
+
+fn config_row(channel: &Channel) -> Result<Row, StoreError> {
+    let json = serde_json::to_string(channel).map_err(|_| StoreError::Unreadable("c"))?;
+    Ok(Row::from([
+        ("pk".to_owned(), s(channel_pk(&channel.id))),
+        ("sk".to_owned(), s("CFG")),
+        ("v".to_owned(), n(1)),
+        ("rev".to_owned(), n(channel.revision)),
+        ("c".to_owned(), s(json)),
+    ]))
+}
+
+fn read_config(row: &Row) -> Result<Channel, StoreError> {
+    serde_json::from_str(row.need("c")?).map_err(|_| StoreError::Unreadable("c"))
+}
+
+impl Store {
+    /// Creates a channel and takes its app id and original id for it, in one
+    /// transaction: an account cannot be connected twice.
+    pub async fn create_channel(&self, channel: &Channel) -> Result<Created, StoreError> {
+        let unique = |pk: String, sk: String, mut row: Row| {
+            row.insert("pk".to_owned(), s(pk));
+            row.insert("sk".to_owned(), s(sk));
+            row.insert("ch".to_owned(), s(channel.id.as_str()));
+            row
+        };
+        let id = channel.id.as_str().to_owned();
+        let rows = [
+            config_row(channel)?,
+            unique("CHANNELS".to_owned(), id, Row::new()),
+            unique(
+                format!("APP#{}", channel.app_id),
+                "#".to_owned(),
+                Row::new(),
+            ),
+            unique(
+                format!("GH#{}", channel.original_id),
+                "#".to_owned(),
+                Row::new(),
+            ),
+        ];
+        let mut call = self
+            .client
+            .transact_write_items()
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        for row in rows {
+            let put = Put::builder()
+                .table_name(&self.control)
+                .set_item(Some(row))
+                .condition_expression("attribute_not_exists(pk)")
+                .build()
+                .map_err(|_| StoreError::Unreadable("c"))?;
+            call = call.transact_items(TransactWriteItem::builder().put(put).build());
+        }
+        match call.send().await {
+            Ok(_) => Ok(Created::New),
+            Err(error) => match failed_conditions(&error).as_slice() {
+                [id, list, ..] if *id || *list => Ok(Created::IdTaken),
+                failed if failed.contains(&true) => Ok(Created::AccountTaken),
+                _ => Err(unavailable("TransactWriteItems channel")(error)),
+            },
+        }
+    }
+
+    /// Changes a channel, if it is still as `channel.revision - 1` left it.
+    pub async fn update_channel(&self, channel: &Channel) -> Result<bool, StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.control)
+            .set_item(Some(config_row(channel)?))
+            .condition_expression("attribute_exists(pk) AND rev = :rev")
+            .expression_attribute_values(":rev", n(channel.revision.saturating_sub(1)))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        let put = self.held("PutItem channel", put)?;
+        if let Some(put) = &put {
+            self.count(Side::Write, put.consumed_capacity());
+        }
+        Ok(put.is_some())
+    }
+
+    /// Marks a channel deleted and lets its account go.
+    pub async fn retire_channel(&self, channel: &Channel) -> Result<bool, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.control)
+            .set_item(Some(config_row(channel)?))
+            .condition_expression("attribute_exists(pk) AND rev = :rev")
+            .expression_attribute_values(":rev", n(channel.revision.saturating_sub(1)))
+            .build()
+            .map_err(|_| StoreError::Unreadable("c"))?;
+        let mut call = self
+            .client
+            .transact_write_items()
+            .transact_items(TransactWriteItem::builder().put(put).build());
+        for pk in [
+            format!("APP#{}", channel.app_id),
+            format!("GH#{}", channel.original_id),
+        ] {
+            let delete = Delete::builder()
+                .table_name(&self.control)
+                .key("pk", s(pk))
+                .key("sk", s("#"))
+                .condition_expression("attribute_not_exists(pk) OR ch = :ch")
+                .expression_attribute_values(":ch", s(channel.id.as_str()))
+                .build()
+                .map_err(|_| StoreError::Unreadable("c"))?;
+            call = call.transact_items(TransactWriteItem::builder().delete(delete).build());
+        }
+        match call.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if failed_conditions(&error).contains(&true) => Ok(false),
+            Err(error) => Err(unavailable("TransactWriteItems retire")(error)),
+        }
+    }
+
+    /// Removes the last rows of a deleted channel.
+    pub async fn forget_channel(&self, channel: &ChannelId) -> Result<(), StoreError> {
+        for (pk, sk) in [
+            (channel_pk(channel), "TOK"),
+            (channel_pk(channel), "BRK"),
+            ("CHANNELS".to_owned(), channel.as_str()),
+            (channel_pk(channel), "CFG"),
+        ] {
+            self.client
+                .delete_item()
+                .table_name(&self.control)
+                .key("pk", s(pk))
+                .key("sk", s(sk))
+                .send()
+                .await
+                .map_err(unavailable("DeleteItem channel"))?;
+        }
+        Ok(())
+    }
+
+    /// Reads a channel. Strongly consistent.
+    pub async fn channel(&self, id: &ChannelId) -> Result<Option<Channel>, StoreError> {
+        let got = self
+            .client
+            .get_item()
+            .table_name(&self.control)
+            .key("pk", s(channel_pk(id)))
+            .key("sk", s("CFG"))
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(unavailable("GetItem channel"))?;
+        self.count(Side::Read, got.consumed_capacity());
+        got.item.as_ref().map(read_config).transpose()
+    }
+
+    /// The ids of all channels, those being deleted included.
+    pub async fn channel_ids(&self) -> Result<Vec<ChannelId>, StoreError> {
+        let mut ids = Vec::new();
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.control)
+                .key_condition_expression("pk = :pk")
+                .expression_attribute_values(":pk", s("CHANNELS"))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await
+                .map_err(unavailable("Query channels"))?;
+            self.count(Side::Read, page.consumed_capacity());
+            for row in page.items.unwrap_or_default() {
+                ids.extend(ChannelId::parse(row.need("sk")?));
+            }
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(ids);
+            }
+        }
+    }
+
+    /// When the breaker of a channel's desk opened and when it was last probed;
+    /// `None` while it is closed.
+    pub async fn breaker(&self, channel: &ChannelId) -> Result<Option<Moment>, StoreError> {
+        let got = self
+            .client
+            .get_item()
+            .table_name(&self.control)
+            .key("pk", s(channel_pk(channel)))
+            .key("sk", s("BRK"))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(unavailable("GetItem breaker"))?;
+        self.count(Side::Read, got.consumed_capacity());
+        got.item.map(|row| row.moment("pr")).transpose()
+    }
+
+    /// Opens the breaker, or notes a probe.
+    pub async fn open_breaker(&self, channel: &ChannelId, now: Moment) -> Result<(), StoreError> {
+        self.client
+            .put_item()
+            .table_name(&self.control)
+            .item("pk", s(channel_pk(channel)))
+            .item("sk", s("BRK"))
+            .item("pr", n(now.millis()))
+            .send()
+            .await
+            .map_err(unavailable("PutItem breaker"))?;
+        Ok(())
+    }
+
+    /// Takes the minute's probe of an open breaker: one worker gets it.
+    pub async fn take_probe(
+        &self,
+        channel: &ChannelId,
+        seen: Moment,
+        now: Moment,
+    ) -> Result<bool, StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.control)
+            .key("pk", s(channel_pk(channel)))
+            .key("sk", s("BRK"))
+            .update_expression("SET pr = :now")
+            .condition_expression("attribute_exists(pk) AND pr = :seen")
+            .expression_attribute_values(":now", n(now.millis()))
+            .expression_attribute_values(":seen", n(seen.millis()))
+            .send()
+            .await;
+        Ok(self.held("UpdateItem probe", update)?.is_some())
+    }
+
+    /// Closes the breaker.
+    pub async fn close_breaker(&self, channel: &ChannelId) -> Result<(), StoreError> {
+        self.client
+            .delete_item()
+            .table_name(&self.control)
+            .key("pk", s(channel_pk(channel)))
+            .key("sk", s("BRK"))
+            .send()
+            .await
+            .map_err(unavailable("DeleteItem breaker"))?;
+        Ok(())
+    }
+}
+
+/// Which conditions of a transaction did not hold, in its order; empty if it
+/// failed for another reason.
+fn failed_conditions(
+    error: &aws_sdk_dynamodb::error::SdkError<
+        aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError,
+    >,
+) -> Vec<bool> {
+    use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError as Kind;
+    match error.as_service_error() {
+        Some(Kind::TransactionCanceledException(cancelled)) => cancelled
+            .cancellation_reasons()
+            .iter()
+            .map(|reason| reason.code() == Some("ConditionalCheckFailed"))
+            .collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,403 @@
+//! The conversation row, changed attribute by attribute.
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
+use serde::{Deserialize, Serialize};
+
+use super::row::{Read, Row, n, s};
+use super::{Side, Store, StoreError, unavailable};
+use crate::conversation::{Conversation, Session};
+use crate::journal::ConversationKey;
+use crate::message::{ChannelId, CustomerId, Kind, OpenId};
+use crate::moment::Moment;
+
+/// The customer id of a conversation that may have begun elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// We began it.
+    New,
+    /// Another run was first: this is the conversation.
+    Theirs(Box<Conversation>),
+}
+
+/// What became of an attempt to open a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// It is open.
+    Open,
+    /// Another one is open.
+    Another(Session),
+    /// This very session has ended already.
+    Ended,
+}
+
+/// What the list of conversations shows of the last message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snippet {
+    /// Whether an agent said it.
+    #[serde(rename = "o", default)]
+    pub outbound: bool,
+    /// Its kind.
+    #[serde(rename = "k")]
+    pub kind: Kind,
+    /// Its first words.
+    #[serde(rename = "t")]
+    pub text: String,
+    /// When it was said.
+    #[serde(rename = "a")]
+    pub time: Moment,
+}
+
+/// Reads a conversation's row.
+pub(super) fn read(row: &Row) -> Result<Conversation, StoreError> {
+    let session = match (row.text("ses"), row.number("so")) {
+        (Some(id), Some(opened)) => Some(Session {
+            id: id.to_owned(),
+            opened: Moment::from_millis(opened),
+            told: row.flag("tol"),
+        }),
+        _ => None,
+    };
+    Ok(Conversation {
+        channel: super::entries::channel(row)?,
+        customer: CustomerId::new(row.need("cid")?),
+        open_id: OpenId::new(row.need("oid")?),
+        linked: row.flag("lk"),
+        session,
+        read_up_to: row.text("rd").map(str::to_owned),
+        active: row.moment("act")?,
+    })
+}
+
+/// Reads what the list shows of a conversation's last message.
+pub(super) fn snippet(row: &Row) -> Option<Snippet> {
+    serde_json::from_str(row.text("lm")?).ok()
+}
+
+/// The partition of the index `board` that lists a channel's conversations.
+pub(super) fn board_partition(channel: &ChannelId, open: bool, shard: u8) -> String {
+    let side = if open { "open" } else { "closed" };
+    format!("{channel}#{side}#{shard}")
+}
+
+/// The place of a conversation in `board`: by last activity, made unique.
+pub(super) fn board_place(at: &ConversationKey, active: Moment) -> String {
+    format!("{:013}#{}", active.millis().max(0), at.as_str())
+}
+
+impl Store {
+    /// Begins a conversation, unless another run has.
+    pub async fn begin(
+        &self,
+        at: &ConversationKey,
+        new: &Conversation,
+    ) -> Result<Found, StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.messages)
+            .item("pk", s(at.as_str()))
+            .item("sk", s("J"))
+            .item("v", n(1))
+            .item("ch", s(new.channel.as_str()))
+            .item("cid", s(new.customer.expose()))
+            .item("oid", s(new.open_id.expose()))
+            .item("act", n(new.active.millis()))
+            .item("bp", s(board_partition(&new.channel, false, at.shard())))
+            .item("bt", s(board_place(at, new.active)))
+            .condition_expression("attribute_not_exists(pk)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        match put {
+            Ok(put) => {
+                self.count(Side::Write, put.consumed_capacity());
+                Ok(Found::New)
+            }
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                    self.count_units(Side::Write, 1.0);
+                    let row = failed.item().ok_or(StoreError::Unreadable("cid"))?;
+                    Ok(Found::Theirs(Box::new(read(row)?)))
+                }
+                _ => Err(unavailable("PutItem conversation")(error)),
+            },
+        }
+    }
+
+    /// Writes the way back from the customer id, then notes that it is there.
+    pub async fn link(
+        &self,
+        at: &ConversationKey,
+        customer: &CustomerId,
+        channel: &ChannelId,
+    ) -> Result<(), StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.messages)
+            .item("pk", s(format!("X#{}", customer.expose())))
+            .item("sk", s("#"))
+            .item("u", s(at.as_str()))
+            .item("ch", s(channel.as_str()))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(unavailable("PutItem link"))?;
+        self.count(Side::Write, put.consumed_capacity());
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s("J"))
+            .update_expression("SET lk = :true")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(
+                ":true",
+                aws_sdk_dynamodb::types::AttributeValue::Bool(true),
+            )
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        if let Some(update) = self.held("UpdateItem link", update)? {
+            self.count(Side::Write, update.consumed_capacity());
+        }
+        Ok(())
+    }
+
+    /// Finds a customer's conversation and its channel. Asks again with a
+    /// strong read before it says that there is none.
+    pub async fn find(
+        &self,
+        customer: &CustomerId,
+    ) -> Result<Option<(ConversationKey, ChannelId)>, StoreError> {
+        for strong in [false, true] {
+            let got = self
+                .client
+                .get_item()
+                .table_name(&self.messages)
+                .key("pk", s(format!("X#{}", customer.expose())))
+                .key("sk", s("#"))
+                .consistent_read(strong)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await
+                .map_err(unavailable("GetItem link"))?;
+            self.count(Side::Read, got.consumed_capacity());
+            if let Some(row) = got.item {
+                let at =
+                    ConversationKey::parse(row.need("u")?).ok_or(StoreError::Unreadable("u"))?;
+                return Ok(Some((at, super::entries::channel(&row)?)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads a conversation. Strongly consistent.
+    pub async fn conversation(
+        &self,
+        at: &ConversationKey,
+    ) -> Result<Option<(Conversation, Option<Snippet>)>, StoreError> {
+        let got = self
+            .client
+            .get_item()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s("J"))
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(unavailable("GetItem conversation"))?;
+        self.count(Side::Read, got.consumed_capacity());
+        got.item
+            .map(|row| Ok((read(&row)?, snippet(&row))))
+            .transpose()
+    }
+
+    /// Opens a session, unless another one is open or this one has ended.
+    pub async fn open_session(
+        &self,
+        at: &ConversationKey,
+        channel: &ChannelId,
+        session: &Session,
+        now: Moment,
+    ) -> Result<Opened, StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s("J"))
+            .update_expression("SET ses = :ses, so = :so, act = :now, bp = :bp, bt = :bt REMOVE tol")
+            .condition_expression(
+                "attribute_exists(pk) AND attribute_not_exists(ses) AND (attribute_not_exists(ls) OR ls <> :ses)",
+            )
+            .expression_attribute_values(":ses", s(&session.id))
+            .expression_attribute_values(":so", n(session.opened.millis()))
+            .expression_attribute_values(":now", n(now.millis()))
+            .expression_attribute_values(":bp", s(board_partition(channel, true, at.shard())))
+            .expression_attribute_values(":bt", s(board_place(at, now)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        match update {
+            Ok(update) => {
+                self.count(Side::Write, update.consumed_capacity());
+                Ok(Opened::Open)
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    self.count_units(Side::Write, 1.0);
+                    match failed.item().map(read).transpose()?.and_then(|c| c.session) {
+                        Some(open) if open.id == session.id => Ok(Opened::Open),
+                        Some(open) => Ok(Opened::Another(open)),
+                        None => Ok(Opened::Ended),
+                    }
+                }
+                _ => Err(unavailable("UpdateItem open")(error)),
+            },
+        }
+    }
+
+    /// Notes that the desk has taken the news of a session.
+    pub async fn told(&self, at: &ConversationKey, session: &str) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s("J"))
+            .update_expression("SET tol = :true")
+            .condition_expression("attribute_exists(pk) AND ses = :ses")
+            .expression_attribute_values(
+                ":true",
+                aws_sdk_dynamodb::types::AttributeValue::Bool(true),
+            )
+            .expression_attribute_values(":ses", s(session))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        if let Some(update) = self.held("UpdateItem told", update)? {
+            self.count(Side::Write, update.consumed_capacity());
+        }
+        Ok(())
+    }
+
+    /// Brings a conversation to the top of the list with its last message. If
+    /// `session` is given, only while that session is open; says whether it was.
+    pub async fn touch(
+        &self,
+        at: &ConversationKey,
+        channel: &ChannelId,
+        session: Option<&str>,
+        snippet: &Snippet,
+        now: Moment,
+    ) -> Result<bool, StoreError> {
+        let last = serde_json::to_string(snippet).map_err(|_| StoreError::Unreadable("lm"))?;
+        let mut call = self
+            .client
+            .update_item()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s("J"))
+            .expression_attribute_values(":now", n(now.millis()))
+            .expression_attribute_values(":lm", s(last))
+            .expression_attribute_values(":bt", s(board_place(at, now)))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        if let Some(session) = session {
+            call = call
+                .update_expression("SET act = :now, lm = :lm, bt = :bt, bp = :bp")
+                .condition_expression("attribute_exists(pk) AND ses = :ses")
+                .expression_attribute_values(":bp", s(board_partition(channel, true, at.shard())))
+                .expression_attribute_values(":ses", s(session));
+        } else {
+            call = call
+                .update_expression("SET act = :now, lm = :lm, bt = :bt")
+                .condition_expression("attribute_exists(pk)");
+        }
+        let update = self.held("UpdateItem touch", call.send().await)?;
+        if let Some(update) = &update {
+            self.count(Side::Write, update.consumed_capacity());
+        }
+        Ok(update.is_some())
+    }
+
+    /// Moves a conversation up the list without another last message: the state
+    /// of an answer changed.
+    pub async fn stir(&self, at: &ConversationKey, now: Moment) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s("J"))
+            .update_expression("SET act = :now, bt = :bt")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":now", n(now.millis()))
+            .expression_attribute_values(":bt", s(board_place(at, now)))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        if let Some(update) = self.held("UpdateItem stir", update)? {
+            self.count(Side::Write, update.consumed_capacity());
+        }
+        Ok(())
+    }
+
+    /// Closes a session, if it is still the open one.
+    pub async fn close_session(
+        &self,
+        at: &ConversationKey,
+        channel: &ChannelId,
+        session: &str,
+        now: Moment,
+    ) -> Result<bool, StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s("J"))
+            .update_expression("SET ls = :ses, act = :now, bp = :bp, bt = :bt REMOVE ses, so, tol")
+            .condition_expression("attribute_exists(pk) AND ses = :ses")
+            .expression_attribute_values(":ses", s(session))
+            .expression_attribute_values(":now", n(now.millis()))
+            .expression_attribute_values(":bp", s(board_partition(channel, false, at.shard())))
+            .expression_attribute_values(":bt", s(board_place(at, now)))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        let update = self.held("UpdateItem close", update)?;
+        if let Some(update) = &update {
+            self.count(Side::Write, update.consumed_capacity());
+        }
+        Ok(update.is_some())
+    }
+
+    /// Notes what agents have read; never backwards.
+    pub async fn read_up_to(&self, at: &ConversationKey, key: &str) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s("J"))
+            .update_expression("SET rd = :key")
+            .condition_expression(
+                "attribute_exists(pk) AND (attribute_not_exists(rd) OR rd < :key)",
+            )
+            .expression_attribute_values(":key", s(key))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        if let Some(update) = self.held("UpdateItem read", update)? {
+            self.count(Side::Write, update.consumed_capacity());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,647 @@
+//! The journal's entries: put, look, claim, end.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{Put as PutRow, ReturnConsumedCapacity, TransactWriteItem, Update};
+
+use super::row::{Read, Row, b, n, s};
+use super::{Side, Store, StoreError, body, unavailable};
+use crate::conversation::Conversation;
+use crate::journal::{
+    Answer, Claim, Class, ConversationKey, Entry, EntryKey, Lane, Origin, SHARDS, State,
+};
+use crate::lane::Parked;
+use crate::message::{ChannelId, MessageId, OpenId};
+use crate::moment::Moment;
+use crate::reason::Reason;
+
+/// How many rows one look reads at a time.
+const PAGE: i32 = 8;
+
+/// What became of a conditional put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// The row is new.
+    Stored,
+    /// The row was there: this is a repeat.
+    Repeat,
+}
+
+/// What one look at a conversation showed: the conversation, its parked lanes
+/// and its newest inbound entries.
+#[derive(Clone, Debug, Default)]
+pub struct Look {
+    /// The conversation, if it has begun.
+    pub conversation: Option<Conversation>,
+    /// Its lanes that are parked.
+    pub parked: BTreeMap<Lane, Parked>,
+    /// When the open session's timer is due, if it runs.
+    pub timer: Option<Moment>,
+    /// Its newest inbound entries by key.
+    pub entries: BTreeMap<EntryKey, Entry>,
+}
+
+impl Look {
+    /// Whether an entry that has ended was seen: what waits below one is found
+    /// by its own bell or by the walk.
+    #[must_use]
+    pub fn meets_an_ended_entry(&self) -> bool {
+        self.entries.values().any(|entry| entry.state.ended())
+    }
+}
+
+pub(super) fn state_word(state: State) -> &'static str {
+    match state {
+        State::Pending => "p",
+        State::Sending => "s",
+        State::Delivered => "d",
+        State::Dead => "x",
+    }
+}
+
+fn write(at: &ConversationKey, entry: &Entry) -> Result<Row, StoreError> {
+    let mut row = Row::from([
+        ("pk".to_owned(), s(at.as_str())),
+        ("sk".to_owned(), s(entry.key.as_str())),
+        ("v".to_owned(), n(1)),
+        ("st".to_owned(), s(state_word(entry.state))),
+        ("at".to_owned(), n(entry.at.millis())),
+        ("b".to_owned(), b(body::pack(&entry.body)?)),
+        ("ch".to_owned(), s(entry.origin.channel.as_str())),
+    ]);
+    if let Some(open_id) = &entry.origin.open_id {
+        row.insert("oid".to_owned(), s(open_id.expose()));
+    }
+    if let Some(answer) = &entry.answer {
+        row.insert("id".to_owned(), s(answer.message.as_str()));
+        row.insert("n".to_owned(), n(answer.parts));
+    }
+    if let Some(reason) = entry.reason {
+        row.insert("r".to_owned(), s(reason.code()));
+    }
+    Ok(row)
+}
+
+/// Reads an entry's row.
+pub(super) fn read(row: &Row) -> Result<Entry, StoreError> {
+    let key = EntryKey::parse(row.need("sk")?).ok_or(StoreError::Unreadable("sk"))?;
+    let state = match row.need("st")? {
+        "p" => State::Pending,
+        "s" => State::Sending,
+        "d" => State::Delivered,
+        "x" => State::Dead,
+        _ => return Err(StoreError::Unreadable("st")),
+    };
+    let claim = match (row.text("cb"), row.number("cu")) {
+        (Some(by), Some(until)) => Some(Claim {
+            by: by.to_owned(),
+            until: Moment::from_millis(until),
+        }),
+        _ => None,
+    };
+    let answer = match (row.text("id").and_then(MessageId::parse), row.number("n")) {
+        (Some(message), Some(parts)) => Some(Answer { message, parts }),
+        _ => None,
+    };
+    Ok(Entry {
+        key,
+        state,
+        at: row.moment("at")?,
+        redriven: row.number("ra").map(Moment::from_millis),
+        body: body::unpack(row.bytes("b")?)?,
+        origin: Origin {
+            channel: channel(row)?,
+            open_id: row.text("oid").map(OpenId::new),
+        },
+        answer,
+        reason: row.text("r").and_then(Reason::parse),
+        claim,
+        window: row.text("win").and_then(EntryKey::parse),
+        exhausted: row.text("xw").and_then(EntryKey::parse),
+    })
+}
+
+pub(super) fn channel(row: &Row) -> Result<ChannelId, StoreError> {
+    ChannelId::parse(row.need("ch")?).ok_or(StoreError::Unreadable("ch"))
+}
+
+/// Who may end or release an outbound entry.
+#[derive(Clone, Copy, Debug)]
+pub enum Holder<'a> {
+    /// Nobody holds it: it is pending.
+    Nobody,
+    /// The run with this nonce holds it.
+    Run(&'a str),
+}
+
+impl Holder<'_> {
+    fn condition(self) -> &'static str {
+        match self {
+            Self::Nobody => "attribute_exists(pk) AND st = :held",
+            Self::Run(_) => "attribute_exists(pk) AND st = :held AND cb = :by",
+        }
+    }
+
+    fn state(self) -> State {
+        match self {
+            Self::Nobody => State::Pending,
+            Self::Run(_) => State::Sending,
+        }
+    }
+}
+
+impl Store {
+    /// Journals an entry that waits, or that ends as it comes if `expires` is
+    /// given (seconds since 1970).
+    pub async fn put_entry(
+        &self,
+        at: &ConversationKey,
+        entry: &Entry,
+        expires: Option<i64>,
+    ) -> Result<Put, StoreError> {
+        let mut row = write(at, entry)?;
+        if let Some(expires) = expires {
+            row.insert("ttl".to_owned(), n(expires));
+        }
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.messages)
+            .set_item(Some(row))
+            .condition_expression("attribute_not_exists(pk)")
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        Ok(match self.held("PutItem entry", put)? {
+            Some(put) => {
+                self.count(Side::Write, put.consumed_capacity());
+                Put::Stored
+            }
+            None => Put::Repeat,
+        })
+    }
+
+    /// Journals the parts of one answer, all or none.
+    pub async fn put_answer(
+        &self,
+        at: &ConversationKey,
+        parts: &[Entry],
+    ) -> Result<Put, StoreError> {
+        if let [only] = parts {
+            return self.put_entry(at, only, None).await;
+        }
+        let mut call = self
+            .client
+            .transact_write_items()
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        for part in parts {
+            let put = PutRow::builder()
+                .table_name(&self.messages)
+                .set_item(Some(write(at, part)?))
+                .condition_expression("attribute_not_exists(pk)")
+                .build()
+                .map_err(|_| StoreError::Unreadable("b"))?;
+            call = call.transact_items(TransactWriteItem::builder().put(put).build());
+        }
+        match call.send().await {
+            Ok(done) => {
+                for capacity in done.consumed_capacity() {
+                    self.count(Side::Write, Some(capacity));
+                }
+                Ok(Put::Stored)
+            }
+            Err(error) => {
+                let failed = error.as_service_error().is_some_and(condition_failed);
+                if failed {
+                    Ok(Put::Repeat)
+                } else {
+                    Err(unavailable("TransactWriteItems answer")(error))
+                }
+            }
+        }
+    }
+
+    /// Overwrites the customer's last location report, unless a later one is
+    /// there. It is no entry: nobody is told.
+    pub async fn put_location(
+        &self,
+        at: &ConversationKey,
+        entry: &Entry,
+    ) -> Result<(), StoreError> {
+        let mut row = write(at, entry)?;
+        row.insert("sk".to_owned(), s("L"));
+        row.insert("of".to_owned(), s(entry.key.as_str()));
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.messages)
+            .set_item(Some(row))
+            .condition_expression("attribute_not_exists(pk) OR #of <= :of")
+            .expression_attribute_names("#of", "of")
+            .expression_attribute_values(":of", s(entry.key.as_str()))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        if let Some(put) = self.held("PutItem location", put)? {
+            self.count(Side::Write, put.consumed_capacity());
+        }
+        Ok(())
+    }
+
+    /// Reads the conversation and its newest inbound entries, newest first, a
+    /// page at a time until `enough` says so. Strongly consistent.
+    pub async fn look(
+        &self,
+        at: &ConversationKey,
+        enough: impl Fn(&Look) -> bool,
+    ) -> Result<Look, StoreError> {
+        let mut look = Look::default();
+        let mut start = None;
+        loop {
+            let (rows, next) = self.newest(at, "I#", "J~", start).await?;
+            for row in rows {
+                match row.need("sk")? {
+                    "J" => look.conversation = Some(super::conversations::read(&row)?),
+                    "J#session" => look.timer = Some(row.moment("du")?),
+                    sk => match Lane::of_row(sk) {
+                        Some(lane) => {
+                            look.parked.insert(lane, super::lanes::read(&row)?);
+                        }
+                        None => {
+                            let entry = read(&row)?;
+                            look.entries.insert(entry.key.clone(), entry);
+                        }
+                    },
+                }
+            }
+            start = next;
+            if start.is_none() || enough(&look) {
+                return Ok(look);
+            }
+        }
+    }
+
+    /// Reads the newest outbound entries, newest first, a page at a time until
+    /// `enough` says so. Strongly consistent.
+    pub async fn outgoing(
+        &self,
+        at: &ConversationKey,
+        enough: impl Fn(&BTreeMap<EntryKey, Entry>) -> bool,
+    ) -> Result<BTreeMap<EntryKey, Entry>, StoreError> {
+        let mut entries = BTreeMap::new();
+        let mut start = None;
+        loop {
+            let (rows, next) = self.newest(at, "O#", "O~", start).await?;
+            for row in rows {
+                let entry = read(&row)?;
+                entries.insert(entry.key.clone(), entry);
+            }
+            start = next;
+            if start.is_none() || enough(&entries) {
+                return Ok(entries);
+            }
+        }
+    }
+
+    async fn newest(
+        &self,
+        at: &ConversationKey,
+        low: &str,
+        high: &str,
+        start: Option<Row>,
+    ) -> Result<(Vec<Row>, Option<Row>), StoreError> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.messages)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :low AND :high")
+            .expression_attribute_values(":pk", s(at.as_str()))
+            .expression_attribute_values(":low", s(low))
+            .expression_attribute_values(":high", s(high))
+            .scan_index_forward(false)
+            .consistent_read(true)
+            .limit(PAGE)
+            .set_exclusive_start_key(start)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(unavailable("Query newest"))?;
+        self.count(Side::Read, page.consumed_capacity());
+        Ok((
+            page.items.unwrap_or_default(),
+            page.last_evaluated_key.filter(|key| !key.is_empty()),
+        ))
+    }
+
+    /// Reads what waits in a lane from an entry on, earliest first, at most
+    /// about `most`; the flag says whether that was all. Strongly consistent.
+    pub async fn waiting_from(
+        &self,
+        at: &ConversationKey,
+        from: &EntryKey,
+        most: usize,
+    ) -> Result<(BTreeMap<EntryKey, Entry>, bool), StoreError> {
+        let mut entries = BTreeMap::new();
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.messages)
+                .key_condition_expression("pk = :pk AND sk BETWEEN :low AND :high")
+                .filter_expression("st = :p OR st = :s")
+                .expression_attribute_values(":pk", s(at.as_str()))
+                .expression_attribute_values(":low", s(from.as_str()))
+                .expression_attribute_values(":high", s(format!("{}~", &from.lane().prefix())))
+                .expression_attribute_values(":p", s("p"))
+                .expression_attribute_values(":s", s("s"))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await
+                .map_err(unavailable("Query waiting"))?;
+            self.count(Side::Read, page.consumed_capacity());
+            for row in page.items.unwrap_or_default() {
+                let entry = read(&row)?;
+                entries.insert(entry.key.clone(), entry);
+            }
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok((entries, true));
+            }
+            if entries.len() >= most {
+                return Ok((entries, false));
+            }
+        }
+    }
+
+    /// Whether a customer's message is journalled after `key`. Strongly consistent.
+    pub async fn has_later_message(
+        &self,
+        at: &ConversationKey,
+        key: &EntryKey,
+    ) -> Result<bool, StoreError> {
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.messages)
+                .key_condition_expression("pk = :pk AND sk BETWEEN :low AND :high")
+                .projection_expression("sk")
+                .expression_attribute_values(":pk", s(at.as_str()))
+                .expression_attribute_values(":low", s(key.as_str()))
+                .expression_attribute_values(":high", s("I~"))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await
+                .map_err(unavailable("Query later"))?;
+            self.count(Side::Read, page.consumed_capacity());
+            let found = page.items().iter().any(|row| {
+                let class = row
+                    .text("sk")
+                    .and_then(EntryKey::parse)
+                    .and_then(|key| key.class());
+                class == Some(Class::Message)
+            });
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if found || start.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Reads one entry. Strongly consistent.
+    pub async fn entry(
+        &self,
+        at: &ConversationKey,
+        key: &EntryKey,
+    ) -> Result<Option<Entry>, StoreError> {
+        let got = self
+            .client
+            .get_item()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s(key.as_str()))
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(unavailable("GetItem entry"))?;
+        self.count(Side::Read, got.consumed_capacity());
+        got.item.as_ref().map(read).transpose()
+    }
+
+    /// Claims an outbound entry for this run and this window. Says whether it
+    /// is ours; claiming it twice is harmless.
+    pub async fn claim(
+        &self,
+        at: &ConversationKey,
+        key: &EntryKey,
+        claim: &Claim,
+        window: &EntryKey,
+    ) -> Result<bool, StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s(key.as_str()))
+            .update_expression("SET st = :s, cb = :by, cu = :until, win = :win REMOVE r")
+            .condition_expression("attribute_exists(pk) AND (st = :p OR (st = :s AND cb = :by))")
+            .expression_attribute_values(":s", s("s"))
+            .expression_attribute_values(":p", s("p"))
+            .expression_attribute_values(":by", s(&claim.by))
+            .expression_attribute_values(":until", n(claim.until.millis()))
+            .expression_attribute_values(":win", s(window.as_str()))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        let update = self.held("UpdateItem claim", update)?;
+        if let Some(update) = &update {
+            self.count(Side::Write, update.consumed_capacity());
+        }
+        Ok(update.is_some())
+    }
+
+    /// Marks an entry delivered. Says whether it was still the holder's.
+    pub async fn delivered(
+        &self,
+        at: &ConversationKey,
+        key: &EntryKey,
+        holder: Holder<'_>,
+        expires: i64,
+    ) -> Result<bool, StoreError> {
+        let mut call = self
+            .client
+            .update_item()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s(key.as_str()))
+            .update_expression("SET st = :d, #ttl = :ttl REMOVE cb, cu, r")
+            .condition_expression(holder.condition())
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":d", s("d"))
+            .expression_attribute_values(":held", s(state_word(holder.state())))
+            .expression_attribute_values(":ttl", n(expires))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        if let Holder::Run(by) = holder {
+            call = call.expression_attribute_values(":by", s(by));
+        }
+        let update = self.held("UpdateItem delivered", call.send().await)?;
+        if let Some(update) = &update {
+            self.count(Side::Write, update.consumed_capacity());
+        }
+        Ok(update.is_some())
+    }
+
+    /// Marks an entry dead and lists it among the dead. An uncertain one keeps
+    /// its window: it may have used it. Says whether it was still the holder's.
+    pub async fn bury(
+        &self,
+        at: &ConversationKey,
+        entry: &Entry,
+        holder: Holder<'_>,
+        reason: Reason,
+        now: Moment,
+        expires: i64,
+    ) -> Result<bool, StoreError> {
+        let forget = if reason == Reason::Uncertain {
+            ""
+        } else {
+            ", win"
+        };
+        let mut call = self
+            .client
+            .update_item()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s(entry.key.as_str()))
+            .update_expression(format!(
+                "SET st = :x, r = :r, dp = :dp, du = :du, #ttl = :ttl REMOVE cb, cu{forget}"
+            ))
+            .condition_expression(holder.condition())
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":x", s("x"))
+            .expression_attribute_values(":r", s(reason.code()))
+            .expression_attribute_values(":dp", s(dead_partition(&entry.origin.channel)))
+            .expression_attribute_values(":du", n(now.millis()))
+            .expression_attribute_values(":held", s(state_word(holder.state())))
+            .expression_attribute_values(":ttl", n(expires))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        if let Holder::Run(by) = holder {
+            call = call.expression_attribute_values(":by", s(by));
+        }
+        let update = self.held("UpdateItem bury", call.send().await)?;
+        if let Some(update) = &update {
+            self.count(Side::Write, update.consumed_capacity());
+        }
+        Ok(update.is_some())
+    }
+
+    /// Gives an entry back that this run had claimed: it waits again. If
+    /// WeChat said that its window is used up, that is noted.
+    pub async fn release(
+        &self,
+        at: &ConversationKey,
+        key: &EntryKey,
+        by: &str,
+        reason: Reason,
+        exhausted: Option<&EntryKey>,
+    ) -> Result<bool, StoreError> {
+        let set = if exhausted.is_some() {
+            ", xw = :xw"
+        } else {
+            ""
+        };
+        let mut call = self
+            .client
+            .update_item()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s(key.as_str()))
+            .update_expression(format!("SET st = :p, r = :r{set} REMOVE cb, cu, win"))
+            .condition_expression(Holder::Run(by).condition())
+            .expression_attribute_values(":p", s("p"))
+            .expression_attribute_values(":r", s(reason.code()))
+            .expression_attribute_values(":held", s("s"))
+            .expression_attribute_values(":by", s(by))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        if let Some(window) = exhausted {
+            call = call.expression_attribute_values(":xw", s(window.as_str()));
+        }
+        let update = self.held("UpdateItem release", call.send().await)?;
+        if let Some(update) = &update {
+            self.count(Side::Write, update.consumed_capacity());
+        }
+        Ok(update.is_some())
+    }
+
+    /// Makes dead entries wait again, all or none, with a clock that starts
+    /// now. Says whether all of them were dead.
+    pub async fn redrive(
+        &self,
+        at: &ConversationKey,
+        keys: &[EntryKey],
+        now: Moment,
+    ) -> Result<bool, StoreError> {
+        let mut call = self
+            .client
+            .transact_write_items()
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        for key in keys {
+            let update = Update::builder()
+                .table_name(&self.messages)
+                .key("pk", s(at.as_str()))
+                .key("sk", s(key.as_str()))
+                .update_expression("SET st = :p, ra = :now REMOVE #ttl, dp, du, r, win, xw")
+                .condition_expression(
+                    "attribute_exists(pk) AND (st = :x OR (st = :p AND ra = :now))",
+                )
+                .expression_attribute_names("#ttl", "ttl")
+                .expression_attribute_values(":x", s("x"))
+                .expression_attribute_values(":p", s("p"))
+                .expression_attribute_values(":now", n(now.millis()))
+                .build()
+                .map_err(|_| StoreError::Unreadable("sk"))?;
+            call = call.transact_items(TransactWriteItem::builder().update(update).build());
+        }
+        match call.send().await {
+            Ok(done) => {
+                for capacity in done.consumed_capacity() {
+                    self.count(Side::Write, Some(capacity));
+                }
+                Ok(true)
+            }
+            Err(error) if error.as_service_error().is_some_and(condition_failed) => Ok(false),
+            Err(error) => Err(unavailable("TransactWriteItems redrive")(error)),
+        }
+    }
+}
+
+/// Whether a transaction was refused by a condition of ours.
+fn condition_failed(error: &TransactWriteItemsError) -> bool {
+    match error {
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => cancelled
+            .cancellation_reasons()
+            .iter()
+            .any(|reason| reason.code() == Some("ConditionalCheckFailed")),
+        other => other.code() == Some("ConditionalCheckFailedException"),
+    }
+}
+
+/// The partition of the index `due` that lists a channel's dead entries.
+pub(super) fn dead_partition(channel: &ChannelId) -> String {
+    format!("dead#{channel}")
+}
+
+/// The partition of the index `due` that lists a channel's parked lanes and
+/// timers.
+pub(super) fn due_partition(channel: &ChannelId, shard: u8) -> String {
+    format!("{channel}#{}", shard % SHARDS)
+}

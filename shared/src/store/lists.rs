@@ -1,0 +1,423 @@
+//! Lists: what is due, what is on the board, what is dead, what was said, and
+//! the walk over everything that waits.
+
+use aws_sdk_dynamodb::types::{
+    AttributeValue, DeleteRequest, ReturnConsumedCapacity, Select, WriteRequest,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::conversations::{Snippet, board_partition};
+use super::entries::{dead_partition, due_partition};
+use super::row::{Read, Row, n, s};
+use super::{Side, Store, StoreError, unavailable};
+use crate::conversation::Conversation;
+use crate::journal::{ConversationKey, Entry, EntryKey, Lane};
+use crate::message::ChannelId;
+use crate::moment::Moment;
+use crate::reason::Reason;
+
+/// A lane or a timer that is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// A parked lane.
+    Lane {
+        /// The conversation.
+        at: ConversationKey,
+        /// The lane.
+        lane: Lane,
+        /// When it was due.
+        due: Moment,
+        /// Why it is parked.
+        reason: Option<Reason>,
+        /// The earliest entry that may wait.
+        from: Option<EntryKey>,
+    },
+    /// A session's timer.
+    Session {
+        /// The conversation.
+        at: ConversationKey,
+        /// When it was due.
+        due: Moment,
+    },
+}
+
+/// One page of a list and where the next begins.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// Opaque; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// One page of one partition of the board.
+pub type BoardPage = Page<(ConversationKey, String, Conversation, Option<Snippet>)>;
+
+/// A dead entry.
+#[derive(Clone, Debug)]
+pub struct DeadEntry {
+    /// The conversation.
+    pub at: ConversationKey,
+    /// The entry.
+    pub entry: Entry,
+}
+
+/// An entry that waits, as the walk finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The conversation.
+    pub at: ConversationKey,
+    /// The entry.
+    pub key: EntryKey,
+    /// When it was journalled or redriven.
+    pub since: Moment,
+}
+
+impl Store {
+    /// What is due in one partition of a channel, earliest first; without
+    /// inbound lanes if their desk is `down`. Reads an index, so what was just
+    /// written may be missing.
+    pub async fn due(
+        &self,
+        channel: &ChannelId,
+        shard: u8,
+        now: Moment,
+        down: bool,
+        most: i32,
+    ) -> Result<Vec<Due>, StoreError> {
+        let mut start = None;
+        let mut rows = Vec::new();
+        loop {
+            let mut call = self
+                .client
+                .query()
+                .table_name(&self.messages)
+                .index_name("due")
+                .key_condition_expression("dp = :dp AND du <= :now")
+                .expression_attribute_values(":dp", s(due_partition(channel, shard)))
+                .expression_attribute_values(":now", n(now.millis()))
+                .set_exclusive_start_key(start)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total);
+            // Lanes of a desk that is down may be many: they hide nothing else.
+            call = if down {
+                call.filter_expression("sk <> :in")
+                    .expression_attribute_values(":in", s(Lane::In.row()))
+            } else {
+                call.limit(most)
+            };
+            let page = call.send().await.map_err(unavailable("Query due"))?;
+            self.count(Side::Read, page.consumed_capacity());
+            rows.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if !down || start.is_none() {
+                break;
+            }
+        }
+        let mut due = Vec::new();
+        for row in rows {
+            let Some(at) = ConversationKey::parse(row.need("pk")?) else {
+                continue;
+            };
+            let when = row.moment("du")?;
+            match row.need("sk")? {
+                "J#session" => due.push(Due::Session { at, due: when }),
+                sk => {
+                    if let Some(lane) = Lane::of_row(sk) {
+                        due.push(Due::Lane {
+                            at,
+                            lane,
+                            due: when,
+                            reason: row.text("r").and_then(Reason::parse),
+                            from: row.text("fr").and_then(EntryKey::parse),
+                        });
+                    }
+                }
+            }
+        }
+        Ok(due)
+    }
+
+    /// A channel's dead entries, latest first.
+    pub async fn dead(
+        &self,
+        channel: &ChannelId,
+        most: i32,
+        cursor: Option<&str>,
+    ) -> Result<Page<DeadEntry>, StoreError> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.messages)
+            .index_name("due")
+            .key_condition_expression("dp = :dp")
+            .expression_attribute_values(":dp", s(dead_partition(channel)))
+            .scan_index_forward(false)
+            .limit(most)
+            .set_exclusive_start_key(cursor.and_then(read_cursor))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(unavailable("Query dead"))?;
+        self.count(Side::Read, page.consumed_capacity());
+        let mut rows = Vec::new();
+        for key in page.items.unwrap_or_default() {
+            let (Some(at), Some(sk)) = (
+                key.text("pk").and_then(ConversationKey::parse),
+                key.text("sk").and_then(EntryKey::parse),
+            ) else {
+                continue;
+            };
+            if let Some(entry) = self.entry(&at, &sk).await? {
+                rows.push(DeadEntry { at, entry });
+            }
+        }
+        Ok(Page {
+            rows,
+            next: page.last_evaluated_key.as_ref().and_then(write_cursor),
+        })
+    }
+
+    /// How many dead entries a channel has, counted up to a page of the index.
+    pub async fn count_dead(&self, channel: &ChannelId) -> Result<i32, StoreError> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.messages)
+            .index_name("due")
+            .key_condition_expression("dp = :dp")
+            .expression_attribute_values(":dp", s(dead_partition(channel)))
+            .select(Select::Count)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(unavailable("Query dead count"))?;
+        self.count(Side::Read, page.consumed_capacity());
+        Ok(page.count)
+    }
+
+    /// One partition of the board, latest first, from before `place` on; or
+    /// only what is not before `since`.
+    pub async fn board(
+        &self,
+        channel: &ChannelId,
+        open: bool,
+        shard: u8,
+        before: Option<&str>,
+        since: Option<Moment>,
+        most: i32,
+    ) -> Result<BoardPage, StoreError> {
+        let low = format!("{:013}", since.map_or(0, Moment::millis).max(0));
+        let high = before.unwrap_or("~").to_owned();
+        let page = self
+            .client
+            .query()
+            .table_name(&self.messages)
+            .index_name("board")
+            .key_condition_expression("bp = :bp AND bt BETWEEN :low AND :high")
+            .expression_attribute_values(":bp", s(board_partition(channel, open, shard)))
+            .expression_attribute_values(":low", s(low))
+            .expression_attribute_values(":high", s(high))
+            .scan_index_forward(false)
+            .limit(most)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(unavailable("Query board"))?;
+        self.count(Side::Read, page.consumed_capacity());
+        let mut rows = Vec::new();
+        for row in page.items.unwrap_or_default() {
+            let Some(at) = row.text("pk").and_then(ConversationKey::parse) else {
+                continue;
+            };
+            let place = row.need("bt")?.to_owned();
+            if Some(place.as_str()) == before {
+                continue;
+            }
+            rows.push((
+                at,
+                place,
+                super::conversations::read(&row)?,
+                super::conversations::snippet(&row),
+            ));
+        }
+        let more = page.last_evaluated_key.is_some_and(|key| !key.is_empty());
+        let next = if more {
+            rows.last().map(|row| row.1.clone())
+        } else {
+            None
+        };
+        Ok(Page { rows, next })
+    }
+
+    /// One lane of a conversation as history, latest first, from before `key`
+    /// on. Rows that have expired are left out.
+    pub async fn history(
+        &self,
+        at: &ConversationKey,
+        lane: Lane,
+        before: Option<&EntryKey>,
+        most: i32,
+        now: Moment,
+    ) -> Result<(Vec<Entry>, bool), StoreError> {
+        let high = before.map_or_else(
+            || format!("{}~", lane.prefix()),
+            |key| key.as_str().to_owned(),
+        );
+        let page = self
+            .client
+            .query()
+            .table_name(&self.messages)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :low AND :high")
+            .expression_attribute_values(":pk", s(at.as_str()))
+            .expression_attribute_values(":low", s(lane.prefix()))
+            .expression_attribute_values(":high", s(high))
+            .scan_index_forward(false)
+            .limit(most.saturating_add(1))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(unavailable("Query history"))?;
+        self.count(Side::Read, page.consumed_capacity());
+        let mut entries = Vec::new();
+        for row in page.items.unwrap_or_default() {
+            let expired = row
+                .number::<i64>("ttl")
+                .is_some_and(|ttl| ttl < now.seconds());
+            let entry = super::entries::read(&row)?;
+            if !expired && Some(&entry.key) != before {
+                entries.push(entry);
+            }
+        }
+        let more = page.last_evaluated_key.is_some_and(|key| !key.is_empty());
+        Ok((entries, more))
+    }
+
+    /// One page of the walk: everything that waits, wherever it is.
+    pub async fn walk(
+        &self,
+        cursor: Option<Row>,
+    ) -> Result<(Vec<Waiting>, Option<Row>), StoreError> {
+        let page = self
+            .client
+            .scan()
+            .table_name(&self.messages)
+            .filter_expression("(st = :p OR st = :s) AND sk BETWEEN :low AND :high")
+            .projection_expression("pk, sk, #at, ra")
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_values(":p", s("p"))
+            .expression_attribute_values(":s", s("s"))
+            .expression_attribute_values(":low", s("I#"))
+            .expression_attribute_values(":high", s("O~"))
+            .consistent_read(true)
+            .set_exclusive_start_key(cursor)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(unavailable("Scan walk"))?;
+        self.count(Side::Read, page.consumed_capacity());
+        let mut waiting = Vec::new();
+        for row in page.items.unwrap_or_default() {
+            if let (Some(at), Some(key)) = (
+                row.text("pk").and_then(ConversationKey::parse),
+                row.text("sk").and_then(EntryKey::parse),
+            ) {
+                let since = row.number("ra").map(Moment::from_millis);
+                waiting.push(Waiting {
+                    at,
+                    key,
+                    since: since.map_or_else(|| row.moment("at"), Ok)?,
+                });
+            }
+        }
+        Ok((
+            waiting,
+            page.last_evaluated_key.filter(|key| !key.is_empty()),
+        ))
+    }
+
+    /// Deletes every row of a conversation. Says how many there were.
+    pub async fn erase(&self, at: &ConversationKey) -> Result<usize, StoreError> {
+        let mut erased = 0;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.messages)
+                .key_condition_expression("pk = :pk")
+                .projection_expression("pk, sk, cid")
+                .expression_attribute_values(":pk", s(at.as_str()))
+                .consistent_read(true)
+                .limit(24)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await
+                .map_err(unavailable("Query erase"))?;
+            self.count(Side::Read, page.consumed_capacity());
+            let rows = page.items.unwrap_or_default();
+            if rows.is_empty() {
+                return Ok(erased);
+            }
+            let mut requests = Vec::new();
+            for mut row in rows {
+                if let Some(customer) = row.remove("cid").and_then(|v| v.as_s().ok().cloned()) {
+                    let link = Row::from([
+                        ("pk".to_owned(), s(format!("X#{customer}"))),
+                        ("sk".to_owned(), s("#")),
+                    ]);
+                    requests.push(delete(link)?);
+                }
+                requests.push(delete(row)?);
+                erased += 1;
+            }
+            self.client
+                .batch_write_item()
+                .request_items(&self.messages, requests)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await
+                .map_err(unavailable("BatchWriteItem erase"))?;
+        }
+    }
+}
+
+fn delete(key: Row) -> Result<WriteRequest, StoreError> {
+    let request = DeleteRequest::builder()
+        .set_key(Some(key))
+        .build()
+        .map_err(|_| StoreError::Unreadable("pk"))?;
+    Ok(WriteRequest::builder().delete_request(request).build())
+}
+
+/// A cursor is the index key in JSON and base64: opaque to callers, and a
+/// forged one can only ask for another place of the same list.
+fn write_cursor(key: &Row) -> Option<String> {
+    if key.is_empty() {
+        return None;
+    }
+    let plain: std::collections::BTreeMap<_, _> = key
+        .iter()
+        .filter_map(|(name, value)| match value {
+            AttributeValue::S(text) => Some((name.as_str(), format!("S{text}"))),
+            AttributeValue::N(number) => Some((name.as_str(), format!("N{number}"))),
+            _ => None,
+        })
+        .collect();
+    Some(URL_SAFE_NO_PAD.encode(serde_json::to_vec(&plain).ok()?))
+}
+
+fn read_cursor(cursor: &str) -> Option<Row> {
+    let json = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    let plain: std::collections::BTreeMap<String, String> = serde_json::from_slice(&json).ok()?;
+    plain
+        .into_iter()
+        .map(|(name, value)| {
+            let mut chars = value.chars();
+            match chars.next()? {
+                'S' => Some((name, s(chars.as_str()))),
+                'N' => Some((name, AttributeValue::N(chars.as_str().to_owned()))),
+                _ => None,
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,182 @@
+//! The access token of a channel, shared by every process, and the lease of
+//! the one that asks WeChat for the next.
+//!
+//! Invariant: a lease has a fence. Whoever lost the lease cannot overwrite what
+//! its successor stored.
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
+};
+use std::fmt;
+
+use super::control::channel_pk;
+use super::row::{Read, Row, n, s};
+use super::{Side, Store, StoreError, unavailable};
+use crate::message::ChannelId;
+use crate::moment::Moment;
+
+/// A token as it is stored.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct StoredToken {
+    /// The token; absent before the first.
+    pub token: Option<String>,
+    /// When WeChat gave it.
+    pub got: Moment,
+    /// When it ends.
+    pub expires: Moment,
+    /// When it was last forced.
+    pub forced: Option<Moment>,
+    /// How often it was forced on the day of `forced`.
+    pub forced_count: u32,
+    /// When somebody last asked WeChat.
+    pub asked: Option<Moment>,
+}
+
+/// Shows the times alone.
+impl fmt::Debug for StoredToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredToken")
+            .field("got", &self.got)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What became of an attempt to become the one who asks.
+#[derive(Clone, Debug)]
+pub enum Lease {
+    /// We ask, under this fence; this is what was stored before.
+    Ours(u64, StoredToken),
+    /// Another asks, or has just asked: this is what is stored.
+    Theirs(StoredToken),
+}
+
+fn read(row: &Row) -> StoredToken {
+    let moment = |name| row.number(name).map(Moment::from_millis);
+    StoredToken {
+        token: row.text("tok").map(str::to_owned),
+        got: moment("got").unwrap_or_default(),
+        expires: moment("exp").unwrap_or_default(),
+        forced: moment("fa"),
+        forced_count: row.number("fn").unwrap_or(0),
+        asked: moment("ask"),
+    }
+}
+
+impl Store {
+    /// The stored token. Strongly consistent.
+    pub async fn token(&self, channel: &ChannelId) -> Result<StoredToken, StoreError> {
+        let got = self
+            .client
+            .get_item()
+            .table_name(&self.control)
+            .key("pk", s(channel_pk(channel)))
+            .key("sk", s("TOK"))
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(unavailable("GetItem token"))?;
+        self.count(Side::Read, got.consumed_capacity());
+        Ok(got.item.as_ref().map(read).unwrap_or_default())
+    }
+
+    /// Becomes the one who asks WeChat, unless another is, or has asked since
+    /// `seen_asked` (what the caller saw stored). The lease ends at `until`.
+    pub async fn lease_token(
+        &self,
+        channel: &ChannelId,
+        by: &str,
+        seen_asked: Option<Moment>,
+        now: Moment,
+        until: Moment,
+    ) -> Result<Lease, StoreError> {
+        let unasked = if seen_asked.is_some() {
+            "ask = :seen"
+        } else {
+            "attribute_not_exists(ask)"
+        };
+        let mut call = self
+            .client
+            .update_item()
+            .table_name(&self.control)
+            .key("pk", s(channel_pk(channel)))
+            .key("sk", s("TOK"))
+            .update_expression("SET lo = :by, lu = :until, f = if_not_exists(f, :zero) + :one")
+            .condition_expression(format!(
+                "{unasked} AND (attribute_not_exists(lu) OR lu < :now OR lo = :by)"
+            ))
+            .expression_attribute_values(":by", s(by))
+            .expression_attribute_values(":until", n(until.millis()))
+            .expression_attribute_values(":now", n(now.millis()))
+            .expression_attribute_values(":zero", n(0))
+            .expression_attribute_values(":one", n(1))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        if let Some(seen) = seen_asked {
+            call = call.expression_attribute_values(":seen", n(seen.millis()));
+        }
+        match call.send().await {
+            Ok(done) => {
+                self.count(Side::Write, done.consumed_capacity());
+                let row = done.attributes.ok_or(StoreError::Unreadable("f"))?;
+                let fence = row.number("f").ok_or(StoreError::Unreadable("f"))?;
+                Ok(Lease::Ours(fence, read(&row)))
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    self.count_units(Side::Write, 1.0);
+                    Ok(Lease::Theirs(failed.item().map(read).unwrap_or_default()))
+                }
+                _ => Err(unavailable("UpdateItem lease")(error)),
+            },
+        }
+    }
+
+    /// Stores what WeChat gave and ends the lease, if the fence is still ours.
+    pub async fn store_token(
+        &self,
+        channel: &ChannelId,
+        by: &str,
+        fence: u64,
+        token: &StoredToken,
+    ) -> Result<bool, StoreError> {
+        let mut set = "SET got = :got, #exp = :exp, ask = :ask, fn = :fn".to_owned();
+        let mut call = self
+            .client
+            .update_item()
+            .table_name(&self.control)
+            .key("pk", s(channel_pk(channel)))
+            .key("sk", s("TOK"))
+            .condition_expression(
+                "attribute_exists(pk) AND f = :fence AND (lo = :by OR attribute_not_exists(lo))",
+            )
+            .expression_attribute_names("#exp", "exp")
+            .expression_attribute_values(":got", n(token.got.millis()))
+            .expression_attribute_values(":exp", n(token.expires.millis()))
+            .expression_attribute_values(":ask", n(token.asked.unwrap_or(token.got).millis()))
+            .expression_attribute_values(":fn", n(token.forced_count))
+            .expression_attribute_values(":fence", n(fence))
+            .expression_attribute_values(":by", s(by))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        if let Some(text) = &token.token {
+            set.push_str(", tok = :tok");
+            call = call.expression_attribute_values(":tok", s(text));
+        }
+        if let Some(forced) = token.forced {
+            set.push_str(", fa = :fa");
+            call = call.expression_attribute_values(":fa", n(forced.millis()));
+        }
+        let done = call
+            .update_expression(format!("{set} REMOVE lo, lu"))
+            .send()
+            .await;
+        let done = self.held("UpdateItem token", done)?;
+        if let Some(done) = &done {
+            self.count(Side::Write, done.consumed_capacity());
+        }
+        Ok(done.is_some())
+    }
+}
