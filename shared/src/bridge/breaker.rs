@@ -1,0 +1,117 @@
+//! The breaker of a channel's desk: when the whole desk is down, its lanes are
+//! left alone but for one probe a minute.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::{Bridge, Broken};
+use crate::journal::ConversationKey;
+use crate::message::ChannelId;
+use crate::moment::Moment;
+
+/// So many failures …
+const FAILURES: usize = 20;
+/// … over at least so many lanes …
+const LANES: usize = 5;
+/// … within so long open the breaker.
+const WITHIN: Duration = Duration::from_secs(30);
+/// How long a process believes what it read of a breaker.
+const BELIEVED: Duration = Duration::from_secs(15);
+/// How often an open breaker is probed.
+pub const PROBE: Duration = Duration::from_mins(1);
+
+/// What this process knows of breakers.
+#[derive(Debug, Default)]
+pub(super) struct Breakers(Mutex<BTreeMap<ChannelId, Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    read: Option<(Moment, bool)>,
+    failures: Vec<(Moment, ConversationKey)>,
+}
+
+impl Breakers {
+    fn known(&self) -> MutexGuard<'_, BTreeMap<ChannelId, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn forget(&self, id: &ChannelId) {
+        self.known().remove(id);
+    }
+
+    /// Counts a failure; says whether the breaker must open.
+    fn count(&self, id: &ChannelId, at: &ConversationKey, now: Moment) -> bool {
+        let mut all = self.known();
+        let known = all.entry(id.clone()).or_default();
+        known.failures.retain(|(when, _)| now.since(*when) < WITHIN);
+        known.failures.push((now, at.clone()));
+        let lanes: BTreeSet<_> = known.failures.iter().map(|(_, at)| at).collect();
+        let trips = known.failures.len() >= FAILURES && lanes.len() >= LANES;
+        if trips {
+            known.failures.clear();
+            known.read = Some((now, true));
+        }
+        trips
+    }
+}
+
+impl Bridge {
+    /// Whether a channel's desk is known to be down.
+    pub(super) async fn desk_is_down(&self, id: &ChannelId) -> Result<bool, Broken> {
+        let now = self.now();
+        let read = self.breakers.known().get(id).and_then(|known| known.read);
+        if let Some((when, open)) = read
+            && now.since(when) < BELIEVED
+        {
+            return Ok(open);
+        }
+        let open = self.store.breaker(id).await?.is_some();
+        self.believe(id, open);
+        Ok(open)
+    }
+
+    /// Notes what is known of a breaker now.
+    pub(super) fn believe(&self, id: &ChannelId, open: bool) {
+        let now = self.now();
+        let mut all = self.breakers.known();
+        all.entry(id.clone()).or_default().read = Some((now, open));
+    }
+
+    /// Counts that a desk could not be reached, and opens the breaker when
+    /// that is the rule.
+    pub(super) async fn desk_failed(
+        &self,
+        id: &ChannelId,
+        at: &ConversationKey,
+    ) -> Result<(), Broken> {
+        let now = self.now();
+        if self.breakers.count(id, at, now) {
+            tracing::error!(channel = %id, "the desk is down: its lanes wait, one probe a minute");
+            self.store.open_breaker(id, now).await?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
+    use super::*;
+
+    #[test]
+    fn twenty_failures_over_five_lanes_in_half_a_minute_open_it() {
+        let id = ChannelId::parse("demo").unwrap();
+        let lane = |n: usize| ConversationKey::parse(&format!("A#{n}")).unwrap();
+        let trips = |lanes: usize, apart: i64| {
+            let breakers = Breakers::default();
+            (0..20_usize).any(|n| {
+                let now = Moment::from_millis(i64::try_from(n).unwrap() * apart);
+                breakers.count(&id, &lane(n % lanes), now)
+            })
+        };
+        assert!(trips(5, 100));
+        assert!(!trips(4, 100), "too few lanes");
+        assert!(!trips(5, 2000), "too slow");
+    }
+}

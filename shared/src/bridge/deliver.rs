@@ -1,0 +1,392 @@
+//! Lanes are worked on: by `deliver` when a bell rings, by `sweep` when a
+//! parked one is due. One path for both; the rules are in [`crate::lane`].
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tracing::error;
+
+use super::{Bridge, Broken, Ring, Run, Rung, lane_in, lane_out};
+use crate::journal::{ConversationKey, Entry, EntryKey, Lane};
+use crate::lane::{self, Parked, backoff};
+use crate::message::ChannelId;
+use crate::moment::Moment;
+use crate::reason::Reason;
+use crate::store::{Look, Park, Taken};
+
+/// How often a lane is begun anew in one run because others were there too.
+const ROUNDS: usize = 8;
+/// How many waiting entries a turn reads at a time.
+const SLICE: usize = 64;
+
+/// What came of working on a lane.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// Nothing that we saw waits any more.
+    Done,
+    /// Somebody else was there: what we saw is no longer so.
+    Again,
+    /// It cannot go on now.
+    Stopped(Stop),
+}
+
+/// Why a lane cannot go on, and when it is to be looked at again.
+#[derive(Clone, Debug)]
+pub(super) struct Stop {
+    /// The first entry that waits.
+    pub(super) from: EntryKey,
+    /// Why.
+    pub(super) reason: Reason,
+    /// When.
+    pub(super) wait: Wait,
+}
+
+/// When a lane that stopped is to be looked at again.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wait {
+    /// After the usual patience, and not before this much time.
+    Backoff(Duration),
+    /// At this moment.
+    Until(Moment),
+    /// As soon as somebody has time.
+    Now,
+}
+
+/// What came of working on a lane, and whether anything ended on the way.
+#[derive(Debug)]
+pub(super) struct Worked {
+    pub(super) progress: Progress,
+    pub(super) went_on: bool,
+    pub(super) channel: Option<ChannelId>,
+}
+
+/// Works on the lanes that rang. `ends` is when the invocation is over for
+/// certain. Answers with the positions of the bells whose lanes could not even
+/// be parked: they must ring again.
+pub async fn deliver(bridge: &Bridge, rings: &[Ring], ends: Moment) -> Vec<usize> {
+    let begun = bridge.now();
+    let mut lanes: BTreeMap<(&ConversationKey, Lane), (Rung, Vec<usize>)> = BTreeMap::new();
+    for (position, ring) in rings.iter().enumerate() {
+        let (rung, positions) = lanes.entry((&ring.at, ring.lane())).or_default();
+        rung.insert(ring.key.clone());
+        positions.push(position);
+    }
+    let failed: Vec<Vec<usize>> = stream::iter(lanes)
+        .map(|((at, lane), (rung, positions))| async move {
+            let run = bridge.run(lane::RUN, ends);
+            let worked = if bridge.now().since(begun) > lane::BEGIN {
+                put_off(bridge, at, &rung, &run).await
+            } else {
+                answer_bell(bridge, at, lane, &rung, &run).await
+            };
+            match worked {
+                Ok(()) => Vec::new(),
+                Err(broken) => {
+                    error!(conversation = %at, error = %broken, "a lane could not be worked on");
+                    match put_off(bridge, at, &rung, &run).await {
+                        Ok(()) => Vec::new(),
+                        Err(_) => positions,
+                    }
+                }
+            }
+        })
+        .buffer_unordered(lane::WIDTH)
+        .collect()
+        .await;
+    bridge.changed();
+    let mut failed: Vec<usize> = failed.into_iter().flatten().collect();
+    failed.sort_unstable();
+    failed
+}
+
+impl Bridge {
+    /// A run of a worker that puts its lane down after `span`, and at the
+    /// latest when the invocation ends.
+    pub(super) fn run(&self, span: Duration, ends: Moment) -> Run {
+        Run {
+            by: self.chance.nonce(),
+            until: self.now().plus(span).min(ends),
+            ends,
+        }
+    }
+}
+
+/// Looks at a lane whose bell rang.
+async fn answer_bell(
+    bridge: &Bridge,
+    at: &ConversationKey,
+    lane: Lane,
+    rung: &Rung,
+    run: &Run,
+) -> Result<(), Broken> {
+    for _ in 0..ROUNDS {
+        let look = read(bridge, at, lane, rung).await?;
+        let wakes = lane == Lane::In && wakes_held(&look);
+        if wakes {
+            bridge.store.wake_held(at, bridge.now()).await?;
+        }
+        let done = match look.parked.get(&lane) {
+            Some(parked) if parked.due <= bridge.now() => turn(bridge, at, lane, run).await?,
+            Some(_) => {
+                let earliest = waiting(&look).next().or(rung.first());
+                bridge.store.raise(at, lane, earliest, None).await?
+            }
+            None => free(bridge, at, lane, look, rung, run).await?,
+        };
+        if !done {
+            continue;
+        }
+        if wakes {
+            turn(bridge, at, Lane::Out, run).await?;
+        }
+        return Ok(());
+    }
+    put_off(bridge, at, rung, run).await
+}
+
+/// Reads what a look at this lane must show.
+async fn read(
+    bridge: &Bridge,
+    at: &ConversationKey,
+    lane: Lane,
+    rung: &Rung,
+) -> Result<Look, Broken> {
+    let now = bridge.now();
+    let mut look = match lane {
+        Lane::In => bridge.store.look(at, Look::meets_an_ended_entry).await?,
+        Lane::Out => {
+            bridge
+                .store
+                .look(at, |look| lane_out::shows_windows(look, now))
+                .await?
+        }
+    };
+    // A late entry lies below what the look shows.
+    if lane == Lane::In {
+        for key in rung.iter().filter(|key| key.lane() == Lane::In) {
+            if !look.entries.contains_key(key)
+                && let Some(entry) = bridge.store.entry(at, key).await?
+            {
+                look.entries.insert(key.clone(), entry);
+            }
+        }
+    }
+    Ok(look)
+}
+
+fn waiting(look: &Look) -> impl Iterator<Item = &EntryKey> {
+    look.entries
+        .values()
+        .filter(|entry| !entry.state.ended())
+        .map(|entry| &entry.key)
+}
+
+/// Whether something new came that lets a held answer go, or die.
+fn wakes_held(look: &Look) -> bool {
+    let held = look.parked.get(&Lane::Out);
+    held.is_some_and(|parked| parked.reason == Reason::WindowFull)
+        && look
+            .entries
+            .values()
+            .any(|entry| !entry.state.ended() && crate::window::Opening::of(entry).is_some())
+}
+
+/// Works on a lane that is not parked. Says whether that was all.
+async fn free(
+    bridge: &Bridge,
+    at: &ConversationKey,
+    lane: Lane,
+    look: Look,
+    rung: &Rung,
+    run: &Run,
+) -> Result<bool, Broken> {
+    let worked = match lane {
+        Lane::In => {
+            lane_in::work(bridge, at, look.conversation, pending(look.entries), run).await?
+        }
+        Lane::Out => {
+            let entries = lane_out::read(bridge, at, &look, rung).await?;
+            lane_out::work(bridge, at, look, entries, run).await?
+        }
+    };
+    match (worked.progress, worked.channel) {
+        (Progress::Done, _) | (_, None) => Ok(true),
+        (Progress::Again, _) => Ok(false),
+        (Progress::Stopped(stop), Some(channel)) => {
+            lane_out::tell_held(bridge, at, &stop).await?;
+            let park = Park {
+                channel: &channel,
+                due: due(bridge, &stop, 1),
+                attempts: 1,
+                from: &stop.from,
+                reason: stop.reason,
+                by: &run.by,
+            };
+            if bridge.store.park(at, lane, &park).await? {
+                return Ok(true);
+            }
+            Ok(bridge.store.raise(at, lane, Some(&stop.from), None).await?)
+        }
+    }
+}
+
+fn pending(entries: BTreeMap<EntryKey, Entry>) -> Vec<Entry> {
+    entries
+        .into_values()
+        .filter(|entry| !entry.state.ended())
+        .collect()
+}
+
+fn due(bridge: &Bridge, stop: &Stop, attempts: u32) -> Moment {
+    let now = bridge.now();
+    match stop.wait {
+        Wait::Now => now,
+        Wait::Backoff(least) => now.plus(backoff(attempts, bridge.chance.jitter()).max(least)),
+        Wait::Until(until) if stop.reason == Reason::WindowFull && attempts <= 1 => {
+            until.min(now.plus(lane::WINDOW_RECHECK))
+        }
+        Wait::Until(until) => until,
+    }
+}
+
+/// Takes a parked lane that is due and works on it. Says `false` if it is not
+/// parked any more.
+pub(super) async fn turn(
+    bridge: &Bridge,
+    at: &ConversationKey,
+    lane: Lane,
+    run: &Run,
+) -> Result<bool, Broken> {
+    let now = bridge.now();
+    let until = now.plus(lane::TURN);
+    let run = &Run {
+        until: run.until.min(until),
+        ..run.clone()
+    };
+    let mut parked = match bridge.store.take(at, lane, &run.by, now, until).await? {
+        Taken::Ours(parked) => parked,
+        Taken::NotNow => return Ok(true),
+        Taken::Free => return Ok(false),
+    };
+    let mut attempts = parked.attempts;
+    for _ in 0..ROUNDS {
+        let (worked, complete) = slice(bridge, at, lane, &parked, run).await?;
+        if worked.went_on {
+            attempts = 0;
+        }
+        let settled = match worked.progress {
+            Progress::Done if complete => {
+                bridge
+                    .store
+                    .unpark(at, lane, &run.by, parked.revision)
+                    .await?
+            }
+            // There is more behind what was read.
+            Progress::Done | Progress::Again => false,
+            Progress::Stopped(stop) => {
+                let Some(channel) = worked.channel else {
+                    return Ok(true);
+                };
+                // Waiting for time is no failure.
+                if stop.reason != Reason::OutOfTime {
+                    attempts = attempts.saturating_add(1);
+                }
+                if parked.reason != Reason::WindowFull {
+                    lane_out::tell_held(bridge, at, &stop).await?;
+                }
+                let park = Park {
+                    channel: &channel,
+                    due: due(bridge, &stop, attempts),
+                    attempts,
+                    from: &stop.from,
+                    reason: stop.reason,
+                    by: &run.by,
+                };
+                bridge
+                    .store
+                    .park_again(at, lane, parked.revision, &park)
+                    .await?
+            }
+        };
+        if settled {
+            return Ok(true);
+        }
+        // Something new came in meanwhile: it is read with what was left.
+        match bridge
+            .store
+            .take(at, lane, &run.by, bridge.now(), until)
+            .await?
+        {
+            Taken::Ours(newer) => parked = newer,
+            Taken::NotNow | Taken::Free => return Ok(true),
+        }
+    }
+    // The end of the turn makes the lane due for whoever comes next.
+    Ok(true)
+}
+
+/// Works on what waits in a taken lane; says whether that was all there is.
+async fn slice(
+    bridge: &Bridge,
+    at: &ConversationKey,
+    lane: Lane,
+    parked: &Parked,
+    run: &Run,
+) -> Result<(Worked, bool), Broken> {
+    let (waiting, complete) = bridge.store.waiting_from(at, &parked.from, SLICE).await?;
+    match lane {
+        Lane::In => {
+            let conversation = bridge.store.conversation(at).await?.map(|(known, _)| known);
+            let worked = lane_in::work(bridge, at, conversation, pending(waiting), run).await?;
+            Ok((worked, complete))
+        }
+        Lane::Out => {
+            let now = bridge.now();
+            let look = bridge
+                .store
+                .look(at, |look| lane_out::shows_windows(look, now))
+                .await?;
+            let mut entries = lane_out::read(bridge, at, &look, &Rung::new()).await?;
+            entries.extend(waiting);
+            let worked = lane_out::work(bridge, at, look, entries, run).await?;
+            Ok((worked, complete))
+        }
+    }
+}
+
+/// Parks a lane due now, because this run has no time for it or met a failure
+/// of ours.
+async fn put_off(
+    bridge: &Bridge,
+    at: &ConversationKey,
+    rung: &Rung,
+    run: &Run,
+) -> Result<(), Broken> {
+    let Some(from) = rung.first() else {
+        return Ok(());
+    };
+    let Some(entry) = bridge.store.entry(at, from).await? else {
+        return Ok(());
+    };
+    for _ in 0..ROUNDS {
+        let park = Park {
+            channel: &entry.origin.channel,
+            due: bridge.now(),
+            attempts: 0,
+            from,
+            reason: Reason::OutOfTime,
+            by: &run.by,
+        };
+        if bridge.store.park(at, from.lane(), &park).await?
+            || bridge
+                .store
+                .raise(at, from.lane(), Some(from), None)
+                .await?
+        {
+            return Ok(());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,570 @@
+//! An outbound lane: an agent's answers go to WeChat, one at a time.
+
+use std::time::Duration;
+
+use tracing::{error, warn};
+
+use super::deliver::{Progress, Stop, Wait, Worked};
+use super::{Bridge, Broken, Run, Rung, expires};
+use crate::channel::Channel;
+use crate::delivery::{Failure, Retry};
+use crate::desk::{Desk, Letter, News, public_id};
+use crate::journal::{Claim, Class, ConversationKey, Entry, EntryKey, Lane, Origin, State};
+use crate::lane::{self, Outgoing, Step};
+use crate::message::{Body, CustomerId, OpenId, Outcome, Receipt};
+use crate::moment::Moment;
+use crate::opens::Opens;
+use crate::reason::Reason;
+use crate::store::{Holder, Look};
+use crate::wechat::api::{Api, Sent};
+use crate::wechat::codes::Meaning;
+use crate::window::{MESSAGE_SPAN, Opening, Used, Windows};
+
+/// What a send needs beside the time that it may take itself.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// Whether a look goes back far enough to know every open window: to the last
+/// message, to an unfollow, or for 48 hours.
+pub(super) fn shows_windows(look: &Look, now: Moment) -> bool {
+    look.entries.values().any(|entry| {
+        let decides =
+            Opening::of(entry).is_some_and(|opening| opening.opens != Some(Opens::Moment));
+        decides || now.since(entry.at) > MESSAGE_SPAN
+    })
+}
+
+pub(crate) fn openings(look: &Look) -> Vec<Opening> {
+    look.entries.values().filter_map(Opening::of).collect()
+}
+
+/// Reads the newest entries of the lane, as far back as windows and order
+/// need, and what rang below them.
+pub(super) async fn read(
+    bridge: &Bridge,
+    at: &ConversationKey,
+    look: &Look,
+    rung: &Rung,
+) -> Result<Outgoing, Broken> {
+    let openings = openings(look);
+    let now = bridge.now();
+    let mut entries = bridge
+        .store
+        .outgoing(at, |entries| {
+            entries.values().any(|entry| entry.state.ended())
+                && (Windows::derive(&openings, &[], now).shown().is_none()
+                    || entries
+                        .values()
+                        .filter_map(Used::of)
+                        .any(|used| Windows::reaches(&openings, &used, now)))
+        })
+        .await?;
+    for key in rung.iter().filter(|key| key.lane() == Lane::Out) {
+        if !entries.contains_key(key)
+            && let Some(entry) = bridge.store.entry(at, key).await?
+        {
+            entries.insert(key.clone(), entry);
+        }
+    }
+    Ok(entries)
+}
+
+/// The windows as these entries and this look show them.
+pub(crate) fn windows(look: &Look, entries: &Outgoing, now: Moment) -> Windows {
+    let used: Vec<Used> = entries.values().filter_map(Used::of).collect();
+    Windows::derive(&openings(look), &used, now)
+}
+
+/// Everything that the entries of one lane share.
+struct Context<'a> {
+    bridge: &'a Bridge,
+    at: &'a ConversationKey,
+    channel: &'a Channel,
+    open_id: &'a OpenId,
+    run: &'a Run,
+}
+
+/// What has become of one part.
+enum Part {
+    /// WeChat has it.
+    Taken,
+    /// Somebody else has claimed it.
+    NotOurs,
+    /// WeChat says that this window is used up: the part waits again.
+    WindowFull,
+    /// It died.
+    Dead(Reason),
+    /// It waits again.
+    Waits(Failure),
+}
+
+/// Works on what waits, earliest first, until it is done or cannot go on.
+pub(super) async fn work(
+    bridge: &Bridge,
+    at: &ConversationKey,
+    look: Look,
+    mut entries: Outgoing,
+    run: &Run,
+) -> Result<Worked, Broken> {
+    let first = entries.values().find(|entry| !entry.state.ended());
+    let Some(first) = first.map(|entry| (entry.key.clone(), entry.origin.channel.clone())) else {
+        return Ok(Worked {
+            progress: Progress::Done,
+            went_on: false,
+            channel: None,
+        });
+    };
+    let (first, id) = first;
+    let mut went_on = false;
+    let stop = |from: EntryKey, reason, wait| Progress::Stopped(Stop { from, reason, wait });
+    let worked = |progress, went_on| Worked {
+        progress,
+        went_on,
+        channel: Some(id.clone()),
+    };
+    let channel = bridge
+        .channel(&id)
+        .await?
+        .filter(|channel| !channel.deleted);
+    let (Some(channel), Some(conversation)) = (channel, &look.conversation) else {
+        let waiting: Vec<_> = entries
+            .values()
+            .filter(|e| !e.state.ended())
+            .cloned()
+            .collect();
+        for entry in waiting {
+            let by = entry.claim.as_ref().map(|claim| claim.by.clone());
+            let holder = by.as_deref().map_or(Holder::Nobody, Holder::Run);
+            let now = bridge.now();
+            let expires = expires(None, now);
+            bridge
+                .store
+                .bury(at, &entry, holder, Reason::ChannelDeleted, now, expires)
+                .await?;
+        }
+        return Ok(worked(Progress::Done, true));
+    };
+    if channel.suspended {
+        let wait = Wait::Backoff(Duration::ZERO);
+        return Ok(worked(stop(first, Reason::Suspended, wait), false));
+    }
+    let context = Context {
+        bridge,
+        at,
+        channel: &channel,
+        open_id: &conversation.open_id,
+        run,
+    };
+    let mut arrived = Vec::new();
+    let progress = loop {
+        let now = bridge.now();
+        let windows = windows(&look, &entries, now);
+        match lane::next(&entries, &windows, now) {
+            Step::Idle => break Progress::Done,
+            Step::Wait(until) => break stop(first, Reason::InFlight, Wait::Until(until)),
+            Step::Hold(key, until) => break stop(key, Reason::WindowFull, Wait::Until(until)),
+            Step::Fetch(key) => match bridge.store.entry(at, &key).await? {
+                Some(entry) => {
+                    entries.insert(key, entry);
+                }
+                // It was erased, and what follows it has no sense any more.
+                None => {
+                    let mut gone = entries.values().find(|e| e.key.same_answer(&key)).cloned();
+                    if let Some(entry) = &mut gone {
+                        entry.key = key.clone();
+                        entry.state = State::Dead;
+                    }
+                    entries.extend(gone.map(|entry| (key, entry)));
+                }
+            },
+            Step::Bury(key, reason) => {
+                let Some(entry) = entries.get(&key).cloned() else {
+                    break Progress::Again;
+                };
+                if !context.bury(&entry, reason).await? {
+                    break Progress::Again;
+                }
+                went_on = true;
+                dead(&mut entries, &key, reason);
+            }
+            Step::Send(key, window) => {
+                let Some(entry) = entries.get(&key).cloned() else {
+                    break Progress::Again;
+                };
+                let pause = if entry.key.part() > 1 {
+                    channel.part_pause()
+                } else {
+                    Duration::ZERO
+                };
+                if now.plus(pause + lane::ATTEMPT + MARGIN) > run.until {
+                    break stop(key, Reason::OutOfTime, Wait::Now);
+                }
+                bridge.clock.pause(pause).await;
+                match context.part(&entry, &window).await? {
+                    Part::Taken => {
+                        went_on = true;
+                        if let Some(entry) = entries.get_mut(&key) {
+                            entry.state = State::Delivered;
+                            entry.window = Some(window);
+                        }
+                        if entry
+                            .answer
+                            .as_ref()
+                            .is_none_or(|a| a.parts == entry.key.part())
+                        {
+                            arrived.push(entry);
+                        }
+                    }
+                    Part::NotOurs => break Progress::Again,
+                    Part::WindowFull => {
+                        if let Some(entry) = entries.get_mut(&key) {
+                            entry.exhausted = Some(window);
+                        }
+                    }
+                    Part::Dead(reason) => {
+                        went_on = true;
+                        dead(&mut entries, &key, reason);
+                    }
+                    Part::Waits(failure) => {
+                        let least = match failure.retry {
+                            Retry::After(span) => span,
+                            Retry::Now | Retry::Never => Duration::ZERO,
+                        };
+                        break stop(key, failure.reason, Wait::Backoff(least));
+                    }
+                }
+            }
+        }
+    };
+    context
+        .tell_arrived(&conversation.customer, &arrived)
+        .await?;
+    Ok(worked(progress, went_on))
+}
+
+fn dead(entries: &mut Outgoing, key: &EntryKey, reason: Reason) {
+    if let Some(entry) = entries.get_mut(key) {
+        entry.state = State::Dead;
+        entry.claim = None;
+        if reason != Reason::Uncertain {
+            entry.window = None;
+        }
+    }
+}
+
+impl Context<'_> {
+    /// Claims a part, sends it and notes what became of it.
+    async fn part(&self, entry: &Entry, window: &EntryKey) -> Result<Part, Broken> {
+        let Body::Text { text, .. } = &entry.body else {
+            let buried = self.bury(entry, Reason::UnsupportedKind).await?;
+            return Ok(if buried {
+                Part::Dead(Reason::UnsupportedKind)
+            } else {
+                Part::NotOurs
+            });
+        };
+        let token = match self.bridge.token(self.channel).await {
+            Ok(token) => token,
+            Err(none) => {
+                none.log(&self.channel.id);
+                return self.waits_unclaimed(entry, none.failure()).await;
+            }
+        };
+        let claim = Claim {
+            by: self.run.by.clone(),
+            until: self.run.ends.plus(lane::CLAIM_MARGIN),
+        };
+        let store = &self.bridge.store;
+        // An answer that was lost is asked for once more: our own claim counts.
+        let claimed = match store.claim(self.at, &entry.key, &claim, window).await {
+            Ok(claimed) => claimed,
+            Err(_) => store.claim(self.at, &entry.key, &claim, window).await?,
+        };
+        if !claimed {
+            return Ok(Part::NotOurs);
+        }
+        let sent = self.send(token, text).await;
+        self.note(entry, window, sent).await
+    }
+
+    /// Sends a text; again at once where that is right.
+    async fn send(&self, mut token: crate::wechat::api::Token, text: &str) -> Sent {
+        let bridge = self.bridge;
+        let api = Api {
+            http: &bridge.http,
+            base: &self.channel.api_base,
+        };
+        let mut renewed = false;
+        let mut tries = 0;
+        loop {
+            let sent = api.send_text(&token, self.open_id, text).await;
+            let most = match &sent {
+                Sent::Answered(Meaning::Token) if !renewed => {
+                    renewed = true;
+                    match bridge.refresh(self.channel, Some(&token)).await {
+                        Ok(other) => token = other,
+                        Err(none) => {
+                            none.log(&self.channel.id);
+                            return Sent::NotSent(none.failure());
+                        }
+                    }
+                    continue;
+                }
+                Sent::Answered(Meaning::Busy) => lane::BUSY_TRIES,
+                Sent::NotSent(failure) if failure.retry == Retry::Now => lane::QUICK_TRIES,
+                _ => return sent,
+            };
+            let pause = lane::quick_pause(tries);
+            let time = bridge.now().plus(pause + lane::ATTEMPT + MARGIN) <= self.run.until;
+            if tries >= most || !time {
+                return sent;
+            }
+            tries += 1;
+            bridge.clock.pause(pause).await;
+        }
+    }
+
+    /// Notes what became of a part that this run has claimed.
+    async fn note(&self, entry: &Entry, window: &EntryKey, sent: Sent) -> Result<Part, Broken> {
+        let holder = Holder::Run(&self.run.by);
+        let store = &self.bridge.store;
+        let wechat = match sent {
+            Sent::Answered(Meaning::Taken) => {
+                let expires = expires(Some(self.channel), self.bridge.now());
+                // A lost answer is asked for once more; should that fail too,
+                // the claim is outlived and the part is uncertain.
+                let marked = match store.delivered(self.at, &entry.key, holder, expires).await {
+                    Ok(marked) => marked,
+                    Err(_) => match store
+                        .delivered(self.at, &entry.key, holder, expires)
+                        .await?
+                    {
+                        true => true,
+                        // The first mark took effect.
+                        false => return Ok(Part::Taken),
+                    },
+                };
+                return Ok(if marked { Part::Taken } else { Part::NotOurs });
+            }
+            Sent::Answered(Meaning::WindowFull) => {
+                self.release(entry, Reason::WindowFull, Some(window))
+                    .await?;
+                return Ok(Part::WindowFull);
+            }
+            Sent::Answered(Meaning::Token) => {
+                error!(channel = %self.channel.id, "WeChat refuses a token that it has just given");
+                Failure::after(Duration::ZERO, Reason::NoToken)
+            }
+            Sent::Answered(Meaning::Busy) => Failure::after(Duration::ZERO, Reason::WechatBusy),
+            Sent::Answered(Meaning::Failed(failure)) | Sent::NotSent(failure) => failure,
+            Sent::Lost => Failure {
+                retry: Retry::Never,
+                certain: false,
+                reason: Reason::Uncertain,
+            },
+        };
+        let dies = wechat.retry == Retry::Never || entry.redriven.is_some();
+        if dies {
+            let held = Entry {
+                claim: Some(Claim {
+                    by: self.run.by.clone(),
+                    until: self.run.ends,
+                }),
+                state: State::Sending,
+                ..entry.clone()
+            };
+            if matches!(wechat.reason, Reason::Unauthorized | Reason::Defect) {
+                error!(channel = %self.channel.id, reason = wechat.reason.code(), "WeChat refuses what this account sends");
+            }
+            let buried = self.bury(&held, wechat.reason).await?;
+            return Ok(if buried {
+                Part::Dead(wechat.reason)
+            } else {
+                Part::NotOurs
+            });
+        }
+        self.release(entry, wechat.reason, None).await?;
+        Ok(Part::Waits(wechat))
+    }
+
+    async fn release(
+        &self,
+        entry: &Entry,
+        reason: Reason,
+        exhausted: Option<&EntryKey>,
+    ) -> Result<(), Broken> {
+        let store = &self.bridge.store;
+        let by = &self.run.by;
+        // If the first answer was lost the second finds nothing to release.
+        if store
+            .release(self.at, &entry.key, by, reason, exhausted)
+            .await
+            .is_err()
+        {
+            store
+                .release(self.at, &entry.key, by, reason, exhausted)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// A part that cannot be tried now, and that nobody has claimed.
+    async fn waits_unclaimed(&self, entry: &Entry, failure: Failure) -> Result<Part, Broken> {
+        if entry.redriven.is_some() {
+            let buried = self.bury(entry, failure.reason).await?;
+            return Ok(if buried {
+                Part::Dead(failure.reason)
+            } else {
+                Part::NotOurs
+            });
+        }
+        Ok(Part::Waits(failure))
+    }
+
+    /// Ends a part for good. The desk's receipt is journalled first; a later
+    /// part of the same answer has none of its own. Says `false` if somebody
+    /// else was there.
+    async fn bury(&self, entry: &Entry, reason: Reason) -> Result<bool, Broken> {
+        let bridge = self.bridge;
+        let now = bridge.now();
+        if reason != Reason::EarlierPartFailed {
+            if let Some(receipt) = receipt(entry, reason, now) {
+                bridge.store.put_entry(self.at, &receipt, None).await?;
+                bridge.ring(self.at, &receipt.key);
+            }
+            warn!(channel = %self.channel.id, reason = reason.code(), "an answer died on its way to WeChat");
+        }
+        let holder = match (&entry.claim, entry.state) {
+            (Some(claim), State::Sending) => Holder::Run(&claim.by),
+            _ => Holder::Nobody,
+        };
+        let expires = expires(Some(self.channel), now);
+        let buried = bridge
+            .store
+            .bury(self.at, entry, holder, reason, now, expires)
+            .await;
+        Ok(match buried {
+            Ok(buried) => buried,
+            Err(_) => {
+                // After a lost answer the second attempt finds it dead already.
+                bridge
+                    .store
+                    .bury(self.at, entry, holder, reason, now, expires)
+                    .await?;
+                true
+            }
+        })
+    }
+
+    /// Tells the desk of answers that arrived. Once: it may be lost.
+    async fn tell_arrived(&self, customer: &CustomerId, arrived: &[Entry]) -> Result<(), Broken> {
+        if arrived.is_empty() {
+            return Ok(());
+        }
+        for entry in arrived {
+            self.bridge
+                .tell_outcome(
+                    self.at,
+                    self.channel,
+                    Some(customer),
+                    entry,
+                    Outcome::Delivered,
+                    self.run.until,
+                )
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// The entry that tells the desk of an answer's failure: the same however
+/// often it is made, and another one for each time that it was redriven.
+fn receipt(entry: &Entry, reason: Reason, now: Moment) -> Option<Entry> {
+    let answer = entry.answer.as_ref()?;
+    let redriven = entry.redriven.map_or(0, Moment::millis);
+    let said = entry.redriven.or_else(|| entry.key.time())?;
+    let identity = format!("{} {redriven}", entry.key.with_part(0));
+    let key = EntryKey::hashed(
+        u64::try_from(said.seconds()).unwrap_or(0),
+        Class::Receipt,
+        identity.as_bytes(),
+    );
+    let receipt = Receipt {
+        message: answer.message.clone(),
+        outcome: Outcome::Failed(reason),
+        conversation: None,
+    };
+    let origin = Origin {
+        channel: entry.origin.channel.clone(),
+        open_id: None,
+    };
+    Some(Entry::pending(key, now, Body::Receipt(receipt), origin))
+}
+
+/// Tells the desk that an answer waits for the window. Once: it may be lost.
+pub(super) async fn tell_held(
+    bridge: &Bridge,
+    at: &ConversationKey,
+    stop: &Stop,
+) -> Result<(), Broken> {
+    if stop.reason != Reason::WindowFull {
+        return Ok(());
+    }
+    let Some(entry) = bridge.store.entry(at, &stop.from).await? else {
+        return Ok(());
+    };
+    let Some(channel) = bridge.channel(&entry.origin.channel).await? else {
+        return Ok(());
+    };
+    let until = bridge.now().plus(lane::ATTEMPT);
+    let conversation = bridge.store.conversation(at).await?;
+    let customer = conversation.as_ref().map(|(known, _)| &known.customer);
+    let outcome = Outcome::Held(Reason::WindowFull);
+    bridge
+        .tell_outcome(at, &channel, customer, &entry, outcome, until)
+        .await
+}
+
+impl Bridge {
+    /// Tells a desk once what became of an answer, if there is time for it.
+    async fn tell_outcome(
+        &self,
+        at: &ConversationKey,
+        channel: &Channel,
+        customer: Option<&CustomerId>,
+        entry: &Entry,
+        outcome: Outcome,
+        until: Moment,
+    ) -> Result<(), Broken> {
+        let now = self.now();
+        let (Some(answer), Some(desk)) = (&entry.answer, self.desk(channel).await?) else {
+            return Ok(());
+        };
+        if matches!(desk, Desk::Inbox) || now.plus(lane::ATTEMPT) > until {
+            return Ok(());
+        }
+        let word = match outcome {
+            Outcome::Delivered => "delivered",
+            Outcome::Held(_) => "held",
+            Outcome::Failed(_) => "failed",
+        };
+        let receipt = Receipt {
+            message: answer.message.clone(),
+            outcome,
+            conversation: None,
+        };
+        let letter = Letter {
+            id: public_id(
+                at,
+                &format!("{word} {} {}", entry.key.with_part(0), now.millis()),
+            ),
+            time: now,
+            channel: &channel.id,
+            customer,
+            session: None,
+            news: News::Status(&receipt),
+        };
+        // One attempt: this news is told once or not at all.
+        let _ = desk.tell(&self.http, &letter, now).await;
+        Ok(())
+    }
+}

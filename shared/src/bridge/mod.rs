@@ -1,0 +1,284 @@
+//! The verbs that join the two sides, a file each. This is the only place that
+//! sees the store and the outside world together.
+
+pub mod breaker;
+mod cache;
+pub mod deliver;
+pub mod inbound;
+mod lane_in;
+mod lane_out;
+pub mod outbound;
+pub mod sweep;
+pub mod token;
+pub mod verify;
+pub mod walk;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use tokio::sync::{OnceCell, mpsc, watch};
+
+use crate::channel::{CACHED, Channel};
+use crate::clock::{Chance, Clock};
+use crate::desk::Desk;
+use crate::http::Http;
+use crate::journal::{ConversationKey, EntryKey, Lane, Pepper};
+use crate::message::{ChannelId, OpenId};
+use crate::moment::Moment;
+use crate::secrets::{ChannelSecrets, SecretError, Secrets};
+use crate::store::{Store, StoreError};
+use cache::Cache;
+
+/// An answer to somebody's call.
+pub type Response = http::Response<Bytes>;
+
+/// A bell: look at this lane. It carries nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ring {
+    /// The conversation.
+    pub at: ConversationKey,
+    /// The entry that rang; its lane is the one to look at.
+    pub key: EntryKey,
+}
+
+/// How a new entry is announced.
+#[derive(Clone, Debug)]
+pub enum Bell {
+    /// The table's stream does it.
+    Stream,
+    /// A worker in this process listens.
+    Process(mpsc::UnboundedSender<Ring>),
+}
+
+/// What every verb needs. Built once a process.
+#[derive(Debug)]
+pub struct Bridge {
+    /// The two tables.
+    pub store: Store,
+    /// The secrets.
+    pub secrets: Secrets,
+    /// The way out.
+    pub http: Http,
+    /// The time.
+    pub clock: Clock,
+    /// Random numbers.
+    pub chance: Chance,
+    bell: Bell,
+    changes: watch::Sender<u64>,
+    pepper: OnceCell<Pepper>,
+    channels: Cache<Channel>,
+    channel_secrets: Cache<ChannelSecrets>,
+    tokens: token::TokenCache,
+    breakers: breaker::Breakers,
+}
+
+/// Why a verb could not do its part. It is ours, so it is logged where it is
+/// handled, and its caller tries again.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A secret cannot be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// Something that we wrote is not what we write.
+    #[error("{0} is damaged")]
+    Damaged(&'static str),
+}
+
+impl Bridge {
+    /// Joins the parts.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        secrets: Secrets,
+        http: Http,
+        clock: Clock,
+        chance: Chance,
+        bell: Bell,
+    ) -> Self {
+        Self {
+            store,
+            secrets,
+            http,
+            clock,
+            chance,
+            bell,
+            changes: watch::Sender::new(0),
+            pepper: OnceCell::new(),
+            channels: Cache::default(),
+            channel_secrets: Cache::default(),
+            tokens: token::TokenCache::default(),
+            breakers: breaker::Breakers::default(),
+        }
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    /// A number that rises whenever something changed that a page may show.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Notes that something changed that a page may show.
+    pub fn changed(&self) {
+        self.changes
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Announces a new entry.
+    pub(crate) fn ring(&self, at: &ConversationKey, key: &EntryKey) {
+        self.changed();
+        if let Bell::Process(listener) = &self.bell {
+            // A listener that is gone is a process that ends; the walk of the
+            // next one finds the entry.
+            let _ = listener.send(Ring {
+                at: at.clone(),
+                key: key.clone(),
+            });
+        }
+    }
+
+    /// Where a customer's conversation lies.
+    pub(crate) async fn place(
+        &self,
+        channel: &ChannelId,
+        open_id: &OpenId,
+    ) -> Result<ConversationKey, Broken> {
+        let pepper = self
+            .pepper
+            .get_or_try_init(|| async {
+                use base64::Engine as _;
+                let base64 = base64::engine::general_purpose::STANDARD;
+                let fresh = base64.encode(self.chance.bytes::<32>());
+                let text = self.secrets.ensure("pepper", &fresh).await?;
+                let bytes = base64
+                    .decode(text)
+                    .map_err(|_| Broken::Damaged("the pepper"))?;
+                Pepper::new(bytes).ok_or(Broken::Damaged("the pepper"))
+            })
+            .await?;
+        Ok(ConversationKey::of(pepper, channel, open_id))
+    }
+
+    /// A channel's settings, at most [`CACHED`] old. `None` if there is none.
+    pub async fn channel(&self, id: &ChannelId) -> Result<Option<Arc<Channel>>, Broken> {
+        let now = self.now();
+        if let Some(known) = self.channels.get(id, now, CACHED) {
+            return Ok(known);
+        }
+        let read = self.store.channel(id).await?.map(Arc::new);
+        self.channels.put(id, now, read.clone());
+        Ok(read)
+    }
+
+    /// A channel's secrets, at most [`CACHED`] old. `None` if there are none.
+    pub async fn channel_secrets(
+        &self,
+        id: &ChannelId,
+    ) -> Result<Option<Arc<ChannelSecrets>>, Broken> {
+        let now = self.now();
+        if let Some(known) = self.channel_secrets.get(id, now, CACHED) {
+            return Ok(known);
+        }
+        self.read_channel_secrets(id).await
+    }
+
+    /// A channel's secrets read anew, if that was not done just now: for a
+    /// check that failed on those that were cached.
+    pub(crate) async fn newer_channel_secrets(
+        &self,
+        id: &ChannelId,
+    ) -> Result<Option<Arc<ChannelSecrets>>, Broken> {
+        if self.channel_secrets.may_ask_again(id, self.now()) {
+            self.read_channel_secrets(id).await
+        } else {
+            Ok(None)
+        }
+    }
+
+    async fn read_channel_secrets(
+        &self,
+        id: &ChannelId,
+    ) -> Result<Option<Arc<ChannelSecrets>>, Broken> {
+        let now = self.now();
+        let read = self.secrets.channel(id).await?.map(Arc::new);
+        self.channel_secrets.put(id, now, read.clone());
+        Ok(read)
+    }
+
+    /// Forgets what is cached of a channel: this process has changed it.
+    pub(crate) fn forget(&self, id: &ChannelId) {
+        self.channels.forget(id);
+        self.channel_secrets.forget(id);
+        self.tokens.forget(id);
+        self.breakers.forget(id);
+    }
+
+    /// A channel's desk. `None` if its settings are incomplete.
+    pub(crate) async fn desk(&self, channel: &Channel) -> Result<Option<Desk>, Broken> {
+        let secrets = self.channel_secrets(&channel.id).await?;
+        Ok(secrets.and_then(|secrets| Desk::of(channel, &secrets.desk)))
+    }
+}
+
+/// When an entry that ends now may be deleted, in seconds since 1970.
+pub(crate) fn expires(channel: Option<&Channel>, now: Moment) -> i64 {
+    let retention = channel.map_or(crate::journal::RETENTION_MIN, Channel::retention);
+    now.plus(retention.max(crate::journal::RETENTION_MIN))
+        .seconds()
+}
+
+/// One run of a worker.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    /// Its nonce.
+    pub(crate) by: String,
+    /// When the lane at hand must be put down.
+    pub(crate) until: Moment,
+    /// When the run is over for certain.
+    pub(crate) ends: Moment,
+}
+
+/// The keys that rang, by lane.
+pub(crate) type Rung = BTreeSet<EntryKey>;
+
+/// The lane that a bell means.
+impl Ring {
+    pub(crate) fn lane(&self) -> Lane {
+        self.key.lane()
+    }
+}
+
+/// An answer of plain text.
+#[must_use]
+pub fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(text.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        http::header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+/// An answer without content to somebody whose call is refused.
+pub(crate) fn refused(status: u16) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    plain(status, status.canonical_reason().unwrap_or_default())
+}

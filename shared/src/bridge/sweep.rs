@@ -1,0 +1,219 @@
+//! Every minute: lanes and timers that are due, through the same lane code.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tracing::{error, info};
+
+use super::deliver::turn;
+use super::{Bridge, Broken, breaker};
+use crate::channel::Channel;
+use crate::conversation::Conversation;
+use crate::journal::{Class, ConversationKey, Lane, Origin, SHARDS};
+use crate::lane;
+use crate::message::{ChannelId, EndCause};
+use crate::moment::Moment;
+use crate::store::Due;
+use crate::window::MESSAGE_SPAN;
+
+/// How many rows of an index are read at a time.
+const PAGE: i32 = 100;
+/// How long a lane may be worked on in a sweep.
+const SPAN: Duration = Duration::from_secs(25);
+/// When a session's timer looks again after it has ended its session: should
+/// that have failed, it is found.
+const RECHECK: Duration = Duration::from_hours(1);
+
+/// Works on everything that is due, until nothing is or `ends` is near.
+pub async fn sweep(bridge: &Bridge, ends: Moment) -> Result<(), Broken> {
+    for id in bridge.store.channel_ids().await? {
+        if near(bridge, ends) {
+            break;
+        }
+        // A channel that cannot be swept is no reason to leave out the others.
+        if let Err(broken) = channel(bridge, &id, ends).await {
+            error!(channel = %id, error = %broken, "a channel could not be swept");
+        }
+    }
+    bridge.changed();
+    Ok(())
+}
+
+fn near(bridge: &Bridge, ends: Moment) -> bool {
+    bridge.now().plus(lane::ATTEMPT) > ends
+}
+
+async fn channel(bridge: &Bridge, id: &ChannelId, ends: Moment) -> Result<(), Broken> {
+    let Some(channel) = bridge.store.channel(id).await? else {
+        // A creation that was never finished, or a removal.
+        return Ok(());
+    };
+    if channel.deleted {
+        return purge(bridge, &channel).await;
+    }
+    if channel.suspended {
+        return Ok(());
+    }
+    let down = match bridge.store.breaker(id).await? {
+        Some(probed) => !probe(bridge, &channel, probed, ends).await?,
+        None => false,
+    };
+    bridge.believe(id, down);
+    for shard in 0..SHARDS {
+        loop {
+            let due = bridge
+                .store
+                .due(id, shard, bridge.now(), down, PAGE)
+                .await?;
+            if due.is_empty() || near(bridge, ends) {
+                break;
+            }
+            let more = due.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX);
+            stream::iter(due)
+                .for_each_concurrent(lane::WIDTH, |due| one(bridge, &channel, due, ends))
+                .await;
+            if !more {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn one(bridge: &Bridge, channel: &Channel, due: Due, ends: Moment) {
+    let done = match &due {
+        Due::Lane { at, lane, .. } => {
+            let run = bridge.run(SPAN, ends);
+            turn(bridge, at, *lane, &run).await.map(|_| ())
+        }
+        Due::Session { at, due } => timer(bridge, channel, at, *due).await,
+    };
+    if let Err(broken) = done {
+        error!(channel = %channel.id, error = %broken, "something due could not be done");
+    }
+}
+
+/// Lets one lane of a desk that is down try its luck, once a minute. Says
+/// whether the desk is back.
+async fn probe(
+    bridge: &Bridge,
+    channel: &Channel,
+    probed: Moment,
+    ends: Moment,
+) -> Result<bool, Broken> {
+    let now = bridge.now();
+    if now.since(probed) < breaker::PROBE
+        || !bridge.store.take_probe(&channel.id, probed, now).await?
+    {
+        return Ok(false);
+    }
+    for shard in 0..SHARDS {
+        let due = bridge
+            .store
+            .due(&channel.id, shard, now, false, PAGE)
+            .await?;
+        let lane = due.into_iter().find_map(|due| match due {
+            Due::Lane {
+                at, lane: Lane::In, ..
+            } => Some(at),
+            _ => None,
+        });
+        let Some(at) = lane else { continue };
+        bridge.believe(&channel.id, false);
+        let run = bridge.run(lane::RUN, ends);
+        turn(bridge, &at, Lane::In, &run).await?;
+        let still = bridge.store.look(&at, |_| true).await?;
+        let stuck = still
+            .parked
+            .get(&Lane::In)
+            .is_some_and(|parked| parked.by.is_none());
+        if stuck {
+            bridge.believe(&channel.id, true);
+            return Ok(false);
+        }
+        bridge.store.close_breaker(&channel.id).await?;
+        info!(channel = %channel.id, "the desk is back");
+        return Ok(true);
+    }
+    // Nothing waits: the next message finds out.
+    bridge.store.close_breaker(&channel.id).await?;
+    Ok(true)
+}
+
+/// A session's timer: it ends the session, unless the customer wrote since.
+async fn timer(
+    bridge: &Bridge,
+    channel: &Channel,
+    at: &ConversationKey,
+    due: Moment,
+) -> Result<(), Broken> {
+    let now = bridge.now();
+    let look = bridge
+        .store
+        .look(at, |look| {
+            look.entries.values().any(|entry| {
+                entry.key.class() == Some(Class::Message) || now.since(entry.at) > MESSAGE_SPAN
+            })
+        })
+        .await?;
+    let Some(Conversation {
+        session: Some(session),
+        ..
+    }) = look.conversation
+    else {
+        bridge.store.stop_timer(at).await?;
+        return Ok(());
+    };
+    let newest = look
+        .entries
+        .values()
+        .rev()
+        .find(|entry| entry.key.class() == Some(Class::Message));
+    if let Some(newest) = newest.filter(|entry| entry.at.plus(MESSAGE_SPAN) > now) {
+        bridge
+            .store
+            .move_timer(at, due, newest.at.plus(MESSAGE_SPAN))
+            .await?;
+        return Ok(());
+    }
+    let origin = Origin {
+        channel: channel.id.clone(),
+        open_id: None,
+    };
+    let seconds = u64::try_from(due.seconds()).unwrap_or(0);
+    let end = bridge.session_end_at(seconds, origin, &session.id, EndCause::Silence);
+    bridge.store.put_entry(at, &end, None).await?;
+    bridge.store.move_timer(at, due, now.plus(RECHECK)).await?;
+    bridge.ring(at, &end.key);
+    Ok(())
+}
+
+/// Removes what is left of a deleted channel.
+async fn purge(bridge: &Bridge, channel: &Channel) -> Result<(), Broken> {
+    for open in [true, false] {
+        for shard in 0..SHARDS {
+            loop {
+                let page = bridge
+                    .store
+                    .board(&channel.id, open, shard, None, None, PAGE)
+                    .await?;
+                if page.rows.is_empty() {
+                    break;
+                }
+                for (at, ..) in page.rows {
+                    bridge.store.erase(&at).await?;
+                }
+            }
+        }
+    }
+    bridge
+        .store
+        .erase(&ConversationKey::of_channel(&channel.id))
+        .await?;
+    bridge.secrets.remove_channel(&channel.id).await?;
+    bridge.store.forget_channel(&channel.id).await?;
+    bridge.forget(&channel.id);
+    info!(channel = %channel.id, "a deleted channel is gone");
+    Ok(())
+}

@@ -1,0 +1,277 @@
+//! Access tokens: one for a channel, shared by every process through the
+//! store. Every wish for one goes through [`Bridge::refresh`].
+//!
+//! Invariant: of many who want a new token at once, one asks WeChat; a forced
+//! one is asked for at most every 30 seconds and 20 times a day, as WeChat
+//! rations it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tracing::{error, info};
+
+use super::{Bridge, Broken};
+use crate::channel::{Channel, TokenCall};
+use crate::delivery::Failure;
+use crate::message::ChannelId;
+use crate::moment::Moment;
+use crate::reason::Reason;
+use crate::store::{Lease, StoredToken};
+use crate::wechat::api::{Api, Granted, NoToken, Token};
+
+/// How long a process uses what it read of a token.
+const BELIEVED: Duration = Duration::from_mins(1);
+/// How long the one who asks may take.
+const LEASE: Duration = Duration::from_secs(15);
+/// How long others wait for the one who asks.
+const WAIT: Duration = Duration::from_secs(6);
+/// How often they look.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long a forced token rules out the next.
+const FORCED_APART: Duration = Duration::from_secs(30);
+/// How often a token may be forced in a day.
+const FORCED_A_DAY: u32 = 20;
+
+/// What this process knows of tokens.
+#[derive(Debug, Default)]
+pub(super) struct TokenCache(Mutex<BTreeMap<ChannelId, Known>>);
+
+#[derive(Debug)]
+struct Known {
+    token: Token,
+    read: Moment,
+    expires: Moment,
+}
+
+impl TokenCache {
+    fn get(&self, id: &ChannelId, now: Moment) -> Option<Token> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.get(id)?;
+        (now.since(known.read) < BELIEVED && now < known.expires).then(|| known.token.clone())
+    }
+
+    fn put(&self, id: &ChannelId, token: &Token, read: Moment, expires: Moment) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = Known {
+            token: token.clone(),
+            read,
+            expires,
+        };
+        all.insert(id.clone(), known);
+    }
+
+    pub(super) fn forget(&self, id: &ChannelId) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id);
+    }
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum Tokenless {
+    /// WeChat gave none.
+    #[error(transparent)]
+    WeChat(#[from] NoToken),
+    /// The store or the secrets failed.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+    /// The channel has no app secret.
+    #[error("the channel has no app secret")]
+    NoSecret,
+    /// Another process asks and has not answered in time.
+    #[error("another process is asking for a token")]
+    Busy,
+    /// A forced token is needed and not to be had yet.
+    #[error("the ration of forced tokens is used up for now")]
+    Rationed,
+}
+
+impl Tokenless {
+    /// What it means for an answer on its way.
+    pub(super) fn failure(&self) -> Failure {
+        Failure::after(Duration::ZERO, Reason::NoToken)
+    }
+
+    /// Logs it where it is handled, with what an operator needs.
+    pub(super) fn log(&self, channel: &ChannelId) {
+        match self {
+            Self::WeChat(NoToken::Refused {
+                code: code @ 40164,
+                address: Some(address),
+            }) => error!(
+                %channel, code, %address,
+                "WeChat gives no token to this address: add it to the account's IP allow-list"
+            ),
+            Self::WeChat(NoToken::Refused { code, .. }) => {
+                error!(%channel, code, "WeChat refuses a token");
+            }
+            other => error!(%channel, error = %other, "there is no token"),
+        }
+    }
+}
+
+fn usable(stored: &StoredToken, failed: Option<&Token>, now: Moment) -> Option<Token> {
+    let token = Token::new(stored.token.clone()?);
+    (now < stored.expires && failed != Some(&token)).then_some(token)
+}
+
+/// Whether 85 % of a token's life are over.
+fn is_old(stored: &StoredToken, now: Moment) -> bool {
+    let life = stored.expires.since(stored.got);
+    now >= stored.got.plus(life * 85 / 100)
+}
+
+impl Bridge {
+    /// A token of the channel: a known one, the stored one, or a new one.
+    pub async fn token(&self, channel: &Channel) -> Result<Token, Tokenless> {
+        let now = self.now();
+        if let Some(token) = self.tokens.get(&channel.id, now) {
+            return Ok(token);
+        }
+        let stored = self.store.token(&channel.id).await.map_err(Broken::from)?;
+        if let Some(token) = usable(&stored, None, now) {
+            self.tokens.put(&channel.id, &token, now, stored.expires);
+            return Ok(token);
+        }
+        self.refresh(channel, None).await
+    }
+
+    /// Another token than `failed`: the stored one if it is another, else one
+    /// from WeChat without force, else a forced one.
+    pub async fn refresh(
+        &self,
+        channel: &Channel,
+        failed: Option<&Token>,
+    ) -> Result<Token, Tokenless> {
+        self.tokens.forget(&channel.id);
+        let stored = self.store.token(&channel.id).await.map_err(Broken::from)?;
+        if let Some(token) = usable(&stored, failed, self.now()) {
+            self.tokens
+                .put(&channel.id, &token, self.now(), stored.expires);
+            return Ok(token);
+        }
+        self.ask_or_wait(channel, failed, &stored).await
+    }
+
+    async fn ask_or_wait(
+        &self,
+        channel: &Channel,
+        failed: Option<&Token>,
+        seen: &StoredToken,
+    ) -> Result<Token, Tokenless> {
+        let by = self.chance.nonce();
+        let now = self.now();
+        let until = now.plus(LEASE);
+        let lease = self
+            .store
+            .lease_token(&channel.id, &by, seen.asked, now, until)
+            .await;
+        match lease.map_err(Broken::from)? {
+            Lease::Ours(fence, stored) => self.ask(channel, failed, &by, fence, &stored).await,
+            Lease::Theirs(stored) => match usable(&stored, failed, now) {
+                Some(token) => Ok(token),
+                None => self.wait(channel, failed, now.plus(WAIT)).await,
+            },
+        }
+    }
+
+    /// Waits for the one who asks.
+    async fn wait(
+        &self,
+        channel: &Channel,
+        failed: Option<&Token>,
+        until: Moment,
+    ) -> Result<Token, Tokenless> {
+        while self.now() < until {
+            self.clock.pause(LOOK).await;
+            let stored = self.store.token(&channel.id).await.map_err(Broken::from)?;
+            if let Some(token) = usable(&stored, failed, self.now()) {
+                self.tokens
+                    .put(&channel.id, &token, self.now(), stored.expires);
+                return Ok(token);
+            }
+        }
+        Err(Tokenless::Busy)
+    }
+
+    /// Asks WeChat under a lease, and stores what it gave.
+    async fn ask(
+        &self,
+        channel: &Channel,
+        failed: Option<&Token>,
+        by: &str,
+        fence: u64,
+        stored: &StoredToken,
+    ) -> Result<Token, Tokenless> {
+        let secrets = self.channel_secrets(&channel.id).await?;
+        let secret = secrets.and_then(|secrets| secrets.app_secret.clone());
+        let secret = secret.ok_or(Tokenless::NoSecret)?;
+        let api = Api {
+            http: &self.http,
+            base: &channel.api_base,
+        };
+        let call = channel.token_call;
+        let mut next = stored.clone();
+        let mut granted = api.token(call, &channel.app_id, &secret, false).await?;
+        if failed == Some(&granted.token) && call == TokenCall::Stable {
+            let now = self.now();
+            let today = stored
+                .forced
+                .filter(|last| last.seconds() / 86_400 == now.seconds() / 86_400);
+            let count = if today.is_some() {
+                stored.forced_count
+            } else {
+                0
+            };
+            let apart = stored
+                .forced
+                .is_none_or(|last| now.since(last) >= FORCED_APART);
+            if !apart || count >= FORCED_A_DAY {
+                return Err(Tokenless::Rationed);
+            }
+            next.forced = Some(now);
+            next.forced_count = count + 1;
+            granted = api.token(call, &channel.app_id, &secret, true).await?;
+        }
+        let Granted { token, life } = granted;
+        let now = self.now();
+        if next.token.as_deref() != Some(token.expose()) {
+            next.got = now;
+            next.token = Some(token.expose().to_owned());
+            info!(channel = %channel.id, life_seconds = life.as_secs(), "a new token");
+        }
+        next.expires = now.plus(life);
+        next.asked = Some(now);
+        let kept = self.store.store_token(&channel.id, by, fence, &next).await;
+        if kept.map_err(Broken::from)? {
+            self.tokens.put(&channel.id, &token, now, next.expires);
+        }
+        // Who lost the lease has a good token all the same; it is not shared.
+        Ok(token)
+    }
+}
+
+/// Looks after the tokens of all channels: from 85 % of a token's life on,
+/// WeChat is asked again until it gives another.
+pub async fn token_refresh(bridge: &Bridge) -> Result<(), Broken> {
+    for id in bridge.store.channel_ids().await? {
+        let Some(channel) = bridge.store.channel(&id).await? else {
+            continue;
+        };
+        if channel.deleted || channel.suspended {
+            continue;
+        }
+        let stored = bridge.store.token(&id).await?;
+        if stored.token.is_some() && !is_old(&stored, bridge.now()) {
+            continue;
+        }
+        match bridge.ask_or_wait(&channel, None, &stored).await {
+            Ok(_) | Err(Tokenless::NoSecret | Tokenless::Busy) => {}
+            Err(none) => none.log(&id),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! `GET /wechat/{channel}`: WeChat's handshake.
+
+use http::StatusCode;
+use tracing::warn;
+
+use super::inbound::settings;
+use super::{Bridge, Broken, Response, plain, refused};
+use crate::message::ChannelId;
+use crate::wechat::callback::{self, Query, Rejected};
+
+/// Answers the handshake: the `echostr` as it came, or 403.
+pub async fn verify(bridge: &Bridge, channel: &str, query: &str) -> Response {
+    match answer(bridge, channel, query).await {
+        Ok(response) => response,
+        Err(broken) => {
+            tracing::error!(error = %broken, "a handshake could not be checked");
+            refused(503)
+        }
+    }
+}
+
+async fn answer(bridge: &Bridge, channel: &str, query: &str) -> Result<Response, Broken> {
+    let Some(id) = ChannelId::parse(channel) else {
+        return Ok(refused(404));
+    };
+    let Some(secrets) = bridge.channel_secrets(&id).await? else {
+        return Ok(refused(404));
+    };
+    let check = |settings: &callback::Settings| {
+        Query::parse(query)
+            .and_then(|query| callback::verify(settings, &query, bridge.now().seconds()))
+    };
+    let mut checked = check(&settings(&secrets)?);
+    if checked.is_err()
+        && let Some(newer) = bridge.newer_channel_secrets(&id).await?
+    {
+        checked = check(&settings(&newer)?);
+    }
+    Ok(match checked {
+        Ok(echo) => plain(StatusCode::OK, echo),
+        Err(rejected) => {
+            warn!(channel = %id, code = rejected.code(), "refused a handshake");
+            refused(status(rejected))
+        }
+    })
+}
+
+/// A handshake is right or it is not: what is malformed is not.
+fn status(rejected: Rejected) -> u16 {
+    match rejected.status() {
+        400 => 403,
+        other => other,
+    }
+}

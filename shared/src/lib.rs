@@ -1,0 +1,34 @@
+//! Magpie joins a WeChat Official Account to the desk where agents work.
+//!
+//! In reading order: what is said ([`message`], [`lines`], [`opens`],
+//! [`moment`], [`reason`]), who says it ([`channel`], [`conversation`]), how it
+//! is kept and in which order ([`journal`], [`window`], [`delivery`],
+//! [`lane`]); then the two sides ([`wechat`], [`desk`]), the state
+//! ([`store`], [`secrets`]), the verbs that join them ([`bridge`],
+//! [`console`]), and the edges ([`clock`], [`http`], [`config`],
+//! [`telemetry`]).
+
+pub mod lines;
+pub mod message;
+pub mod moment;
+pub mod opens;
+pub mod reason;
+
+pub mod channel;
+pub mod conversation;
+pub mod delivery;
+pub mod journal;
+pub mod lane;
+pub mod window;
+
+pub mod desk;
+pub mod wechat;
+
+pub mod secrets;
+pub mod store;
+
+pub mod bridge;
+
+pub mod clock;
+pub mod config;
+pub mod http;
