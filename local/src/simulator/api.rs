@@ -1,0 +1,180 @@
+//! The calls of WeChat's API, by their paths.
+//!
+//! Invariant: who a call comes from is decided by its credentials alone, and
+//! what it was answered stands in the log.
+//! <https://developers.weixin.qq.com/doc/oplatform/developers/dev/AccessToken.html>
+
+use serde_json::{Value, json};
+
+use super::account::Account;
+use super::answer::{self, Answer, Fault};
+use super::call::Call;
+use super::wechat::{Seen, WeChat};
+use super::{send, token};
+
+/// How many calls the log keeps.
+const KEPT: usize = 10_000;
+
+impl WeChat {
+    /// Answers a call of the API.
+    pub fn call(&mut self, now_ms: i64, call: &Call<'_>) -> Answer {
+        let mut app_id = None;
+        let outcome = match call.path {
+            "/cgi-bin/token" => self.token(now_ms, call, &mut app_id),
+            "/cgi-bin/stable_token" => self.stable_token(now_ms, call, &mut app_id),
+            "/cgi-bin/message/custom/send" => self
+                .enter(now_ms, call, &mut app_id)
+                .and_then(|account| send::send(now_ms, account, call.body))
+                .map(|()| json!({"errcode": 0, "errmsg": "ok"})),
+            "/cgi-bin/message/custom/typing" => self
+                .enter(now_ms, call, &mut app_id)
+                .and_then(|account| send::typing(now_ms, account, call.body))
+                .map(|()| json!({"errcode": 0, "errmsg": "ok"})),
+            _ => return Answer::not_found(),
+        };
+        let errcode = outcome.as_ref().map_or_else(|fault| fault.code, |_| 0);
+        self.log.push_back(Seen {
+            at_ms: now_ms,
+            app_id,
+            call: format!("{} {}", call.method, call.path),
+            errcode,
+        });
+        if self.log.len() > KEPT {
+            self.log.pop_front();
+        }
+        match outcome {
+            Ok(value) => Answer::json(&value),
+            Err(fault) => fault.answer(&self.rid(now_ms)),
+        }
+    }
+
+    fn token(
+        &mut self,
+        now_ms: i64,
+        call: &Call<'_>,
+        app_id: &mut Option<String>,
+    ) -> Result<Value, Fault> {
+        if call.method != "GET" {
+            return Err(answer::NEEDS_GET);
+        }
+        let parameters = Credentials {
+            grant_type: call.parameter("grant_type"),
+            app_id: call.parameter("appid"),
+            secret: call.parameter("secret"),
+        };
+        let account = admit(&mut self.accounts, &parameters, call.caller, app_id)?;
+        account
+            .tokens
+            .classic(now_ms, &mut self.mint)
+            .map(|token| issued(&token))
+    }
+
+    fn stable_token(
+        &mut self,
+        now_ms: i64,
+        call: &Call<'_>,
+        app_id: &mut Option<String>,
+    ) -> Result<Value, Fault> {
+        if call.method != "POST" {
+            return Err(answer::NEEDS_POST);
+        }
+        let body: Value = serde_json::from_slice(call.body).map_err(|_| answer::DATA_FORMAT)?;
+        let text = |name| body.get(name).and_then(Value::as_str).map(str::to_owned);
+        let parameters = Credentials {
+            grant_type: text("grant_type"),
+            app_id: text("appid"),
+            secret: text("secret"),
+        };
+        let force = match body.get("force_refresh") {
+            None => false,
+            Some(Value::Bool(force)) => *force,
+            Some(_) => return Err(answer::DATA_FORMAT),
+        };
+        let account = admit(&mut self.accounts, &parameters, call.caller, app_id)?;
+        account
+            .tokens
+            .stable(now_ms, force, &mut self.mint)
+            .map(|token| issued(&token))
+    }
+
+    /// Finds the account by the token of a call.
+    fn enter(
+        &mut self,
+        now_ms: i64,
+        call: &Call<'_>,
+        app_id: &mut Option<String>,
+    ) -> Result<&mut Account, Fault> {
+        if let Some(errcode) = self.injected.pop_front() {
+            return Err(Fault::injected(errcode));
+        }
+        if call.method != "POST" {
+            return Err(answer::NEEDS_POST);
+        }
+        let value = call.parameter("access_token").unwrap_or_default();
+        if value.is_empty() {
+            return Err(answer::TOKEN_MISSING);
+        }
+        if !token::well_formed(&value) {
+            return Err(answer::ACCESS_TOKEN);
+        }
+        let account = self
+            .accounts
+            .iter_mut()
+            .find(|account| account.tokens.knows(&value))
+            .ok_or(answer::CREDENTIAL)?;
+        account.tokens.check(now_ms, &value)?;
+        *app_id = Some(account.settings.app_id.clone());
+        Ok(account)
+    }
+
+    fn rid(&mut self, now_ms: i64) -> String {
+        let (one, two) = (self.mint.hex(8), self.mint.hex(8));
+        format!("{:08x}-{one}-{two}", now_ms / 1_000)
+    }
+}
+
+/// What a token call brings along.
+struct Credentials {
+    grant_type: Option<String>,
+    app_id: Option<String>,
+    secret: Option<String>,
+}
+
+fn admit<'a>(
+    accounts: &'a mut [Account],
+    given: &Credentials,
+    caller: &str,
+    app_id: &mut Option<String>,
+) -> Result<&'a mut Account, Fault> {
+    if given.grant_type.as_deref() != Some("client_credential") {
+        return Err(answer::GRANT_TYPE);
+    }
+    let name = given.app_id.as_deref().unwrap_or_default();
+    if name.is_empty() {
+        return Err(answer::APP_ID_MISSING);
+    }
+    let account = accounts
+        .iter_mut()
+        .find(|account| account.settings.app_id == name)
+        .ok_or(answer::APP_ID)?;
+    *app_id = Some(name.to_owned());
+    let secret = given.secret.as_deref().unwrap_or_default();
+    if secret.is_empty() {
+        return Err(answer::SECRET_MISSING);
+    }
+    // A secret of the right form that is not this account's is no credential.
+    if secret.len() != 32 || !secret.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err(answer::SECRET);
+    }
+    if secret != account.settings.secret {
+        return Err(answer::CREDENTIAL);
+    }
+    if !account.addresses.is_empty() && !account.addresses.iter().any(|ours| ours == caller) {
+        return Err(Fault::address(caller));
+    }
+    Ok(account)
+}
+
+fn issued(token: &token::Issued) -> Value {
+    json!({"access_token": token.value, "expires_in": token.expires_in})
+}

@@ -1,0 +1,306 @@
+//! The simulated WeChat on a listener of its own: WeChat's API under its real
+//! paths, and phones at `/` with calls of their own under `/sim/`.
+//!
+//! Invariant: nobody but a page of this very listener can act as a customer. A
+//! foreign host name is refused (DNS rebinding), and every change needs a JSON
+//! content type and a header of ours, which another origin's page cannot send.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use futures_util::stream::{self, Stream};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::account::Mode;
+use super::call::Call;
+use super::delivery::Simulator;
+use super::push::{Act, Refused};
+use super::view::View;
+
+const BODY_LIMIT: usize = 65_536;
+/// A page is told of changes at most this often.
+const PACE: Duration = Duration::from_millis(80);
+const LONGEST_NAME: usize = 60;
+
+const SECURITY: [(header::HeaderName, &str); 4] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+         img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-store"),
+];
+
+/// Everything that listens on the simulator's address. `hosts` are the values
+/// of the `Host` header that are let in, such as `127.0.0.1:8081`. For the list
+/// of addresses that may ask for tokens to work, serve it with connect info.
+pub fn router(simulator: Simulator, hosts: Vec<String>) -> Router {
+    Router::new()
+        .route("/", get(html))
+        .route("/phone.css", get(css))
+        .route("/phone.js", get(script))
+        .route("/phone.svg", get(icon))
+        .route("/sim/state", get(state))
+        .route("/sim/events", get(events))
+        .route("/sim/act", post(act))
+        .route("/sim/customers", post(add_customer))
+        .route("/sim/read", post(read))
+        .route("/sim/mode", post(change_mode))
+        .route("/sim/handshake", post(handshake))
+        .fallback(api)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(
+            Arc::<[String]>::from(hosts),
+            guard,
+        ))
+        .with_state(simulator)
+}
+
+async fn guard(State(hosts): State<Arc<[String]>>, request: Request, next: Next) -> Response {
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let known = host.is_some_and(|host| hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host)));
+    if !known {
+        return (StatusCode::FORBIDDEN, "unknown host name").into_response();
+    }
+    let mut response = next.run(request).await;
+    for (name, value) in SECURITY {
+        response
+            .headers_mut()
+            .insert(name, header::HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn html() -> impl IntoResponse {
+    let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
+    (kind, include_str!("page/phone.html"))
+}
+
+async fn css() -> impl IntoResponse {
+    let kind = [(header::CONTENT_TYPE, "text/css; charset=utf-8")];
+    (kind, include_str!("page/phone.css"))
+}
+
+async fn script() -> impl IntoResponse {
+    let kind = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")];
+    (kind, include_str!("page/phone.js"))
+}
+
+async fn icon() -> impl IntoResponse {
+    let kind = [(header::CONTENT_TYPE, "image/svg+xml")];
+    (kind, include_str!("page/phone.svg"))
+}
+
+/// WeChat's API: whatever is no page.
+async fn api(
+    State(simulator): State<Simulator>,
+    caller: Option<Extension<ConnectInfo<SocketAddr>>>,
+    method: Method,
+    uri: Uri,
+    body: Bytes,
+) -> Response {
+    let caller = caller.map_or_else(
+        || "127.0.0.1".to_owned(),
+        |Extension(ConnectInfo(address))| address.ip().to_string(),
+    );
+    let call = Call {
+        method: method.as_str(),
+        path: uri.path(),
+        query: uri.query().unwrap_or_default(),
+        body: &body,
+        caller: &caller,
+    };
+    let now_ms = simulator.now_ms();
+    let answer = simulator.with(|wechat| wechat.call(now_ms, &call));
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let kind = [(header::CONTENT_TYPE, answer.content_type)];
+    (status, kind, answer.body).into_response()
+}
+
+async fn state(State(simulator): State<Simulator>) -> impl IntoResponse {
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (kind, draw(&simulator))
+}
+
+/// The whole state, now and after every change.
+async fn events(
+    State(simulator): State<Simulator>,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let mut changes = simulator.changes();
+    changes.mark_changed();
+    let first = Duration::ZERO;
+    let stream = stream::unfold(
+        (simulator, changes, first),
+        |(simulator, mut changes, pause)| async move {
+            tokio::time::sleep(pause).await;
+            changes.changed().await.ok()?;
+            if changes.borrow_and_update().closed {
+                return None;
+            }
+            let event = Event::default().data(draw(&simulator));
+            Some((Ok(event), (simulator, changes, PACE)))
+        },
+    );
+    Sse::new(stream).keep_alive(KeepAlive::default())
+}
+
+fn draw(simulator: &Simulator) -> String {
+    let now_ms = simulator.now_ms();
+    simulator
+        .look(|wechat| serde_json::to_string(&View::new(wechat, now_ms)))
+        .unwrap_or_default()
+}
+
+#[derive(Deserialize)]
+struct ActBody {
+    account: String,
+    customer: String,
+    #[serde(flatten)]
+    act: Act,
+}
+
+async fn act(
+    State(simulator): State<Simulator>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Refusal> {
+    let body: ActBody = parse(&headers, &body)?;
+    simulator.post(&body.account, &body.customer, &body.act)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+struct CustomerBody {
+    account: String,
+    name: String,
+}
+
+async fn add_customer(
+    State(simulator): State<Simulator>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    let body: CustomerBody = parse(&headers, &body)?;
+    let name = body.name.trim();
+    if name.is_empty() {
+        return Err(Refused::Empty.into());
+    }
+    if name.len() > LONGEST_NAME {
+        return Err(Refused::TooLong.into());
+    }
+    let open_id = simulator.with(|wechat| wechat.add_customer(&body.account, name))?;
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    Ok((kind, json!({"customer": open_id}).to_string()).into_response())
+}
+
+#[derive(Deserialize)]
+struct ReadBody {
+    account: String,
+    customer: String,
+}
+
+async fn read(
+    State(simulator): State<Simulator>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Refusal> {
+    let body: ReadBody = parse(&headers, &body)?;
+    simulator.with(|wechat| wechat.read(&body.account, &body.customer))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+struct ModeBody {
+    account: String,
+    mode: Mode,
+}
+
+async fn change_mode(
+    State(simulator): State<Simulator>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    let body: ModeBody = parse(&headers, &body)?;
+    let connection = simulator.change_mode(&body.account, body.mode).await?;
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    Ok((kind, json!(connection).to_string()).into_response())
+}
+
+#[derive(Deserialize)]
+struct AccountBody {
+    account: String,
+}
+
+async fn handshake(
+    State(simulator): State<Simulator>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    let body: AccountBody = parse(&headers, &body)?;
+    let connection = simulator.connect(&body.account).await?;
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    Ok((kind, json!(connection).to_string()).into_response())
+}
+
+/// A page's call that has no effect.
+enum Refusal {
+    Foreign,
+    Malformed,
+    Refused(Refused),
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, words) = match self {
+            Self::Foreign => (
+                StatusCode::FORBIDDEN,
+                "x-magpie-phone: 1 and a JSON content type are needed".to_owned(),
+            ),
+            Self::Malformed => (StatusCode::BAD_REQUEST, "malformed".to_owned()),
+            Self::Refused(refused @ (Refused::UnknownAccount | Refused::UnknownCustomer)) => {
+                (StatusCode::NOT_FOUND, refused.to_string())
+            }
+            Self::Refused(refused) => (StatusCode::CONFLICT, refused.to_string()),
+        };
+        let kind = [(header::CONTENT_TYPE, "application/json")];
+        (status, kind, json!({"error": words}).to_string()).into_response()
+    }
+}
+
+fn parse<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Refusal> {
+    let is = |name: &str, expected: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split(';').next())
+            .is_some_and(|value| value.trim().eq_ignore_ascii_case(expected))
+    };
+    if !is("x-magpie-phone", "1") || !is("content-type", "application/json") {
+        return Err(Refusal::Foreign);
+    }
+    serde_json::from_slice(body).map_err(|_| Refusal::Malformed)
+}
