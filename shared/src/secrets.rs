@@ -87,6 +87,13 @@ impl SecretFile {
         }
     }
 
+    /// Takes these secrets in place of those that it holds, without writing
+    /// them anywhere: for tests that start many processes over one world.
+    #[cfg(feature = "embedded")]
+    pub fn fill(&self, secrets: BTreeMap<String, String>) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = secrets;
+    }
+
     /// Changes the secrets and writes them all anew beside the old file, which
     /// is replaced only when the new one is on the disk.
     fn change(

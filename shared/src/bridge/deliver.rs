@@ -67,31 +67,22 @@ pub(super) struct Worked {
 /// be parked: they must ring again.
 pub async fn deliver(bridge: &Bridge, rings: &[Ring], ends: Moment) -> Vec<usize> {
     let begun = bridge.now();
-    let mut lanes: BTreeMap<(&ConversationKey, Lane), (Rung, Vec<usize>)> = BTreeMap::new();
+    let mut lanes: BTreeMap<(ConversationKey, Lane), (Rung, Vec<usize>)> = BTreeMap::new();
     for (position, ring) in rings.iter().enumerate() {
-        let (rung, positions) = lanes.entry((&ring.at, ring.lane())).or_default();
+        let (rung, positions) = lanes.entry((ring.at.clone(), ring.lane())).or_default();
         rung.insert(ring.key.clone());
         positions.push(position);
     }
-    let failed: Vec<Vec<usize>> = stream::iter(lanes)
+    let works: Vec<_> = lanes
+        .into_iter()
         .map(|((at, lane), (rung, positions))| async move {
-            let run = bridge.run(lane::RUN, ends);
-            let worked = if bridge.now().since(begun) > lane::BEGIN {
-                put_off(bridge, at, &rung, &run).await
-            } else {
-                answer_bell(bridge, at, lane, &rung, &run).await
-            };
-            match worked {
+            match lane_of_batch(bridge, &at, lane, &rung, begun, ends).await {
                 Ok(()) => Vec::new(),
-                Err(broken) => {
-                    error!(conversation = %at, error = %broken, "a lane could not be worked on");
-                    match put_off(bridge, at, &rung, &run).await {
-                        Ok(()) => Vec::new(),
-                        Err(_) => positions,
-                    }
-                }
+                Err(_) => positions,
             }
         })
+        .collect();
+    let failed: Vec<Vec<usize>> = stream::iter(works)
         .buffer_unordered(lane::WIDTH)
         .collect()
         .await;
@@ -99,6 +90,30 @@ pub async fn deliver(bridge: &Bridge, rings: &[Ring], ends: Moment) -> Vec<usize
     let mut failed: Vec<usize> = failed.into_iter().flatten().collect();
     failed.sort_unstable();
     failed
+}
+
+/// Works on one lane of a batch. Fails only if the lane cannot even be parked.
+async fn lane_of_batch(
+    bridge: &Bridge,
+    at: &ConversationKey,
+    lane: Lane,
+    rung: &Rung,
+    begun: Moment,
+    ends: Moment,
+) -> Result<(), Broken> {
+    let run = bridge.run(lane::RUN, ends);
+    let worked = if bridge.now().since(begun) > lane::BEGIN {
+        put_off(bridge, at, rung, &run).await
+    } else {
+        answer_bell(bridge, at, lane, rung, &run).await
+    };
+    match worked {
+        Ok(()) => Ok(()),
+        Err(broken) => {
+            error!(conversation = %at, error = %broken, "a lane could not be worked on");
+            put_off(bridge, at, rung, &run).await
+        }
+    }
 }
 
 impl Bridge {
@@ -127,19 +142,24 @@ async fn answer_bell(
         if wakes {
             bridge.store.wake_held(at, bridge.now()).await?;
         }
+        // A look shows inbound entries: of an outbound lane it knows only what
+        // rang.
+        let earliest = waiting(&look)
+            .next()
+            .filter(|_| lane == Lane::In)
+            .or(rung.first());
         let done = match look.parked.get(&lane) {
-            Some(parked) if parked.due <= bridge.now() => turn(bridge, at, lane, run).await?,
-            Some(_) => {
-                let earliest = waiting(&look).next().or(rung.first());
-                bridge.store.raise(at, lane, earliest, None).await?
+            Some(parked) if parked.due <= bridge.now() => {
+                turn(bridge, at, lane, earliest, run).await?
             }
+            Some(_) => bridge.store.raise(at, lane, earliest, None).await?,
             None => free(bridge, at, lane, look, rung, run).await?,
         };
         if !done {
             continue;
         }
         if wakes {
-            turn(bridge, at, Lane::Out, run).await?;
+            turn(bridge, at, Lane::Out, None, run).await?;
         }
         return Ok(());
     }
@@ -251,12 +271,14 @@ fn due(bridge: &Bridge, stop: &Stop, attempts: u32) -> Moment {
     }
 }
 
-/// Takes a parked lane that is due and works on it. Says `false` if it is not
-/// parked any more.
+/// Takes a parked lane that is due and works on it, from the earliest entry
+/// that its row names or that was `seen`. Says `false` if it is not parked any
+/// more.
 pub(super) async fn turn(
     bridge: &Bridge,
     at: &ConversationKey,
     lane: Lane,
+    seen: Option<&EntryKey>,
     run: &Run,
 ) -> Result<bool, Broken> {
     let now = bridge.now();
@@ -270,6 +292,9 @@ pub(super) async fn turn(
         Taken::NotNow => return Ok(true),
         Taken::Free => return Ok(false),
     };
+    if let Some(seen) = seen.filter(|seen| **seen < parked.from) {
+        parked.from = seen.clone();
+    }
     let mut attempts = parked.attempts;
     for _ in 0..ROUNDS {
         let (worked, complete) = slice(bridge, at, lane, &parked, run).await?;
@@ -335,11 +360,22 @@ async fn slice(
     parked: &Parked,
     run: &Run,
 ) -> Result<(Worked, bool), Broken> {
-    let (waiting, complete) = bridge.store.waiting_from(at, &parked.from, SLICE).await?;
+    let (mut waiting, complete) = bridge
+        .store
+        .waiting_from(at, lane, &parked.from, SLICE)
+        .await?;
     match lane {
         Lane::In => {
-            let conversation = bridge.store.conversation(at).await?.map(|(known, _)| known);
-            let worked = lane_in::work(bridge, at, conversation, pending(waiting), run).await?;
+            // The newest page shows an earlier entry whose bell is on its way.
+            let look = bridge.store.look(at, |_| true).await?;
+            let last = waiting.keys().next_back().cloned();
+            let seen = look
+                .entries
+                .into_iter()
+                .filter(|(key, _)| complete || last.as_ref().is_some_and(|last| key < last));
+            waiting.extend(seen);
+            let waiting = pending(waiting);
+            let worked = lane_in::work(bridge, at, look.conversation, waiting, run).await?;
             Ok((worked, complete))
         }
         Lane::Out => {

@@ -342,9 +342,9 @@ impl Context<'_> {
         let Body::Receipt(receipt) = &entry.body else {
             return Ok(Step::Arrived);
         };
-        let session = self.conversation.as_ref().and_then(|c| c.session.clone());
-        let session = session.as_ref().map(|s| s.id.as_str());
-        self.tell(entry, session, News::Status(receipt)).await
+        // Without a session: another one may be open when it is repeated, and a
+        // repeat says the same.
+        self.tell(entry, None, News::Status(receipt)).await
     }
 
     async fn session_end(&mut self, entry: &Entry) -> Result<Step, Broken> {
@@ -364,14 +364,12 @@ impl Context<'_> {
         {
             return Ok(Step::Arrived);
         }
-        let id = session_letter_id(self.at, session, "ended");
+        // By its entry, not by its session: two ends of one session may be on
+        // their way, each with its own time and cause.
+        let id = public_id(self.at, entry.key.as_str());
+        let time = said(entry).max(opened);
         let told = self
-            .tell_as(
-                id,
-                entry.at.max(opened),
-                Some(session),
-                News::SessionEnded(*cause),
-            )
+            .tell_as(id, time, Some(session), News::SessionEnded(*cause))
             .await?;
         if let Step::Failed(_) = &told {
             return Ok(told);
@@ -404,7 +402,7 @@ impl Context<'_> {
             .and_then(|c| c.session.clone())
             .filter(|open| !open.told);
         if let Some(open) = untold {
-            let id = session_letter_id(self.at, &open.id, "opened");
+            let id = session_letter_id(self.at, &open.id);
             let told = self
                 .tell_as(id, open.opened, Some(&open.id), News::SessionOpened)
                 .await?;

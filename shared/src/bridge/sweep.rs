@@ -70,8 +70,13 @@ async fn channel(bridge: &Bridge, id: &ChannelId, ends: Moment) -> Result<(), Br
                 break;
             }
             let more = due.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX);
-            stream::iter(due)
-                .for_each_concurrent(lane::WIDTH, |due| one(bridge, &channel, due, ends))
+            let works: Vec<_> = due
+                .into_iter()
+                .map(|due| one(bridge, &channel, due, ends))
+                .collect();
+            let () = stream::iter(works)
+                .buffer_unordered(lane::WIDTH)
+                .collect()
                 .await;
             if !more {
                 break;
@@ -85,7 +90,7 @@ async fn one(bridge: &Bridge, channel: &Channel, due: Due, ends: Moment) {
     let done = match &due {
         Due::Lane { at, lane, .. } => {
             let run = bridge.run(SPAN, ends);
-            turn(bridge, at, *lane, &run).await.map(|_| ())
+            turn(bridge, at, *lane, None, &run).await.map(|_| ())
         }
         Due::Session { at, due } => timer(bridge, channel, at, *due).await,
     };
@@ -122,7 +127,7 @@ async fn probe(
         let Some(at) = lane else { continue };
         bridge.believe(&channel.id, false);
         let run = bridge.run(lane::RUN, ends);
-        turn(bridge, &at, Lane::In, &run).await?;
+        turn(bridge, &at, Lane::In, None, &run).await?;
         let still = bridge.store.look(&at, |_| true).await?;
         let stuck = still
             .parked

@@ -187,8 +187,8 @@ pub fn public_id(at: &ConversationKey, key: &str) -> String {
     format!("msg_{id}")
 }
 
-/// The identity of the news that a session opened or ended.
+/// The identity of the news that a session opened.
 #[must_use]
-pub fn session_letter_id(at: &ConversationKey, session: &str, word: &'static str) -> String {
-    public_id(at, &format!("{word} {session}"))
+pub fn session_letter_id(at: &ConversationKey, session: &str) -> String {
+    public_id(at, &format!("opened {session}"))
 }

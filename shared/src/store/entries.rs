@@ -340,11 +340,14 @@ impl Store {
     pub async fn waiting_from(
         &self,
         at: &ConversationKey,
+        lane: Lane,
         from: &EntryKey,
         most: usize,
     ) -> Result<(BTreeMap<EntryKey, Entry>, bool), StoreError> {
         let mut entries = BTreeMap::new();
         let mut start = None;
+        // Whatever a damaged row says, a lane's worker sees that lane alone.
+        let low = from.as_str().max(lane.prefix());
         loop {
             let page = self
                 .client
@@ -353,8 +356,8 @@ impl Store {
                 .key_condition_expression("pk = :pk AND sk BETWEEN :low AND :high")
                 .filter_expression("st = :p OR st = :s")
                 .expression_attribute_values(":pk", s(at.as_str()))
-                .expression_attribute_values(":low", s(from.as_str()))
-                .expression_attribute_values(":high", s(format!("{}~", &from.lane().prefix())))
+                .expression_attribute_values(":low", s(low))
+                .expression_attribute_values(":high", s(format!("{}~", lane.prefix())))
                 .expression_attribute_values(":p", s("p"))
                 .expression_attribute_values(":s", s("s"))
                 .consistent_read(true)
