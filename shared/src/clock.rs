@@ -21,6 +21,7 @@ pub enum Clock {
 impl Clock {
     /// Time that begins at `start` and passes as the runtime's timers do.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one owner of the clock")]
     pub fn starting_at(start: Moment) -> Self {
         Self::Runtime(start, tokio::time::Instant::now())
     }

@@ -72,7 +72,7 @@ impl Reader<'_> {
 
     fn url(&mut self, name: &str) -> Option<Url> {
         let text = self.maybe(name)?;
-        let url = Url::parse(&text).ok().filter(|url| url.has_host());
+        let url = Url::parse(&text).ok().filter(Url::has_host);
         if url.is_none() {
             self.wrong
                 .push(format!("{name} is no address such as https://example.com"));

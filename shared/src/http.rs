@@ -286,10 +286,8 @@ impl Allowed {
         let public = match url.host() {
             Some(Host::Domain(name)) => {
                 let name = name.trim_end_matches('.');
-                name.contains('.')
-                    && !name.ends_with(".localhost")
-                    && !name.ends_with(".local")
-                    && !name.ends_with(".internal")
+                let top = name.rsplit_once('.').map(|(_, top)| top);
+                top.is_some_and(|top| !matches!(top, "localhost" | "local" | "internal"))
             }
             Some(Host::Ipv4(ip)) => is_public(ip.into()),
             Some(Host::Ipv6(ip)) => is_public(ip.into()),

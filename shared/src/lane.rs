@@ -77,7 +77,7 @@ pub fn backoff(attempts: u32, jitter: u16) -> Duration {
         _ => 15,
     };
     let base = Duration::from_mins(minutes);
-    base - base / 8 + (base / 4) * u32::from(jitter) / u32::from(u16::MAX)
+    base / 8 * 7 + base / 4 * u32::from(jitter) / u32::from(u16::MAX)
 }
 
 /// The pause before a failed step is tried again within a run.
@@ -256,7 +256,7 @@ mod tests {
     fn patience_grows_to_a_quarter_of_an_hour_and_ends_after_a_day() {
         for (attempts, minutes) in [(0, 1), (1, 1), (2, 2), (3, 4), (4, 8), (5, 15), (99, 15)] {
             let base = Duration::from_mins(minutes);
-            assert_eq!(backoff(attempts, 0), base - base / 8);
+            assert_eq!(backoff(attempts, 0), base / 8 * 7);
             assert_eq!(backoff(attempts, u16::MAX), base + base / 8);
         }
         let mut waiting = entry(1, 1, 1, State::Pending);

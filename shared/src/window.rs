@@ -15,7 +15,7 @@ use crate::reason::Reason;
 
 /// How long a customer's message lets us answer: 48 hours, less a minute for
 /// the way that it took to us.
-pub const MESSAGE_SPAN: Duration = Duration::from_secs(48 * 3600 - 60);
+pub const MESSAGE_SPAN: Duration = Duration::from_mins(48 * 60 - 1);
 /// How many answers a customer's message allows.
 pub const MESSAGE_COUNT: u8 = 5;
 /// How long a tap, a follow or a scan lets us answer: a minute, less five

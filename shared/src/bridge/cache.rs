@@ -38,6 +38,10 @@ impl<T> Cache<T> {
 
     /// What is remembered, if it is young enough; the inner `None` is a channel
     /// that does not exist.
+    #[expect(
+        clippy::option_option,
+        reason = "not remembered and known not to exist are two things"
+    )]
     pub(super) fn get(&self, id: &ChannelId, now: Moment, age: Duration) -> Option<Option<Arc<T>>> {
         let known = self.known();
         let known = known.get(id)?;

@@ -58,8 +58,7 @@ pub(super) async fn work(
             Some(id.clone()),
         )
     };
-    let channel = bridge.channel(&id).await?;
-    let Some(channel) = channel.filter(|channel| !channel.deleted) else {
+    let Some(channel) = bridge.working_channel(&id).await? else {
         for entry in &waiting {
             bury(bridge, at, None, entry, Reason::ChannelDeleted).await?;
         }
@@ -222,12 +221,12 @@ impl Context<'_> {
         // An inbox's session may end between two lines: once more is enough,
         // since only a later message or an end can come between.
         for _ in 0..2 {
-            let Some(session) = self.session(entry).await? else {
+            let Some((session, open)) = self.session(entry).await? else {
                 return Ok(Step::Arrived);
             };
             match self.desk {
                 Desk::Inbox => {
-                    if self.show(entry, &session).await? {
+                    if self.show(entry, open.then_some(&session.id)).await? {
                         return Ok(Step::Arrived);
                     }
                     if let Some(conversation) = &mut self.conversation {
@@ -245,14 +244,14 @@ impl Context<'_> {
     }
 
     /// The session that a message belongs to: the open one, or a new one, of
-    /// which the desk is told first.
-    async fn session(&mut self, entry: &Entry) -> Result<Option<Session>, Broken> {
+    /// which the desk is told first; and whether it is open.
+    async fn session(&mut self, entry: &Entry) -> Result<Option<(Session, bool)>, Broken> {
         let bridge = self.bridge;
         let Some(conversation) = &mut self.conversation else {
             return Ok(None);
         };
         if let Some(open) = &conversation.session {
-            return Ok(Some(open.clone()));
+            return Ok(Some((open.clone(), true)));
         }
         let new = Session {
             id: session_id(&conversation.customer, entry.key.as_str()),
@@ -273,41 +272,34 @@ impl Context<'_> {
         Ok(Some(match opened {
             Opened::Open => {
                 conversation.session = Some(new.clone());
-                new
+                (new, true)
             }
             Opened::Another(other) => {
                 conversation.session = Some(other.clone());
-                other
+                (other, true)
             }
             // It was opened by this very message and has ended since: the
             // message is repeated into it, and nothing is opened.
-            Opened::Ended => Session { told: true, ..new },
+            Opened::Ended => (new, false),
         }))
     }
 
-    /// Puts a message at the top of the inbox. Says `false` if its session is
-    /// not the open one any more.
-    async fn show(&mut self, entry: &Entry, session: &Session) -> Result<bool, Broken> {
-        let ended = session.told;
+    /// Puts a message at the top of the inbox. Says `false` if its session,
+    /// where it is in an open one, is not the open one any more.
+    async fn show(&mut self, entry: &Entry, session: Option<&String>) -> Result<bool, Broken> {
         let snippet = Snippet {
             outbound: false,
             kind: entry.body.kind(),
             text: snippet(&entry.body),
             time: entry.at,
         };
-        let session = (!ended).then_some(session.id.as_str());
-        let shown = self
-            .bridge
-            .store
-            .touch(
-                self.at,
-                &self.channel.id,
-                session,
-                &snippet,
-                self.bridge.now(),
-            )
-            .await?;
-        Ok(shown || ended)
+        let now = self.bridge.now();
+        let store = &self.bridge.store;
+        let session = session.map(String::as_str);
+        Ok(store
+            .touch(self.at, &self.channel.id, session, &snippet, now)
+            .await?
+            || session.is_none())
     }
 
     async fn event(&mut self, entry: &Entry) -> Result<Step, Broken> {

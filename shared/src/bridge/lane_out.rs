@@ -5,6 +5,7 @@ use std::time::Duration;
 use tracing::{error, warn};
 
 use super::deliver::{Progress, Stop, Wait, Worked};
+use super::token::Tokenless;
 use super::{Bridge, Broken, Run, Rung, expires};
 use crate::channel::Channel;
 use crate::delivery::{Failure, Retry};
@@ -81,6 +82,11 @@ struct Context<'a> {
     channel: &'a Channel,
     open_id: &'a OpenId,
     run: &'a Run,
+    look: &'a Look,
+    entries: Outgoing,
+    /// Answers whose last part has arrived.
+    arrived: Vec<Entry>,
+    went_on: bool,
 }
 
 /// What has become of one part.
@@ -102,7 +108,7 @@ pub(super) async fn work(
     bridge: &Bridge,
     at: &ConversationKey,
     look: Look,
-    mut entries: Outgoing,
+    entries: Outgoing,
     run: &Run,
 ) -> Result<Worked, Broken> {
     let first = entries.values().find(|entry| !entry.state.ended());
@@ -114,131 +120,59 @@ pub(super) async fn work(
         });
     };
     let (first, id) = first;
-    let mut went_on = false;
-    let stop = |from: EntryKey, reason, wait| Progress::Stopped(Stop { from, reason, wait });
-    let worked = |progress, went_on| Worked {
+    let channel = bridge.working_channel(&id).await?;
+    let (progress, went_on) = match (channel, &look.conversation) {
+        (Some(channel), Some(_)) if channel.suspended => {
+            let wait = Wait::Backoff(Duration::ZERO);
+            (stop(first, Reason::Suspended, wait), false)
+        }
+        (Some(channel), Some(conversation)) => {
+            let mut lane = Context {
+                bridge,
+                at,
+                channel: &channel,
+                open_id: &conversation.open_id,
+                run,
+                look: &look,
+                entries,
+                arrived: Vec::new(),
+                went_on: false,
+            };
+            let progress = lane.advance().await?;
+            lane.tell_arrived(&conversation.customer).await?;
+            (progress, lane.went_on)
+        }
+        // The channel was deleted, or the conversation erased.
+        _ => (bury_all(bridge, at, &entries).await?, true),
+    };
+    Ok(Worked {
         progress,
         went_on,
-        channel: Some(id.clone()),
-    };
-    let channel = bridge
-        .channel(&id)
-        .await?
-        .filter(|channel| !channel.deleted);
-    let (Some(channel), Some(conversation)) = (channel, &look.conversation) else {
-        let waiting: Vec<_> = entries
-            .values()
-            .filter(|e| !e.state.ended())
-            .cloned()
-            .collect();
-        for entry in waiting {
-            let by = entry.claim.as_ref().map(|claim| claim.by.clone());
-            let holder = by.as_deref().map_or(Holder::Nobody, Holder::Run);
-            let now = bridge.now();
-            let expires = expires(None, now);
-            bridge
-                .store
-                .bury(at, &entry, holder, Reason::ChannelDeleted, now, expires)
-                .await?;
-        }
-        return Ok(worked(Progress::Done, true));
-    };
-    if channel.suspended {
-        let wait = Wait::Backoff(Duration::ZERO);
-        return Ok(worked(stop(first, Reason::Suspended, wait), false));
-    }
-    let context = Context {
-        bridge,
-        at,
-        channel: &channel,
-        open_id: &conversation.open_id,
-        run,
-    };
-    let mut arrived = Vec::new();
-    let progress = loop {
+        channel: Some(id),
+    })
+}
+
+fn stop(from: EntryKey, reason: Reason, wait: Wait) -> Progress {
+    Progress::Stopped(Stop { from, reason, wait })
+}
+
+/// Ends everything that waits in a lane whose channel or conversation is gone.
+async fn bury_all(
+    bridge: &Bridge,
+    at: &ConversationKey,
+    entries: &Outgoing,
+) -> Result<Progress, Broken> {
+    for entry in entries.values().filter(|entry| !entry.state.ended()) {
+        let by = entry.claim.as_ref().map(|claim| claim.by.as_str());
+        let holder = by.map_or(Holder::Nobody, Holder::Run);
         let now = bridge.now();
-        let windows = windows(&look, &entries, now);
-        match lane::next(&entries, &windows, now) {
-            Step::Idle => break Progress::Done,
-            Step::Wait(until) => break stop(first, Reason::InFlight, Wait::Until(until)),
-            Step::Hold(key, until) => break stop(key, Reason::WindowFull, Wait::Until(until)),
-            Step::Fetch(key) => match bridge.store.entry(at, &key).await? {
-                Some(entry) => {
-                    entries.insert(key, entry);
-                }
-                // It was erased, and what follows it has no sense any more.
-                None => {
-                    let mut gone = entries.values().find(|e| e.key.same_answer(&key)).cloned();
-                    if let Some(entry) = &mut gone {
-                        entry.key = key.clone();
-                        entry.state = State::Dead;
-                    }
-                    entries.extend(gone.map(|entry| (key, entry)));
-                }
-            },
-            Step::Bury(key, reason) => {
-                let Some(entry) = entries.get(&key).cloned() else {
-                    break Progress::Again;
-                };
-                if !context.bury(&entry, reason).await? {
-                    break Progress::Again;
-                }
-                went_on = true;
-                dead(&mut entries, &key, reason);
-            }
-            Step::Send(key, window) => {
-                let Some(entry) = entries.get(&key).cloned() else {
-                    break Progress::Again;
-                };
-                let pause = if entry.key.part() > 1 {
-                    channel.part_pause()
-                } else {
-                    Duration::ZERO
-                };
-                if now.plus(pause + lane::ATTEMPT + MARGIN) > run.until {
-                    break stop(key, Reason::OutOfTime, Wait::Now);
-                }
-                bridge.clock.pause(pause).await;
-                match context.part(&entry, &window).await? {
-                    Part::Taken => {
-                        went_on = true;
-                        if let Some(entry) = entries.get_mut(&key) {
-                            entry.state = State::Delivered;
-                            entry.window = Some(window);
-                        }
-                        if entry
-                            .answer
-                            .as_ref()
-                            .is_none_or(|a| a.parts == entry.key.part())
-                        {
-                            arrived.push(entry);
-                        }
-                    }
-                    Part::NotOurs => break Progress::Again,
-                    Part::WindowFull => {
-                        if let Some(entry) = entries.get_mut(&key) {
-                            entry.exhausted = Some(window);
-                        }
-                    }
-                    Part::Dead(reason) => {
-                        went_on = true;
-                        dead(&mut entries, &key, reason);
-                    }
-                    Part::Waits(failure) => {
-                        let least = match failure.retry {
-                            Retry::After(span) => span,
-                            Retry::Now | Retry::Never => Duration::ZERO,
-                        };
-                        break stop(key, failure.reason, Wait::Backoff(least));
-                    }
-                }
-            }
-        }
-    };
-    context
-        .tell_arrived(&conversation.customer, &arrived)
-        .await?;
-    Ok(worked(progress, went_on))
+        let reason = Reason::ChannelDeleted;
+        bridge
+            .store
+            .bury(at, entry, holder, reason, now, expires(None, now))
+            .await?;
+    }
+    Ok(Progress::Done)
 }
 
 fn dead(entries: &mut Outgoing, key: &EntryKey, reason: Reason) {
@@ -252,6 +186,113 @@ fn dead(entries: &mut Outgoing, key: &EntryKey, reason: Reason) {
 }
 
 impl Context<'_> {
+    /// Goes from step to step.
+    async fn advance(&mut self) -> Result<Progress, Broken> {
+        loop {
+            let now = self.bridge.now();
+            let windows = windows(self.look, &self.entries, now);
+            let stopped = match lane::next(&self.entries, &windows, now) {
+                Step::Idle => Some(Progress::Done),
+                Step::Wait(until) => self
+                    .first_waiting()
+                    .map(|first| stop(first, Reason::InFlight, Wait::Until(until))),
+                Step::Hold(key, until) => Some(stop(key, Reason::WindowFull, Wait::Until(until))),
+                Step::Fetch(key) => {
+                    self.fetch(key).await?;
+                    None
+                }
+                Step::Bury(key, reason) => self.end(&key, reason).await?,
+                Step::Send(key, window) => self.try_part(&key, window).await?,
+            };
+            if let Some(progress) = stopped {
+                return Ok(progress);
+            }
+        }
+    }
+
+    fn first_waiting(&self) -> Option<EntryKey> {
+        let waiting = self.entries.values().find(|entry| !entry.state.ended());
+        waiting.map(|entry| entry.key.clone())
+    }
+
+    /// Reads the part before one that waits.
+    async fn fetch(&mut self, key: EntryKey) -> Result<(), Broken> {
+        let found = self.bridge.store.entry(self.at, &key).await?;
+        // If it was erased, what follows it has no sense any more.
+        let found = found.or_else(|| {
+            let part = self.entries.values().find(|e| e.key.same_answer(&key));
+            part.map(|part| Entry {
+                key: key.clone(),
+                state: State::Dead,
+                ..part.clone()
+            })
+        });
+        self.entries.extend(found.map(|entry| (key, entry)));
+        Ok(())
+    }
+
+    async fn end(&mut self, key: &EntryKey, reason: Reason) -> Result<Option<Progress>, Broken> {
+        let Some(entry) = self.entries.get(key).cloned() else {
+            return Ok(Some(Progress::Again));
+        };
+        if !self.bury(&entry, reason).await? {
+            return Ok(Some(Progress::Again));
+        }
+        self.went_on = true;
+        dead(&mut self.entries, key, reason);
+        Ok(None)
+    }
+
+    /// Sends one part, if there is time for it.
+    async fn try_part(
+        &mut self,
+        key: &EntryKey,
+        window: EntryKey,
+    ) -> Result<Option<Progress>, Broken> {
+        let Some(entry) = self.entries.get(key).cloned() else {
+            return Ok(Some(Progress::Again));
+        };
+        let pause = match key.part() {
+            1 => Duration::ZERO,
+            _ => self.channel.part_pause(),
+        };
+        if self.bridge.now().plus(pause + lane::ATTEMPT + MARGIN) > self.run.until {
+            return Ok(Some(stop(key.clone(), Reason::OutOfTime, Wait::Now)));
+        }
+        self.bridge.clock.pause(pause).await;
+        match self.part(&entry, &window).await? {
+            Part::Taken => {
+                self.went_on = true;
+                if let Some(known) = self.entries.get_mut(key) {
+                    known.state = State::Delivered;
+                    known.window = Some(window);
+                }
+                if entry.answer.as_ref().is_none_or(|a| a.parts == key.part()) {
+                    self.arrived.push(entry);
+                }
+            }
+            Part::NotOurs => return Ok(Some(Progress::Again)),
+            Part::WindowFull => {
+                if let Some(known) = self.entries.get_mut(key) {
+                    known.exhausted = Some(window);
+                }
+            }
+            Part::Dead(reason) => {
+                self.went_on = true;
+                dead(&mut self.entries, key, reason);
+            }
+            Part::Waits(failure) => {
+                let least = match failure.retry {
+                    Retry::After(span) => span,
+                    Retry::Now | Retry::Never => Duration::ZERO,
+                };
+                let wait = Wait::Backoff(least);
+                return Ok(Some(stop(key.clone(), failure.reason, wait)));
+            }
+        }
+        Ok(None)
+    }
+
     /// Claims a part, sends it and notes what became of it.
     async fn part(&self, entry: &Entry, window: &EntryKey) -> Result<Part, Broken> {
         let Body::Text { text, .. } = &entry.body else {
@@ -266,7 +307,7 @@ impl Context<'_> {
             Ok(token) => token,
             Err(none) => {
                 none.log(&self.channel.id);
-                return self.waits_unclaimed(entry, none.failure()).await;
+                return self.waits_unclaimed(entry, Tokenless::failure()).await;
             }
         };
         let claim = Claim {
@@ -304,7 +345,7 @@ impl Context<'_> {
                         Ok(other) => token = other,
                         Err(none) => {
                             none.log(&self.channel.id);
-                            return Sent::NotSent(none.failure());
+                            return Sent::NotSent(Tokenless::failure());
                         }
                     }
                     continue;
@@ -332,18 +373,15 @@ impl Context<'_> {
                 let expires = expires(Some(self.channel), self.bridge.now());
                 // A lost answer is asked for once more; should that fail too,
                 // the claim is outlived and the part is uncertain.
-                let marked = match store.delivered(self.at, &entry.key, holder, expires).await {
-                    Ok(marked) => marked,
-                    Err(_) => match store
-                        .delivered(self.at, &entry.key, holder, expires)
-                        .await?
-                    {
-                        true => true,
-                        // The first mark took effect.
-                        false => return Ok(Part::Taken),
-                    },
-                };
-                return Ok(if marked { Part::Taken } else { Part::NotOurs });
+                let marked = store.delivered(self.at, &entry.key, holder, expires).await;
+                if let Ok(marked) = marked {
+                    return Ok(if marked { Part::Taken } else { Part::NotOurs });
+                }
+                // If the first mark took effect the second finds nothing.
+                store
+                    .delivered(self.at, &entry.key, holder, expires)
+                    .await?;
+                return Ok(Part::Taken);
             }
             Sent::Answered(Meaning::WindowFull) => {
                 self.release(entry, Reason::WindowFull, Some(window))
@@ -442,32 +480,28 @@ impl Context<'_> {
             .store
             .bury(self.at, entry, holder, reason, now, expires)
             .await;
-        Ok(match buried {
-            Ok(buried) => buried,
-            Err(_) => {
-                // After a lost answer the second attempt finds it dead already.
-                bridge
-                    .store
-                    .bury(self.at, entry, holder, reason, now, expires)
-                    .await?;
-                true
-            }
-        })
+        if let Ok(buried) = buried {
+            return Ok(buried);
+        }
+        // After a lost answer the second attempt finds it dead already.
+        let store = &bridge.store;
+        store
+            .bury(self.at, entry, holder, reason, now, expires)
+            .await?;
+        Ok(true)
     }
 
     /// Tells the desk of answers that arrived. Once: it may be lost.
-    async fn tell_arrived(&self, customer: &CustomerId, arrived: &[Entry]) -> Result<(), Broken> {
-        if arrived.is_empty() {
-            return Ok(());
-        }
-        for entry in arrived {
+    async fn tell_arrived(&self, customer: &CustomerId) -> Result<(), Broken> {
+        for entry in &self.arrived {
+            let outcome = Outcome::Delivered;
             self.bridge
                 .tell_outcome(
                     self.at,
                     self.channel,
                     Some(customer),
                     entry,
-                    Outcome::Delivered,
+                    outcome,
                     self.run.until,
                 )
                 .await?;

@@ -181,6 +181,21 @@ impl Bridge {
         Ok(read)
     }
 
+    /// A channel's settings for work on its lanes: what is not known, or known
+    /// as deleted, is read again before entries die of it. `None` if it is gone.
+    pub(crate) async fn working_channel(
+        &self,
+        id: &ChannelId,
+    ) -> Result<Option<Arc<Channel>>, Broken> {
+        let alive = |channel: &Arc<Channel>| !channel.deleted;
+        if let Some(known) = self.channel(id).await?.filter(alive) {
+            return Ok(Some(known));
+        }
+        let read = self.store.channel(id).await?.map(Arc::new);
+        self.channels.put(id, self.now(), read.clone());
+        Ok(read.filter(alive))
+    }
+
     /// A channel's secrets, at most [`CACHED`] old. `None` if there are none.
     pub async fn channel_secrets(
         &self,

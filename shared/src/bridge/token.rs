@@ -91,7 +91,7 @@ pub enum Tokenless {
 
 impl Tokenless {
     /// What it means for an answer on its way.
-    pub(super) fn failure(&self) -> Failure {
+    pub(super) fn failure() -> Failure {
         Failure::after(Duration::ZERO, Reason::NoToken)
     }
 

@@ -21,7 +21,7 @@ use crate::delivery::{Delivery, Failure};
 use crate::http::{Answer, Http, Outgoing, Trouble};
 use crate::lane::ATTEMPT;
 use crate::lines;
-use crate::message::{Body, MessageId, Outcome};
+use crate::message::{Body, CustomerId, MessageId, Outcome};
 use crate::moment::Moment;
 use crate::reason::Reason;
 
@@ -136,7 +136,7 @@ fn payload(letter: &Letter<'_>) -> Option<Vec<u8>> {
         kind: "message.created",
         time: letter.time.to_string(),
         channel: letter.channel.as_str(),
-        conversation: letter.customer.map(|c| c.expose()),
+        conversation: letter.customer.map(CustomerId::expose),
         session: letter.session,
         customer: letter.customer.map(|c| Customer { id: c.expose() }),
         message: None,

@@ -265,15 +265,14 @@ impl Store {
                 match row.need("sk")? {
                     "J" => look.conversation = Some(super::conversations::read(&row)?),
                     "J#session" => look.timer = Some(row.moment("du")?),
-                    sk => match Lane::of_row(sk) {
-                        Some(lane) => {
+                    sk => {
+                        if let Some(lane) = Lane::of_row(sk) {
                             look.parked.insert(lane, super::lanes::read(&row)?);
-                        }
-                        None => {
+                        } else {
                             let entry = read(&row)?;
                             look.entries.insert(entry.key.clone(), entry);
                         }
-                    },
+                    }
                 }
             }
             start = next;

@@ -241,7 +241,7 @@ fn read_answer(answer: &Answer) -> Sent {
     }
 }
 
-/// The first address in a text such as "invalid ip 1.2.3.4 ipv6 ::ffff:1.2.3.4".
+/// The first address in a text such as `invalid ip 1.2.3.4 ipv6 ::ffff:1.2.3.4`.
 fn first_address(text: &str) -> Option<IpAddr> {
     text.split(|c: char| c.is_whitespace() || c == ',')
         .find_map(|word| word.parse().ok())
