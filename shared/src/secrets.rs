@@ -11,11 +11,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use serde::{Deserialize, Serialize};
 
 use crate::channel::CallbackMode;
+use crate::config::Aws;
 use crate::message::ChannelId;
+use crate::store::network;
 
 /// Where secrets lie.
 pub enum Secrets {
@@ -34,6 +37,23 @@ impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secrets(…)")
     }
+}
+
+/// A client of Secrets Manager. Built once a process.
+#[must_use]
+pub fn client(aws: &Aws) -> Client {
+    let mut config = aws_sdk_secretsmanager::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(aws.region.clone()))
+        .credentials_provider(network::credentials(aws))
+        .retry_config(network::retries())
+        .timeout_config(network::patience())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .http_client(network::https());
+    if let Some(endpoint) = &aws.secrets_endpoint {
+        config = config.endpoint_url(endpoint);
+    }
+    Client::from_conf(config.build())
 }
 
 /// Why a secret cannot be had or kept.

@@ -14,6 +14,7 @@ pub mod embedded;
 mod entries;
 mod lanes;
 mod lists;
+pub(crate) mod network;
 mod row;
 pub mod tables;
 mod token;
@@ -28,6 +29,7 @@ pub use conversations::{Found, Opened, Snippet};
 pub use entries::{Holder, Look, Put};
 pub use lanes::{Park, Taken};
 pub use lists::{BoardPage, DeadEntry, Due, Page, Waiting};
+pub use network::client;
 pub use token::{Lease, StoredToken};
 
 /// The two tables and the client that reaches them.

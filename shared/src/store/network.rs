@@ -1,0 +1,69 @@
+//! The SDK's client over the network: AWS's own `DynamoDB`, or another engine
+//! that speaks its protocol. What it says about TLS, tries and patience holds
+//! for the secrets' client too.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Credentials, Region, SharedHttpClient, StalledStreamProtectionConfig,
+};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_types::retry::RetryConfig;
+
+use crate::config::Aws;
+
+/// How long one attempt may take. A write is answered in milliseconds, so a
+/// connection that says nothing for so long is dead.
+const ATTEMPT: Duration = Duration::from_millis(700);
+/// How long all attempts may take: below what a push's sender waits.
+const OPERATION: Duration = Duration::from_millis(2500);
+/// How often an operation is attempted.
+const ATTEMPTS: u32 = 3;
+
+/// A client of `DynamoDB`. Built once a process.
+#[must_use]
+pub fn client(aws: &Aws) -> Client {
+    let mut config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(aws.region.clone()))
+        .credentials_provider(credentials(aws))
+        .retry_config(retries())
+        .timeout_config(patience())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .http_client(https());
+    if let Some(endpoint) = &aws.dynamodb_endpoint {
+        config = config.endpoint_url(endpoint);
+    }
+    Client::from_conf(config.build())
+}
+
+/// The credentials as they were given; Lambda starts anew before they expire.
+pub(crate) fn credentials(aws: &Aws) -> Credentials {
+    Credentials::new(
+        aws.access_key.clone(),
+        aws.secret_key.clone(),
+        aws.session_token.clone(),
+        None,
+        "settings",
+    )
+}
+
+pub(crate) fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(ATTEMPTS)
+}
+
+pub(crate) fn patience() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .operation_attempt_timeout(ATTEMPT)
+        .operation_timeout(OPERATION)
+        .build()
+}
+
+/// HTTPS on rustls with ring.
+pub(crate) fn https() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https()
+}
