@@ -1,0 +1,191 @@
+//! Which call goes to which verb.
+//!
+//! Invariant: nothing is answered under a foreign host name, and no body is
+//! read further than to where it is too long, nor waited for longer than
+//! [`PATIENCE`]. A query reaches its verb as it came, undecoded.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::{any, get, post};
+use futures_util::StreamExt as _;
+use http::{HeaderMap, StatusCode, Uri, header};
+use magpie::bridge::{Bridge, inbound, outbound, plain, verify};
+use magpie::console::{self, Console};
+use magpie::message::ChannelId;
+
+use crate::events;
+use crate::hosts::Hosts;
+use crate::stop::Stop;
+
+/// The longest body of a call, in bytes; the verbs refuse what is longer.
+const BODY_MAX: usize = 64 * 1024;
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the store may take to show that it is well.
+const WELL: Duration = Duration::from_secs(1);
+
+/// What answers calls.
+#[derive(Clone)]
+pub(crate) struct House {
+    /// The verbs.
+    pub(crate) bridge: Arc<Bridge>,
+    /// The pages and the API.
+    pub(crate) console: Arc<Console>,
+    /// When streams end.
+    pub(crate) stop: Stop,
+}
+
+/// Everything that listens on Magpie's own address.
+pub(crate) fn router(house: House, hosts: Hosts) -> Router {
+    Router::new()
+        .route("/", get(|| async { Redirect::temporary("/console/") }))
+        .route("/healthz", get(health))
+        .route("/wechat/{channel}", get(handshake).post(push))
+        .route("/desk/{channel}", post(desk))
+        .route("/api/events", get(events::stream))
+        .route("/api/{*rest}", any(pages))
+        .route("/console", any(pages))
+        .route("/console/", any(pages))
+        .route("/console/{*rest}", any(pages))
+        .layer(middleware::from_fn_with_state(Arc::new(hosts), guard))
+        .with_state(house)
+}
+
+async fn guard(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
+    let named = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    // A call may name its host in its first line too.
+    let addressed = request.uri().authority();
+    let known = named.is_some_and(|host| hosts.let_in(host))
+        && addressed.is_none_or(|host| hosts.let_in(host.as_str()));
+    if known {
+        next.run(request).await
+    } else {
+        say(
+            StatusCode::MISDIRECTED_REQUEST,
+            "unknown host name: MAGPIE_PUBLIC_URL tells Magpie its own",
+        )
+    }
+}
+
+async fn health(State(house): State<House>) -> Response {
+    let Some(any) = ChannelId::parse("healthz") else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    match tokio::time::timeout(WELL, house.bridge.store.channel(&any)).await {
+        Ok(Ok(_)) => say(StatusCode::OK, "ok"),
+        _ => say(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the store does not answer in time",
+        ),
+    }
+}
+
+async fn handshake(State(house): State<House>, Path(channel): Path<String>, uri: Uri) -> Response {
+    let query = uri.query().unwrap_or_default();
+    verify::verify(&house.bridge, &channel, query)
+        .await
+        .map(Body::from)
+}
+
+async fn push(
+    State(house): State<House>,
+    Path(channel): Path<String>,
+    uri: Uri,
+    body: Body,
+) -> Response {
+    let query = uri.query().unwrap_or_default();
+    match read(body).await {
+        Ok(body) => inbound::inbound(&house.bridge, &channel, query, &body)
+            .await
+            .map(Body::from),
+        Err(response) => response,
+    }
+}
+
+async fn desk(
+    State(house): State<House>,
+    Path(channel): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    match read(body).await {
+        Ok(body) => outbound::outbound(&house.bridge, &channel, &headers, &body)
+            .await
+            .map(Body::from),
+        Err(response) => response,
+    }
+}
+
+async fn pages(State(house): State<House>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    match read(body).await {
+        Ok(body) if body.len() > BODY_MAX => say(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "a body of at most 64 KiB is taken",
+        ),
+        Ok(body) => {
+            let request = Request::from_parts(head, body);
+            console::answer(&house.bridge, &house.console, request)
+                .await
+                .map(Body::from)
+        }
+        Err(response) => response,
+    }
+}
+
+/// Reads a body up to one byte more than is taken, so that whoever takes it
+/// sees that it is too long.
+async fn read(body: Body) -> Result<Bytes, Response> {
+    let reading = async {
+        let mut read = Vec::new();
+        let mut pieces = body.into_data_stream();
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|_| StatusCode::BAD_REQUEST)?;
+            let room = BODY_MAX + 1 - read.len();
+            read.extend(piece.into_iter().take(room));
+            if read.len() > BODY_MAX {
+                break;
+            }
+        }
+        Ok(Bytes::from(read))
+    };
+    tokio::time::timeout(PATIENCE, reading)
+        .await
+        .unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
+        .map_err(|status| say(status, status.canonical_reason().unwrap_or_default()))
+}
+
+/// An answer in plain words.
+pub(crate) fn say(status: StatusCode, text: &'static str) -> Response {
+    plain(status, text).map(Body::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_is_read_in_time_and_no_further_than_it_must_be() {
+        for (size, expected) in [(0, 0), (BODY_MAX, BODY_MAX), (BODY_MAX * 3, BODY_MAX + 1)] {
+            let read = read(Body::from(vec![b'x'; size])).await.unwrap();
+            assert_eq!(read.len(), expected);
+        }
+        let first = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"x"))]);
+        let stuck = read(Body::from_stream(first.chain(stream::pending()))).await;
+        assert_eq!(stuck.unwrap_err().status(), StatusCode::REQUEST_TIMEOUT);
+        let torn = stream::iter([Err::<Bytes, _>(std::io::Error::other("torn"))]);
+        let torn = read(Body::from_stream(torn)).await;
+        assert_eq!(torn.unwrap_err().status(), StatusCode::BAD_REQUEST);
+    }
+}

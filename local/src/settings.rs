@@ -1,0 +1,338 @@
+//! Settings: flags, or variables of the same names. Every problem is collected
+//! and named; nothing is guessed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+use magpie::config::{Aws, Wrong};
+use magpie::http::Allowed;
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+/// The shortest admin key, in bytes.
+const KEY_MIN: usize = 16;
+
+/// Magpie on one machine: a bridge between `WeChat` and the desk where agents
+/// work.
+#[derive(Debug, Default, Parser)]
+#[command(name = "magpie", version, about)]
+pub(crate) struct Flags {
+    /// Where Magpie listens [default: 127.0.0.1:8080]
+    #[arg(long, env = "MAGPIE_LISTEN", hide_env_values = true)]
+    listen: Option<String>,
+    /// Where the simulated WeChat listens, in the demo [default: 127.0.0.1:8081]
+    #[arg(long, env = "MAGPIE_SIM_LISTEN", hide_env_values = true)]
+    sim_listen: Option<String>,
+    /// The folder of everything that is kept [default: .magpie]
+    #[arg(long, env = "MAGPIE_DATA", hide_env_values = true)]
+    data: Option<PathBuf>,
+    /// The key of the console and the API [default: made in the data folder]
+    #[arg(long, env = "MAGPIE_ADMIN_KEY", hide_env_values = true)]
+    admin_key: Option<String>,
+    /// Where the outside finds Magpie [default: where it listens]
+    #[arg(long, env = "MAGPIE_PUBLIC_URL", hide_env_values = true)]
+    public_url: Option<String>,
+    /// 1 runs a simulated WeChat and a channel for it, 0 does not [default: 1]
+    #[arg(long, env = "MAGPIE_DEMO", hide_env_values = true)]
+    demo: Option<String>,
+    /// Origins beside public ones that may be called, separated by commas
+    #[arg(long, env = "MAGPIE_ALLOW_ENDPOINTS", hide_env_values = true)]
+    allow_endpoints: Option<String>,
+    /// Another engine that speaks DynamoDB, instead of the one in the process
+    #[arg(long, env = "MAGPIE_DYNAMODB_ENDPOINT", hide_env_values = true)]
+    dynamodb_endpoint: Option<String>,
+    /// Secrets Manager, instead of the file in the data folder
+    #[arg(long, env = "MAGPIE_SECRETS_ENDPOINT", hide_env_values = true)]
+    secrets_endpoint: Option<String>,
+    /// What is logged, as tracing's filters are written
+    #[arg(long, env = "RUST_LOG", hide_env_values = true)]
+    log: Option<String>,
+    #[arg(long, env = "AWS_REGION", hide = true)]
+    aws_region: Option<String>,
+    #[arg(long, env = "AWS_ACCESS_KEY_ID", hide = true)]
+    aws_access_key: Option<String>,
+    #[arg(long, env = "AWS_SECRET_ACCESS_KEY", hide = true)]
+    aws_secret_key: Option<String>,
+    #[arg(long, env = "AWS_SESSION_TOKEN", hide = true)]
+    aws_session_token: Option<String>,
+}
+
+/// What the server needs to know.
+pub(crate) struct Settings {
+    /// Where it listens.
+    pub(crate) listen: SocketAddr,
+    /// Where the simulated `WeChat` listens, if there is one.
+    pub(crate) demo: Option<SocketAddr>,
+    /// The data folder.
+    pub(crate) data: PathBuf,
+    /// The admin key, if one was given.
+    pub(crate) admin_key: Option<String>,
+    /// Where the outside finds it, if that was given.
+    pub(crate) public_url: Option<Url>,
+    /// Addresses beside public ones.
+    pub(crate) allowed: Allowed,
+    /// The engines over the network, where they were given, and credentials
+    /// for them; an engine that asks for none takes anything.
+    pub(crate) aws: Aws,
+    /// What is logged.
+    pub(crate) log: EnvFilter,
+}
+
+impl Settings {
+    /// Takes the flags, or says all that is wrong with them.
+    pub(crate) fn read(flags: Flags) -> Result<Self, Wrong> {
+        let mut wrong = Vec::new();
+        let listen = address(
+            "MAGPIE_LISTEN",
+            flags.listen,
+            ([127, 0, 0, 1], 8080),
+            &mut wrong,
+        );
+        let simulator = address(
+            "MAGPIE_SIM_LISTEN",
+            flags.sim_listen,
+            ([127, 0, 0, 1], 8081),
+            &mut wrong,
+        );
+        let demo = switch(flags.demo, &mut wrong).then_some(simulator);
+        if demo == Some(listen) && listen.port() != 0 {
+            wrong.push(
+                "MAGPIE_SIM_LISTEN is the same as MAGPIE_LISTEN: give it a port of its own"
+                    .to_owned(),
+            );
+        }
+        let admin_key = given(flags.admin_key);
+        if admin_key.as_ref().is_some_and(|key| key.len() < KEY_MIN) {
+            wrong.push(format!(
+                "MAGPIE_ADMIN_KEY is too short: take at least {KEY_MIN} characters, \
+                 or leave it out and one is made"
+            ));
+        }
+        let allowed = given(flags.allow_endpoints).unwrap_or_default();
+        let allowed = Allowed::parse(&allowed).unwrap_or_else(|origin| {
+            wrong.push(format!(
+                "MAGPIE_ALLOW_ENDPOINTS has {origin}: an origin is like http://10.0.0.5:9000"
+            ));
+            Allowed::default()
+        });
+        let log = given(flags.log).unwrap_or_else(|| "info,aws=warn,hyper=warn".to_owned());
+        let log = EnvFilter::try_new(log).unwrap_or_else(|_| {
+            wrong.push("RUST_LOG is no filter such as info,magpie=debug".to_owned());
+            EnvFilter::default()
+        });
+        let settings = Self {
+            listen,
+            demo,
+            data: flags
+                .data
+                .filter(|path| !path.as_os_str().is_empty())
+                .unwrap_or_else(|| PathBuf::from(".magpie")),
+            admin_key,
+            public_url: origin("MAGPIE_PUBLIC_URL", flags.public_url, &mut wrong),
+            allowed,
+            aws: Aws {
+                region: given(flags.aws_region).unwrap_or_else(|| "us-east-1".to_owned()),
+                access_key: given(flags.aws_access_key).unwrap_or_else(|| "local".to_owned()),
+                secret_key: given(flags.aws_secret_key).unwrap_or_else(|| "local".to_owned()),
+                session_token: given(flags.aws_session_token),
+                dynamodb_endpoint: origin(
+                    "MAGPIE_DYNAMODB_ENDPOINT",
+                    flags.dynamodb_endpoint,
+                    &mut wrong,
+                )
+                .map(Into::into),
+                secrets_endpoint: origin(
+                    "MAGPIE_SECRETS_ENDPOINT",
+                    flags.secrets_endpoint,
+                    &mut wrong,
+                )
+                .map(Into::into),
+            },
+            log,
+        };
+        if wrong.is_empty() {
+            Ok(settings)
+        } else {
+            Err(Wrong(wrong))
+        }
+    }
+}
+
+/// A variable that is set to nothing is not set.
+fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn address(
+    name: &str,
+    text: Option<String>,
+    otherwise: ([u8; 4], u16),
+    wrong: &mut Vec<String>,
+) -> SocketAddr {
+    let otherwise = SocketAddr::from(otherwise);
+    let Some(text) = given(text) else {
+        return otherwise;
+    };
+    text.parse().unwrap_or_else(|_| {
+        wrong.push(format!(
+            "{name} is no address and port such as {otherwise} or [::1]:{}",
+            otherwise.port()
+        ));
+        otherwise
+    })
+}
+
+fn origin(name: &str, text: Option<String>, wrong: &mut Vec<String>) -> Option<Url> {
+    let text = given(text)?;
+    let url = Url::parse(&text).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    });
+    if url.is_none() {
+        wrong.push(format!(
+            "{name} is no address such as https://magpie.example.com, without a path"
+        ));
+    }
+    url
+}
+
+fn switch(text: Option<String>, wrong: &mut Vec<String>) -> bool {
+    match given(text).as_deref() {
+        None | Some("1" | "true") => true,
+        Some("0" | "false") => false,
+        Some(_) => {
+            wrong.push("MAGPIE_DEMO is neither 0 nor 1".to_owned());
+            true
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(change: impl FnOnce(&mut Flags)) -> Vec<String> {
+        let mut flags = Flags::default();
+        change(&mut flags);
+        match Settings::read(flags) {
+            Ok(_) => Vec::new(),
+            Err(Wrong(wrong)) => wrong,
+        }
+    }
+
+    fn text(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    #[test]
+    fn without_a_word_it_is_a_demo_on_loopback() {
+        let settings = Settings::read(Flags::default()).unwrap();
+        assert_eq!(settings.listen, ([127, 0, 0, 1], 8080).into());
+        assert_eq!(settings.demo, Some(([127, 0, 0, 1], 8081).into()));
+        assert_eq!(settings.data, PathBuf::from(".magpie"));
+        assert_eq!(settings.admin_key, None);
+        assert_eq!(settings.public_url, None);
+        let empty = |flags: &mut Flags| {
+            flags.listen = text("");
+            flags.demo = text("");
+            flags.admin_key = text("");
+            flags.public_url = text("");
+            flags.data = Some(PathBuf::new());
+        };
+        assert_eq!(problems(empty), [""; 0]);
+    }
+
+    #[test]
+    fn every_problem_names_its_setting() {
+        type Change = fn(&mut Flags, Option<String>);
+        let table: [(&str, Change, &[&str], &[&str]); 9] = [
+            (
+                "MAGPIE_LISTEN",
+                |flags, text| flags.listen = text,
+                &["127.0.0.1:0", "[::1]:8080", "0.0.0.0:80"],
+                &["8080", "localhost:8080", "127.0.0.1", "http://127.0.0.1:1"],
+            ),
+            (
+                "MAGPIE_SIM_LISTEN",
+                |flags, text| flags.sim_listen = text,
+                &["127.0.0.1:0", "127.0.0.2:8080"],
+                &["x", "127.0.0.1:65536", "127.0.0.1:8080"],
+            ),
+            (
+                "MAGPIE_ADMIN_KEY",
+                |flags, text| flags.admin_key = text,
+                &["0123456789abcdef"],
+                &["0123456789abcde"],
+            ),
+            (
+                "MAGPIE_PUBLIC_URL",
+                |flags, text| flags.public_url = text,
+                &["https://a.example", "http://127.0.0.1:8080/"],
+                &[
+                    "a.example",
+                    "ftp://a.example",
+                    "https://a.example/path",
+                    "https://u@a.b",
+                ],
+            ),
+            (
+                "MAGPIE_DEMO",
+                |flags, text| flags.demo = text,
+                &["0", "1", "true", "false"],
+                &["no", "2"],
+            ),
+            (
+                "MAGPIE_ALLOW_ENDPOINTS",
+                |flags, text| flags.allow_endpoints = text,
+                &["http://127.0.0.1,https://desk.lan:1"],
+                &["10.0.0.1"],
+            ),
+            (
+                "MAGPIE_DYNAMODB_ENDPOINT",
+                |flags, text| flags.dynamodb_endpoint = text,
+                &["http://127.0.0.1:8000"],
+                &["127.0.0.1:8000"],
+            ),
+            (
+                "MAGPIE_SECRETS_ENDPOINT",
+                |flags, text| flags.secrets_endpoint = text,
+                &["http://127.0.0.1:5000"],
+                &["localhost:5000"],
+            ),
+            (
+                "RUST_LOG",
+                |flags, text| flags.log = text,
+                &["debug", "info,aws=off"],
+                &["magpie=loudly"],
+            ),
+        ];
+        for (name, change, right, wrong) in table {
+            for value in right {
+                assert_eq!(
+                    problems(|flags| change(flags, text(value))),
+                    [""; 0],
+                    "{value}"
+                );
+            }
+            for value in wrong {
+                let problems = problems(|flags| change(flags, text(value)));
+                assert_eq!(problems.len(), 1, "{name} {value}: {problems:?}");
+                assert!(problems.concat().starts_with(name), "{problems:?}");
+                // A key that is too short may be the beginning of the right one.
+                assert!(name != "MAGPIE_ADMIN_KEY" || !problems.concat().contains(value));
+            }
+        }
+        let all = problems(|flags| {
+            for (_, change, _, wrong) in table {
+                change(flags, wrong.first().map(|value| (*value).to_owned()));
+            }
+        });
+        assert_eq!(all.len(), table.len(), "{all:?}");
+    }
+}
