@@ -74,7 +74,11 @@ async fn hear(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Stat
         use base64::Engine as _;
         base64::engine::general_purpose::STANDARD.encode(signed)
     });
-    assert!(header("webhook-signature").split(' ').any(|one| one == signed));
+    assert!(
+        header("webhook-signature")
+            .split(' ')
+            .any(|one| one == signed)
+    );
     let call: serde_json::Value = serde_json::from_slice(&body).unwrap();
     if call["type"] != "message.created" {
         return StatusCode::NO_CONTENT;
@@ -159,7 +163,10 @@ impl Street {
             let call = Outgoing::json(url, push.body, PUSH);
             match self.http.send(call).await {
                 Ok(answer) => {
-                    assert_eq!((answer.status, answer.body.as_slice()), (200, &b"success"[..]));
+                    assert_eq!(
+                        (answer.status, answer.body.as_slice()),
+                        (200, &b"success"[..])
+                    );
                     let mut said = self.said.0.lock().unwrap();
                     said.entry(customer).or_default().push(number);
                     self.taken.send_modify(|taken| *taken += 1);
@@ -230,7 +237,10 @@ async fn connect(data: &Path, desk: &str, secret: &str) {
         desk: vec![secret.to_owned()],
     };
     let file = SecretFile::open(&data.join("secrets.json")).unwrap();
-    Secrets::File(file).put_channel(&id, &secrets).await.unwrap();
+    Secrets::File(file)
+        .put_channel(&id, &secrets)
+        .await
+        .unwrap();
 }
 
 /// Whether everything that was taken is on the desk.
@@ -245,7 +255,8 @@ fn has_all(told: &Told, said: &BTreeMap<usize, Vec<usize>>) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_every_kill() {
-    let kills = magpie::config::variable("MAGPIE_KILLS").map_or(KILLS, |text| text.parse().unwrap());
+    let kills =
+        magpie::config::variable("MAGPIE_KILLS").map_or(KILLS, |text| text.parse().unwrap());
     let secret = webhook::new_secret([7; 32]);
     let desk = Desk {
         told: Arc::default(),
@@ -275,7 +286,9 @@ async fn what_was_acknowledged_survives_every_kill() {
             let (street, base) = (Arc::clone(&street), base.clone());
             writers.spawn(async move { street.write(customer, &base).await });
         }
-        soon(taken.wait_for(|taken| *taken >= enough)).await.unwrap();
+        soon(taken.wait_for(|taken| *taken >= enough))
+            .await
+            .unwrap();
         magpie.kill();
         soon(async { while writers.join_next().await.transpose().unwrap().is_some() {} }).await;
 
@@ -287,7 +300,8 @@ async fn what_was_acknowledged_survives_every_kill() {
     }
     let told = desk.told.borrow();
     for (customer, numbers) in &told.in_order {
-        assert!(numbers.is_sorted(), "customer {customer}: {numbers:?}");
+        let rise = numbers.is_sorted_by(|one, next| one < next);
+        assert!(rise, "customer {customer}: {numbers:?}");
     }
     let taken = *street.taken.borrow();
     println!(
