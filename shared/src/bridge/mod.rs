@@ -4,6 +4,7 @@
 pub mod breaker;
 mod cache;
 pub mod deliver;
+mod glance;
 pub mod inbound;
 mod lane_in;
 mod lane_out;
@@ -31,6 +32,8 @@ use crate::moment::Moment;
 use crate::secrets::{ChannelSecrets, SecretError, Secrets};
 use crate::store::{Store, StoreError};
 use cache::Cache;
+pub(crate) use glance::Glance;
+pub(crate) use lane_in::snippet;
 
 /// An answer to somebody's call.
 pub type Response = http::Response<Bytes>;

@@ -197,6 +197,30 @@ impl Bridge {
         Err(Tokenless::Busy)
     }
 
+    /// Whether WeChat would give a token now, whatever is stored. The stable
+    /// call changes nothing: it gives what there is. The classic one makes a
+    /// new token, which is stored.
+    pub(crate) async fn try_token(&self, channel: &Channel) -> Result<(), Tokenless> {
+        match channel.token_call {
+            TokenCall::Classic => {
+                let stored = self.store.token(&channel.id).await.map_err(Broken::from)?;
+                self.ask_or_wait(channel, None, &stored).await?;
+            }
+            TokenCall::Stable => {
+                let secrets = self.channel_secrets(&channel.id).await?;
+                let secret = secrets.and_then(|secrets| secrets.app_secret.clone());
+                let secret = secret.ok_or(Tokenless::NoSecret)?;
+                let api = Api {
+                    http: &self.http,
+                    base: &channel.api_base,
+                };
+                api.token(TokenCall::Stable, &channel.app_id, &secret, false)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Asks WeChat under a lease, and stores what it gave.
     async fn ask(
         &self,

@@ -109,6 +109,19 @@ impl fmt::Debug for AgentEvent {
     }
 }
 
+/// What a desk said to a greeting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Greeting {
+    /// It is our own.
+    Ours,
+    /// It answered with this HTTP status.
+    Answered(u16),
+    /// It did not answer.
+    Silent,
+    /// Its address may not be reached.
+    Forbidden,
+}
+
 /// Why a desk's call is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
@@ -168,6 +181,21 @@ impl Desk {
             // The journal is the inbox.
             Self::Inbox => Delivery::Accepted,
             Self::Webhook(webhook) => webhook.tell(http, letter, now).await,
+        }
+    }
+
+    /// Greets the desk for an operator who wants to know whether it is there:
+    /// a signed call that is no news and that the desk may refuse.
+    pub async fn greet(
+        &self,
+        http: &Http,
+        channel: &ChannelId,
+        now: Moment,
+        nonce: String,
+    ) -> Greeting {
+        match self {
+            Self::Inbox => Greeting::Ours,
+            Self::Webhook(webhook) => webhook.greet(http, channel, now, nonce).await,
         }
     }
 }

@@ -16,12 +16,12 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use url::Url;
 
-use super::{AgentEvent, Letter, News, Rejected};
+use super::{AgentEvent, Greeting, Letter, News, Rejected};
 use crate::delivery::{Delivery, Failure};
 use crate::http::{Answer, Http, Outgoing, Trouble};
 use crate::lane::ATTEMPT;
 use crate::lines;
-use crate::message::{Body, CustomerId, MessageId, Outcome};
+use crate::message::{Body, ChannelId, CustomerId, MessageId, Outcome};
 use crate::moment::Moment;
 use crate::reason::Reason;
 
@@ -319,24 +319,57 @@ impl Webhook {
         let Some(body) = payload(letter) else {
             return Delivery::Failed(Failure::never(Reason::Defect));
         };
+        match http.send(self.signed_call(&letter.id, body, now)).await {
+            Ok(answer) => read(&answer),
+            Err(Trouble::NotSent(_)) => Delivery::Failed(Failure::now(Reason::DeskUnreachable)),
+            Err(Trouble::Lost(_)) => Delivery::Failed(Failure::lost(Reason::DeskUnreachable)),
+            Err(Trouble::Forbidden) => Delivery::Failed(Failure::never(Reason::DeskRefused)),
+        }
+    }
+}
+
+impl Webhook {
+    fn signed_call(&self, id: &str, body: Vec<u8>, now: Moment) -> Outgoing {
         let timestamp = now.seconds().to_string();
         let signatures: Vec<_> = self
             .secrets
             .iter()
             .map(|secret| {
-                let signature = sign(secret, &letter.id, &timestamp, &body);
+                let signature = sign(secret, id, &timestamp, &body);
                 format!("v1,{}", STANDARD.encode(signature))
             })
             .collect();
-        let request = Outgoing::json(self.url.clone(), body, ATTEMPT)
-            .with("webhook-id", &letter.id)
+        Outgoing::json(self.url.clone(), body, ATTEMPT)
+            .with("webhook-id", id)
             .with("webhook-timestamp", &timestamp)
-            .with("webhook-signature", &signatures.join(" "));
-        match http.send(request).await {
-            Ok(answer) => read(&answer),
-            Err(Trouble::NotSent(_)) => Delivery::Failed(Failure::now(Reason::DeskUnreachable)),
-            Err(Trouble::Lost(_)) => Delivery::Failed(Failure::lost(Reason::DeskUnreachable)),
-            Err(Trouble::Forbidden) => Delivery::Failed(Failure::never(Reason::DeskRefused)),
+            .with("webhook-signature", &signatures.join(" "))
+    }
+
+    pub(super) async fn greet(
+        &self,
+        http: &Http,
+        channel: &ChannelId,
+        now: Moment,
+        nonce: String,
+    ) -> Greeting {
+        #[derive(Serialize)]
+        struct Hello<'a> {
+            #[serde(rename = "type")]
+            kind: &'static str,
+            time: String,
+            channel: &'a str,
+        }
+        let hello = Hello {
+            kind: "greeting",
+            time: now.to_string(),
+            channel: channel.as_str(),
+        };
+        let body = serde_json::to_vec(&hello).unwrap_or_default();
+        let id = format!("greeting_{nonce}");
+        match http.send(self.signed_call(&id, body, now)).await {
+            Ok(answer) => Greeting::Answered(answer.status),
+            Err(Trouble::NotSent(_) | Trouble::Lost(_)) => Greeting::Silent,
+            Err(Trouble::Forbidden) => Greeting::Forbidden,
         }
     }
 }

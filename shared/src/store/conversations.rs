@@ -379,8 +379,8 @@ impl Store {
         Ok(update.is_some())
     }
 
-    /// Notes what agents have read; never backwards.
-    pub async fn read_up_to(&self, at: &ConversationKey, key: &str) -> Result<(), StoreError> {
+    /// Notes what agents have read; never backwards. Says whether that is news.
+    pub async fn read_up_to(&self, at: &ConversationKey, key: &str) -> Result<bool, StoreError> {
         let update = self
             .client
             .update_item()
@@ -395,9 +395,10 @@ impl Store {
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await;
-        if let Some(update) = self.held("UpdateItem read", update)? {
+        let update = self.held("UpdateItem read", update)?;
+        if let Some(update) = &update {
             self.count(Side::Write, update.consumed_capacity());
         }
-        Ok(())
+        Ok(update.is_some())
     }
 }

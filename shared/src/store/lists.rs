@@ -2,7 +2,7 @@
 //! the walk over everything that waits.
 
 use aws_sdk_dynamodb::types::{
-    AttributeValue, DeleteRequest, ReturnConsumedCapacity, Select, WriteRequest,
+    AttributeValue, DeleteRequest, ReturnConsumedCapacity, WriteRequest,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -176,24 +176,6 @@ impl Store {
             rows,
             next: page.last_evaluated_key.as_ref().and_then(write_cursor),
         })
-    }
-
-    /// How many dead entries a channel has, counted up to a page of the index.
-    pub async fn count_dead(&self, channel: &ChannelId) -> Result<i32, StoreError> {
-        let page = self
-            .client
-            .query()
-            .table_name(&self.messages)
-            .index_name("due")
-            .key_condition_expression("dp = :dp")
-            .expression_attribute_values(":dp", s(dead_partition(channel)))
-            .select(Select::Count)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(unavailable("Query dead count"))?;
-        self.count(Side::Read, page.consumed_capacity());
-        Ok(page.count)
     }
 
     /// One partition of the board, latest first, from before `place` on; or

@@ -7,6 +7,7 @@
 //! The API: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/>
 
 mod body;
+mod census;
 pub mod control;
 mod conversations;
 #[cfg(feature = "embedded")]
@@ -25,6 +26,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::ConsumedCapacity;
 
+pub use census::ParkedLane;
 pub use conversations::{Found, Opened, Snippet};
 pub use entries::{Holder, Look, Put};
 pub use lanes::{Park, Taken};
