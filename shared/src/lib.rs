@@ -28,7 +28,11 @@ pub mod secrets;
 pub mod store;
 
 pub mod bridge;
+pub mod console;
 
 pub mod clock;
 pub mod config;
 pub mod http;
+
+#[cfg(all(test, feature = "embedded"))]
+pub(crate) mod testing;

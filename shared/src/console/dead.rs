@@ -1,0 +1,210 @@
+//! Dead entries: what did not arrive and will not by itself, and a person's
+//! second try.
+
+use http::StatusCode;
+use serde::Serialize;
+
+use super::messages::{self, Why};
+use super::problem::{Answered, Problem, Refusal, json};
+use super::{Call, bad_cursor, channels, veil};
+use crate::journal::{ConversationKey, Entry, EntryKey, Lane, State};
+use crate::message::{ChannelId, Kind};
+use crate::moment::Moment;
+use crate::reason::Reason;
+use crate::store::{DeadEntry, Park};
+
+/// How often a lane is parked or raised anew because others were there too.
+const ROUNDS: usize = 8;
+
+#[derive(Serialize)]
+struct Shown {
+    id: String,
+    channel: String,
+    customer_id: Option<String>,
+    direction: &'static str,
+    kind: Kind,
+    reason: Option<Why>,
+    time: String,
+}
+
+/// `GET /api/dead`: the channels one after another, latest first in each.
+pub(super) async fn list(call: &Call<'_>) -> Answered {
+    #[derive(Serialize)]
+    struct List {
+        dead: Vec<Shown>,
+        cursor: Option<String>,
+    }
+    let limit = call.limit()?;
+    let cursor = call.cursor()?;
+    let (from, mut inner) = match &cursor {
+        Some(text) => {
+            let (channel, inner) = text.split_once('|').ok_or_else(bad_cursor)?;
+            let channel = ChannelId::parse(channel).ok_or_else(bad_cursor)?;
+            (Some(channel), Some(inner).filter(|inner| !inner.is_empty()))
+        }
+        None => (None, None),
+    };
+    let mut channels = channels::asked(call).await?;
+    channels.sort();
+    let mut dead = Vec::new();
+    let mut next = None;
+    for channel in channels {
+        if from.as_ref().is_some_and(|from| channel < *from) {
+            continue;
+        }
+        let mut place = inner.take().map(str::to_owned);
+        loop {
+            let room = limit.saturating_sub(dead.len());
+            if room == 0 {
+                next = Some(format!("{channel}|{}", place.unwrap_or_default()));
+                break;
+            }
+            let most = i32::try_from(room).unwrap_or(100);
+            let page = call
+                .bridge
+                .store
+                .dead(&channel, most, place.as_deref())
+                .await?;
+            for row in page.rows {
+                dead.extend(show(call, row).await?);
+            }
+            place = page.next;
+            if place.is_none() {
+                break;
+            }
+        }
+        if next.is_some() {
+            break;
+        }
+    }
+    let list = List {
+        dead,
+        cursor: next.map(|next| veil(&next)),
+    };
+    json(StatusCode::OK, &list)
+}
+
+/// Shows a dead entry; `None` if it has been redriven since the index was read.
+async fn show(
+    call: &Call<'_>,
+    DeadEntry { at, entry }: DeadEntry,
+) -> Result<Option<Shown>, Refusal> {
+    if entry.state != State::Dead {
+        return Ok(None);
+    }
+    let conversation = call.bridge.store.conversation(&at).await?;
+    Ok(Some(Shown {
+        id: veil(&format!("{at}|{}", entry.key)),
+        channel: entry.origin.channel.to_string(),
+        customer_id: conversation.map(|(known, _)| known.customer.expose().to_owned()),
+        direction: match entry.key.lane() {
+            Lane::In => "in",
+            Lane::Out => "out",
+        },
+        kind: entry.body.kind(),
+        reason: entry.reason.map(Why::from),
+        time: messages::time(&entry.key).to_string(),
+    }))
+}
+
+/// `POST /api/dead/{id}/redrive`: once more, outside the order.
+pub(super) async fn redrive(call: &Call<'_>, id: &str) -> Answered {
+    let bridge = call.bridge;
+    let place = id
+        .split_once('|')
+        .and_then(|(at, key)| Some((ConversationKey::parse(at)?, EntryKey::parse(key)?)));
+    let (at, key) = place.ok_or_else(Problem::missing)?;
+    let entry = bridge.store.entry(&at, &key).await?;
+    let entry = entry.ok_or_else(Problem::missing)?;
+    if entry.state != State::Dead {
+        return Err(not_dead());
+    }
+    let keys = together(call, &at, &entry).await?;
+    let now = bridge.now();
+    if !bridge.store.redrive(&at, &keys, now).await? {
+        return Err(not_dead());
+    }
+    let channel = &entry.origin.channel;
+    tracing::info!(%channel, entries = keys.len(), "dead entries are tried once more");
+    wake(call, &at, channel, &key, now).await?;
+    bridge.ring(&at, &key);
+    #[derive(Serialize)]
+    struct Redriven {
+        redriven: usize,
+    }
+    let redriven = Redriven {
+        redriven: keys.len(),
+    };
+    json(StatusCode::ACCEPTED, &redriven)
+}
+
+/// What is redriven with an entry: the dead parts of the same answer behind it.
+async fn together(
+    call: &Call<'_>,
+    at: &ConversationKey,
+    entry: &Entry,
+) -> Result<Vec<EntryKey>, Refusal> {
+    let store = &call.bridge.store;
+    let mut keys = vec![entry.key.clone()];
+    let Some(answer) = &entry.answer else {
+        return Ok(keys);
+    };
+    let part = entry.key.part();
+    if part > 1 {
+        let before = store.entry(at, &entry.key.with_part(part - 1)).await?;
+        if before.is_none_or(|before| before.state != State::Delivered) {
+            return Err(Problem::conflict(
+                "earlier_part_failed",
+                "前一部分未送达：请从第一个未送达的部分开始重发。",
+                "An earlier part did not arrive: begin with the first that did not.",
+            )
+            .into());
+        }
+    }
+    for later in part.saturating_add(1)..=answer.parts {
+        let key = entry.key.with_part(later);
+        let dead = store.entry(at, &key).await?;
+        if dead.is_some_and(|entry| entry.state == State::Dead) {
+            keys.push(key);
+        }
+    }
+    Ok(keys)
+}
+
+/// Makes the lane due now, parked before or not. Should this fail, the walk
+/// finds what waits.
+async fn wake(
+    call: &Call<'_>,
+    at: &ConversationKey,
+    channel: &ChannelId,
+    key: &EntryKey,
+    now: Moment,
+) -> Result<(), Refusal> {
+    let store = &call.bridge.store;
+    let nonce = call.bridge.chance.nonce();
+    let park = Park {
+        channel,
+        due: now,
+        attempts: 0,
+        from: key,
+        reason: Reason::OutOfTime,
+        by: &nonce,
+    };
+    for _ in 0..ROUNDS {
+        if store.park(at, key.lane(), &park).await?
+            || store.raise(at, key.lane(), Some(key), Some(now)).await?
+        {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn not_dead() -> Refusal {
+    Problem::conflict(
+        "not_dead",
+        "该消息已不在失败列表中：请刷新。",
+        "This entry is not dead any more: reload.",
+    )
+    .into()
+}

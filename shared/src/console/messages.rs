@@ -1,0 +1,332 @@
+//! The messages of a conversation: both lanes merged by time, and what agents
+//! do with them here.
+
+use http::StatusCode;
+use serde::Serialize;
+use std::time::Duration;
+
+use super::conversations::{Known, find};
+use super::problem::{Answered, Lang, Problem, Refusal, empty, json};
+use super::{Call, accepted, unveil, veil};
+use crate::bridge::{Broken, snippet};
+use crate::channel::DeskSettings;
+use crate::journal::{Class, ConversationKey, Entry, EntryKey, Lane, State};
+use crate::lane::Parked;
+use crate::lines;
+use crate::message::{Body, CustomerId, EndCause, MessageId};
+use crate::moment::Moment;
+use crate::reason::Reason;
+use crate::store::Snippet;
+
+/// How far ahead of ours a caller's clock may be.
+const AHEAD: Duration = Duration::from_mins(5);
+
+/// One entry as it is shown.
+#[derive(Serialize)]
+pub(super) struct Message {
+    id: String,
+    direction: &'static str,
+    kind: crate::message::Kind,
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text_zh: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text_en: Option<String>,
+    time: String,
+    state: &'static str,
+    reason: Option<Why>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<u8>,
+}
+
+/// A reason in both languages.
+#[derive(Serialize)]
+pub(super) struct Why {
+    code: &'static str,
+    zh: &'static str,
+    en: &'static str,
+}
+
+impl From<Reason> for Why {
+    fn from(reason: Reason) -> Self {
+        Self {
+            code: reason.code(),
+            zh: reason.zh(),
+            en: reason.en(),
+        }
+    }
+}
+
+/// When an entry was said: by WeChat's clock, or by the agent's.
+pub(super) fn time(key: &EntryKey) -> Moment {
+    let inbound = || key.seconds().map(Moment::from_seconds);
+    key.time().or_else(inbound).unwrap_or_default()
+}
+
+/// Shows an entry. `parked` is the lane of answers, if it is parked: what
+/// waits there waits for the same reason.
+fn show(lang: Lang, entry: &Entry, parked: Option<&Parked>) -> Message {
+    let outbound = entry.key.lane() == Lane::Out;
+    let waits = outbound && entry.state == State::Pending;
+    let parked = parked.filter(|_| waits).map(|parked| parked.reason);
+    let state = match parked {
+        Some(Reason::WindowFull) => "held",
+        _ => entry.state.word(),
+    };
+    let told = parked.filter(|why| !matches!(why, Reason::InFlight | Reason::OutOfTime));
+    let line = match &entry.body {
+        Body::Text { .. } => None,
+        other => Some(lines::line(other)),
+    };
+    let text = match (&line, &entry.body) {
+        (Some(line), _) => lang.pick(&line.zh, &line.en).clone(),
+        (None, Body::Text { text, .. }) => text.clone(),
+        (None, _) => String::new(),
+    };
+    Message {
+        id: veil(entry.key.as_str()),
+        direction: if outbound { "out" } else { "in" },
+        kind: entry.body.kind(),
+        text,
+        text_zh: line.as_ref().map(|line| line.zh.clone()),
+        text_en: line.map(|line| line.en),
+        time: time(&entry.key).to_string(),
+        state,
+        reason: told.or(entry.reason).map(Why::from),
+        message_id: entry.answer.as_ref().map(|a| a.message.as_str().to_owned()),
+        part: outbound.then(|| entry.key.part()),
+        parts: entry.answer.as_ref().map(|answer| answer.parts),
+    }
+}
+
+/// Where a page of messages ends: what is older of each lane comes next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Before {
+    inbound: Option<EntryKey>,
+    outbound: Option<EntryKey>,
+}
+
+impl Before {
+    /// As text, for a cursor.
+    pub(super) fn text(&self) -> String {
+        let text = |key: &Option<EntryKey>| key.as_ref().map_or("", EntryKey::as_str).to_owned();
+        format!("{}|{}", text(&self.inbound), text(&self.outbound))
+    }
+
+    /// Reads what [`Self::text`] wrote.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (inbound, outbound) = text.split_once('|')?;
+        let key = |text: &str, lane| match text {
+            "" => Some(None),
+            text => EntryKey::parse(text)
+                .filter(|key| key.lane() == lane)
+                .map(Some),
+        };
+        Some(Self {
+            inbound: key(inbound, Lane::In)?,
+            outbound: key(outbound, Lane::Out)?,
+        })
+    }
+}
+
+/// The newest messages before a place, oldest first, and where the next page
+/// begins, if there is one.
+pub(super) async fn page(
+    call: &Call<'_>,
+    at: &ConversationKey,
+    before: Before,
+    limit: usize,
+    parked: Option<&Parked>,
+) -> Result<(Vec<Message>, Option<Before>), Broken> {
+    let inbound = history(call, at, Lane::In, before.inbound.as_ref(), limit).await?;
+    let outbound = history(call, at, Lane::Out, before.outbound.as_ref(), limit).await?;
+    let mut inbound = inbound.into_iter().peekable();
+    let mut outbound = outbound.into_iter().peekable();
+    let mut next = before;
+    let mut messages = Vec::new();
+    while messages.len() < limit {
+        let later = match (inbound.peek(), outbound.peek()) {
+            (Some(one), Some(other)) => time(&one.key) > time(&other.key),
+            (one, _) => one.is_some(),
+        };
+        let entry = if later {
+            inbound.next()
+        } else {
+            outbound.next()
+        };
+        let Some(entry) = entry else { break };
+        messages.push(show(call.lang, &entry, parked));
+        match entry.key.lane() {
+            Lane::In => next.inbound = Some(entry.key),
+            Lane::Out => next.outbound = Some(entry.key),
+        }
+    }
+    messages.reverse();
+    let more = inbound.peek().is_some() || outbound.peek().is_some();
+    Ok((messages, more.then_some(next)))
+}
+
+/// The newest shown entries of a lane, newest first: one more than `limit`, if
+/// there are so many.
+async fn history(
+    call: &Call<'_>,
+    at: &ConversationKey,
+    lane: Lane,
+    before: Option<&EntryKey>,
+    limit: usize,
+) -> Result<Vec<Entry>, Broken> {
+    let now = call.bridge.now();
+    let most = i32::try_from(limit).unwrap_or(100).saturating_add(1);
+    let mut before = before.cloned();
+    let mut shown = Vec::new();
+    loop {
+        let (entries, more) = call
+            .bridge
+            .store
+            .history(at, lane, before.as_ref(), most, now)
+            .await?;
+        // Where a whole page has expired, what is older has expired too.
+        let last = entries.last().map(|entry| entry.key.clone());
+        shown.extend(
+            entries
+                .into_iter()
+                .filter(|entry| entry.key.class() != Some(Class::Receipt)),
+        );
+        if shown.len() > limit || !more || last.is_none() {
+            return Ok(shown);
+        }
+        before = last;
+    }
+}
+
+/// `POST /api/conversations/{customer_id}/messages`.
+pub(super) async fn say(call: &Call<'_>, customer: &CustomerId) -> Answered {
+    let bridge = call.bridge;
+    let mut fields = call.fields()?;
+    let id = fields.parsed(
+        "id",
+        MessageId::parse,
+        "应为 1 到 128 个可见 ASCII 字符",
+        "it is 1 to 128 printable ASCII characters",
+    );
+    let now = bridge.now();
+    let time = fields.parsed(
+        "time",
+        |text| Moment::parse(text).filter(|time| time.since(now) <= AHEAD),
+        "应为 RFC 3339 时间，且不超前 5 分钟",
+        "it is RFC 3339 and not more than five minutes ahead",
+    );
+    let kind = fields.text("kind");
+    let text = fields.text("text");
+    fields.done()?;
+    let (Some(id), Some(time), Some(text)) = (id, time, text) else {
+        return Err(Problem::fields(Vec::new()).into());
+    };
+    if kind.as_deref() != Some("text") {
+        return Err(Problem::unsendable(Reason::UnsupportedKind).into());
+    }
+    let known = find(bridge, customer).await?;
+    if known.channel.desk != DeskSettings::Inbox {
+        return Err(Problem::conflict(
+            "other_desk",
+            "此渠道的客户由其他客服系统接待，不能在这里回复。",
+            "The customers of this channel are served at another desk.",
+        )
+        .into());
+    }
+    let said = bridge
+        .say(&known.at, &known.channel.id, &id, time, &text)
+        .await?
+        .map_err(Problem::unsendable)?;
+    let entries = as_journalled(call, &known, &said).await?;
+    if let Some(first) = said.first() {
+        let last = Snippet {
+            outbound: true,
+            kind: first.body.kind(),
+            text: snippet(&Body::text(text)),
+            time,
+        };
+        bridge
+            .store
+            .touch(&known.at, &known.channel.id, None, &last, bridge.now())
+            .await?;
+        bridge.changed();
+    }
+    #[derive(Serialize)]
+    struct Accepted {
+        entries: Vec<Message>,
+    }
+    json(StatusCode::ACCEPTED, &Accepted { entries })
+}
+
+/// The entries of an answer as they are in the journal: a repeat finds those of
+/// the first time, which may have gone on since. An id and time that were used
+/// for other words are refused.
+async fn as_journalled(
+    call: &Call<'_>,
+    known: &Known,
+    said: &[Entry],
+) -> Result<Vec<Message>, Refusal> {
+    let mut entries = Vec::new();
+    for ours in said {
+        let stored = call.bridge.store.entry(&known.at, &ours.key).await?;
+        match stored {
+            Some(stored) if stored.body == ours.body => {
+                entries.push(show(call.lang, &stored, None));
+            }
+            _ => {
+                return Err(Problem::conflict(
+                    "id_used",
+                    "此 id 和时间已用于另一条消息。",
+                    "This id and time were used for another message.",
+                )
+                .into());
+            }
+        }
+    }
+    Ok(entries)
+}
+
+/// `POST /api/conversations/{customer_id}/read`.
+pub(super) async fn read(call: &Call<'_>, customer: &CustomerId) -> Answered {
+    let bridge = call.bridge;
+    let mut fields = call.fields()?;
+    let up_to = fields.parsed(
+        "up_to",
+        |text| {
+            let key = EntryKey::parse(&unveil(text)?)?;
+            (key.lane() == Lane::In).then_some(key)
+        },
+        "应为客户消息的 id",
+        "it is the id of a message of the customer",
+    );
+    fields.done()?;
+    let Some(up_to) = up_to else {
+        return Err(Problem::fields(Vec::new()).into());
+    };
+    let known = find(bridge, customer).await?;
+    // Nobody has read what has not come.
+    if bridge.store.entry(&known.at, &up_to).await?.is_none() {
+        return Err(Problem::missing().into());
+    }
+    if bridge.store.read_up_to(&known.at, up_to.as_str()).await? {
+        bridge.store.stir(&known.at, bridge.now()).await?;
+        bridge.changed();
+    }
+    Ok(empty())
+}
+
+/// `POST /api/conversations/{customer_id}/end`.
+pub(super) async fn end(call: &Call<'_>, customer: &CustomerId) -> Answered {
+    call.fields()?.done()?;
+    let known = find(call.bridge, customer).await?;
+    let seconds = u64::try_from(call.bridge.now().seconds()).unwrap_or(0);
+    call.bridge
+        .end_session(&known.at, &known.channel.id, seconds, EndCause::Agent)
+        .await?;
+    accepted()
+}

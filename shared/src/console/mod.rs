@@ -1,0 +1,280 @@
+//! The console: pages for people and a JSON API for programs, everything under
+//! `/console` and `/api`.
+//!
+//! Invariant: every call of the API but a sign-in needs the admin key or a
+//! session; a GET changes nothing; no open id and no secret is in an answer.
+
+mod board;
+mod changes;
+mod channels;
+mod check;
+mod conversations;
+mod dead;
+mod fields;
+mod messages;
+mod pages;
+mod problem;
+mod session;
+mod settings;
+mod status;
+#[cfg(all(test, feature = "embedded"))]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use url::Url;
+
+use crate::bridge::{Bridge, Response};
+use crate::conversation::parse_customer_id;
+use crate::message::{ChannelId, CustomerId};
+use fields::Fields;
+use problem::{Answered, Fault, Lang, Problem, Refusal};
+
+/// Where the admin key is.
+pub enum AdminKey {
+    /// The operator gave it.
+    Given(String),
+    /// It is the secret `admin`, made at first use.
+    Stored,
+}
+
+/// What the console needs beside the bridge. Built once a process.
+pub struct Console {
+    key: AdminKey,
+    public_url: Option<Url>,
+    door: session::Door,
+    /// Changes of channels in this process, one after another.
+    changing: tokio::sync::Mutex<()>,
+}
+
+impl std::fmt::Debug for Console {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Console(…)")
+    }
+}
+
+impl Console {
+    /// A console that is found at `public_url`.
+    #[must_use]
+    pub fn new(key: AdminKey, public_url: Option<Url>) -> Self {
+        Self {
+            key,
+            public_url,
+            door: session::Door::default(),
+            changing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// The public address without a slash at its end; empty if there is none.
+    fn base(&self) -> String {
+        let base = self.public_url.as_ref().map(Url::as_str);
+        base.unwrap_or_default().trim_end_matches('/').to_owned()
+    }
+}
+
+/// A call and what is needed to answer it.
+struct Call<'a> {
+    bridge: &'a Bridge,
+    console: &'a Console,
+    method: &'a Method,
+    path: &'a str,
+    queries: BTreeMap<String, String>,
+    headers: &'a HeaderMap,
+    body: &'a [u8],
+    lang: Lang,
+}
+
+impl Call<'_> {
+    /// A parameter of the address that is not empty.
+    fn query(&self, name: &str) -> Option<&str> {
+        let value = self.queries.get(name).map(String::as_str);
+        value.filter(|value| !value.is_empty())
+    }
+
+    /// How many rows are wanted.
+    fn limit(&self) -> Result<usize, Refusal> {
+        let Some(limit) = self.query("limit") else {
+            return Ok(50);
+        };
+        let limit = limit.parse().ok().filter(|limit| (1..=100).contains(limit));
+        limit.ok_or_else(|| wrong("limit", "应为 1 到 100", "it must be 1 to 100"))
+    }
+
+    /// The cursor, as the text that we made it from.
+    fn cursor(&self) -> Result<Option<String>, Refusal> {
+        let Some(cursor) = self.query("cursor") else {
+            return Ok(None);
+        };
+        match unveil(cursor) {
+            Some(text) => Ok(Some(text)),
+            None => Err(bad_cursor()),
+        }
+    }
+
+    /// The fields of the body.
+    fn fields(&self) -> Result<Fields, Refusal> {
+        Fields::read(self.headers, self.body)
+    }
+
+    /// Where the outside finds us.
+    fn outside(&self) -> String {
+        let host = || {
+            let host = self.headers.get(HOST)?.to_str().ok()?;
+            Some(format!("https://{host}"))
+        };
+        match &self.console.public_url {
+            Some(_) => self.console.base(),
+            None => host().unwrap_or_default(),
+        }
+    }
+}
+
+/// A parameter of the address that is wrong.
+fn wrong(name: &str, zh: &'static str, en: &'static str) -> Refusal {
+    Problem::fields(vec![Fault::new(name, zh, en)]).into()
+}
+
+fn bad_cursor() -> Refusal {
+    wrong("cursor", "不是我们给出的游标", "it is none that we gave")
+}
+
+/// Makes a text opaque: ids and cursors are nobody's to read.
+fn veil(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(text)
+}
+
+/// Reads what [`veil`] made.
+fn unveil(text: &str) -> Option<String> {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+}
+
+/// Answers a call to `/console…` or `/api…`.
+pub async fn answer(bridge: &Bridge, console: &Console, request: http::Request<Bytes>) -> Response {
+    let lang = Lang::of(request.headers());
+    let query = request.uri().query().unwrap_or_default();
+    let call = Call {
+        bridge,
+        console,
+        method: request.method(),
+        path: request.uri().path(),
+        queries: url::form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect(),
+        headers: request.headers(),
+        body: request.body(),
+        lang,
+    };
+    let answered = if call.path.starts_with("/api/") {
+        api(&call).await
+    } else {
+        pages::answer(&call)
+    };
+    let mut response = match answered {
+        Ok(response) => response,
+        Err(Refusal::Problem(problem)) => problem.response(lang),
+        Err(Refusal::Broken(broken)) => {
+            tracing::error!(error = %broken, "a call of the console could not be answered");
+            Problem::ours().response(lang)
+        }
+    };
+    let headers = response.headers_mut();
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    let nosniff = HeaderValue::from_static("nosniff");
+    headers.insert(X_CONTENT_TYPE_OPTIONS, nosniff);
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// What an address of the API means.
+enum Route {
+    Session,
+    Channels,
+    Channel(ChannelId),
+    Check(ChannelId),
+    Conversations,
+    Conversation(CustomerId),
+    Messages(CustomerId),
+    Read(CustomerId),
+    End(CustomerId),
+    Changes,
+    Status,
+    Dead,
+    Redrive(String),
+}
+
+impl Route {
+    fn find(path: &str) -> Option<Self> {
+        let parts: Vec<&str> = path.strip_prefix("/api/")?.split('/').collect();
+        Some(match parts.as_slice() {
+            ["session"] => Self::Session,
+            ["channels"] => Self::Channels,
+            ["channels", id] => Self::Channel(ChannelId::parse(id)?),
+            ["channels", id, "check"] => Self::Check(ChannelId::parse(id)?),
+            ["conversations"] => Self::Conversations,
+            ["conversations", id] => Self::Conversation(parse_customer_id(id)?),
+            ["conversations", id, "messages"] => Self::Messages(parse_customer_id(id)?),
+            ["conversations", id, "read"] => Self::Read(parse_customer_id(id)?),
+            ["conversations", id, "end"] => Self::End(parse_customer_id(id)?),
+            ["changes"] => Self::Changes,
+            ["status"] => Self::Status,
+            ["dead"] => Self::Dead,
+            ["dead", id, "redrive"] => Self::Redrive(unveil(id)?),
+            _ => return None,
+        })
+    }
+
+    fn methods(&self) -> &'static str {
+        match self {
+            Self::Session => "POST, DELETE",
+            Self::Channel(_) => "GET, PUT, DELETE",
+            Self::Check(_) | Self::Messages(_) | Self::Read(_) | Self::End(_) => "POST",
+            Self::Redrive(_) => "POST",
+            Self::Channels | Self::Conversations | Self::Conversation(_) => "GET",
+            Self::Changes | Self::Status | Self::Dead => "GET",
+        }
+    }
+}
+
+async fn api(call: &Call<'_>) -> Answered {
+    let route = Route::find(call.path);
+    if matches!(route, Some(Route::Session)) && call.method == Method::POST {
+        return call.console.sign_in(call).await;
+    }
+    call.console.admit(call).await?;
+    let Some(route) = route else {
+        return Err(Problem::missing().into());
+    };
+    let methods = route.methods();
+    if !methods.split(", ").any(|method| call.method == method) {
+        return Err(Problem::method(methods).into());
+    }
+    match route {
+        Route::Session => Ok(call.console.sign_out()),
+        Route::Channels => channels::list(call).await,
+        Route::Channel(id) if call.method == Method::PUT => channels::put(call, &id).await,
+        Route::Channel(id) if call.method == Method::DELETE => channels::delete(call, &id).await,
+        Route::Channel(id) => channels::get(call, &id).await,
+        Route::Check(id) => check::check(call, &id).await,
+        Route::Conversations => conversations::list(call).await,
+        Route::Conversation(id) => conversations::get(call, &id).await,
+        Route::Messages(id) => messages::say(call, &id).await,
+        Route::Read(id) => messages::read(call, &id).await,
+        Route::End(id) => messages::end(call, &id).await,
+        Route::Changes => changes::since(call).await,
+        Route::Status => status::status(call).await,
+        Route::Dead => dead::list(call).await,
+        Route::Redrive(id) => dead::redrive(call, &id).await,
+    }
+}
+
+/// A call was accepted; what it asked for happens by itself.
+fn accepted() -> Answered {
+    problem::json(StatusCode::ACCEPTED, &serde_json::json!({}))
+}

@@ -1,0 +1,104 @@
+//! The console as its callers meet it.
+
+mod channels;
+mod dead;
+mod doors;
+mod talks;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use serde_json::Value;
+use url::Url;
+
+use super::{AdminKey, Console, answer};
+use crate::testing::Stage;
+
+const KEY: &str = "an admin key that nobody guesses";
+
+/// Everything of the console on a stage.
+struct House {
+    stage: Stage,
+    console: Console,
+}
+
+/// What came back.
+struct Reply {
+    status: StatusCode,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Reply {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or(Value::Null)
+    }
+}
+
+impl House {
+    async fn new() -> Self {
+        let public = Url::parse("https://desk.example/").unwrap();
+        Self {
+            stage: Stage::new().await,
+            console: Console::new(AdminKey::Given(KEY.to_owned()), Some(public)),
+        }
+    }
+
+    /// A call with these headers and this body.
+    async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Reply {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = match body {
+            Some(json) => {
+                request = request.header("content-type", "application/json");
+                Bytes::from(json.to_string())
+            }
+            None => Bytes::new(),
+        };
+        self.send(request.body(body).unwrap()).await
+    }
+
+    async fn send(&self, request: Request<Bytes>) -> Reply {
+        // Servers move it between threads.
+        fn send<F: Future + Send>(future: F) -> F {
+            future
+        }
+        let response = send(answer(&self.stage.bridge, &self.console, request)).await;
+        let (parts, body) = response.into_parts();
+        assert!(parts.headers.contains_key("cache-control"));
+        assert_eq!(parts.headers["x-content-type-options"], "nosniff");
+        assert_eq!(parts.headers["referrer-policy"], "no-referrer");
+        Reply {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+
+    /// A program's call, in English.
+    async fn program(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
+        let bearer = format!("Bearer {KEY}");
+        self.call(method, path, &[("authorization", &bearer)], body)
+            .await
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let reply = self.program("GET", path, None).await;
+        assert_eq!(reply.status, StatusCode::OK, "{path}: {}", reply.text);
+        for marker in ["TOKEN-MARKER", "app-secret-marker", "whsec_", "openid"] {
+            assert!(!reply.text.contains(marker), "{marker} in {path}");
+        }
+        reply.json()
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.program("POST", path, Some(body)).await
+    }
+}
