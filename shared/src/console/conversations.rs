@@ -6,8 +6,9 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::board::{self, Row};
+use super::lang::Lang;
 use super::messages::{self, Message};
-use super::problem::{Answered, Lang, Problem, Refusal, json};
+use super::problem::{Answered, Problem, Refusal, json};
 use super::{Call, bad_cursor, channels, veil, wrong};
 use crate::bridge::{Bridge, Broken, Glance, snippet};
 use crate::channel::{Channel, DeskSettings};

@@ -1,32 +1,23 @@
-//! The messages of a conversation: both lanes merged by time, and what agents
-//! do with them here.
+//! The messages of a conversation: both lanes merged by time.
 
-use http::StatusCode;
 use serde::Serialize;
-use std::time::Duration;
 
-use super::conversations::{Known, find};
-use super::problem::{Answered, Lang, Problem, Refusal, empty, json};
-use super::{Call, accepted, unveil, veil};
-use crate::bridge::{Broken, snippet};
-use crate::channel::DeskSettings;
+use super::lang::Lang;
+use super::{Call, veil};
+use crate::bridge::Broken;
 use crate::journal::{Class, ConversationKey, Entry, EntryKey, Lane, State};
 use crate::lane::Parked;
 use crate::lines;
-use crate::message::{Body, CustomerId, EndCause, MessageId};
+use crate::message::{Body, Kind};
 use crate::moment::Moment;
 use crate::reason::Reason;
-use crate::store::Snippet;
-
-/// How far ahead of ours a caller's clock may be.
-const AHEAD: Duration = Duration::from_mins(5);
 
 /// One entry as it is shown.
 #[derive(Serialize)]
 pub(super) struct Message {
     id: String,
     direction: &'static str,
-    kind: crate::message::Kind,
+    kind: Kind,
     text: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     text_zh: Option<String>,
@@ -69,7 +60,7 @@ pub(super) fn time(key: &EntryKey) -> Moment {
 
 /// Shows an entry. `parked` is the lane of answers, if it is parked: what
 /// waits there waits for the same reason.
-fn show(lang: Lang, entry: &Entry, parked: Option<&Parked>) -> Message {
+pub(super) fn show(lang: Lang, entry: &Entry, parked: Option<&Parked>) -> Message {
     let outbound = entry.key.lane() == Lane::Out;
     let waits = outbound && entry.state == State::Pending;
     let parked = parked.filter(|_| waits).map(|parked| parked.reason);
@@ -201,132 +192,4 @@ async fn history(
         }
         before = last;
     }
-}
-
-/// `POST /api/conversations/{customer_id}/messages`.
-pub(super) async fn say(call: &Call<'_>, customer: &CustomerId) -> Answered {
-    let bridge = call.bridge;
-    let mut fields = call.fields()?;
-    let id = fields.parsed(
-        "id",
-        MessageId::parse,
-        "应为 1 到 128 个可见 ASCII 字符",
-        "it is 1 to 128 printable ASCII characters",
-    );
-    let now = bridge.now();
-    let time = fields.parsed(
-        "time",
-        |text| Moment::parse(text).filter(|time| time.since(now) <= AHEAD),
-        "应为 RFC 3339 时间，且不超前 5 分钟",
-        "it is RFC 3339 and not more than five minutes ahead",
-    );
-    let kind = fields.text("kind");
-    let text = fields.text("text");
-    fields.done()?;
-    let (Some(id), Some(time), Some(text)) = (id, time, text) else {
-        return Err(Problem::fields(Vec::new()).into());
-    };
-    if kind.as_deref() != Some("text") {
-        return Err(Problem::unsendable(Reason::UnsupportedKind).into());
-    }
-    let known = find(bridge, customer).await?;
-    if known.channel.desk != DeskSettings::Inbox {
-        return Err(Problem::conflict(
-            "other_desk",
-            "此渠道的客户由其他客服系统接待，不能在这里回复。",
-            "The customers of this channel are served at another desk.",
-        )
-        .into());
-    }
-    let said = bridge
-        .say(&known.at, &known.channel.id, &id, time, &text)
-        .await?
-        .map_err(Problem::unsendable)?;
-    let entries = as_journalled(call, &known, &said).await?;
-    if let Some(first) = said.first() {
-        let last = Snippet {
-            outbound: true,
-            kind: first.body.kind(),
-            text: snippet(&Body::text(text)),
-            time,
-        };
-        bridge
-            .store
-            .touch(&known.at, &known.channel.id, None, &last, bridge.now())
-            .await?;
-        bridge.changed();
-    }
-    #[derive(Serialize)]
-    struct Accepted {
-        entries: Vec<Message>,
-    }
-    json(StatusCode::ACCEPTED, &Accepted { entries })
-}
-
-/// The entries of an answer as they are in the journal: a repeat finds those of
-/// the first time, which may have gone on since. An id and time that were used
-/// for other words are refused.
-async fn as_journalled(
-    call: &Call<'_>,
-    known: &Known,
-    said: &[Entry],
-) -> Result<Vec<Message>, Refusal> {
-    let mut entries = Vec::new();
-    for ours in said {
-        let stored = call.bridge.store.entry(&known.at, &ours.key).await?;
-        match stored {
-            Some(stored) if stored.body == ours.body => {
-                entries.push(show(call.lang, &stored, None));
-            }
-            _ => {
-                return Err(Problem::conflict(
-                    "id_used",
-                    "此 id 和时间已用于另一条消息。",
-                    "This id and time were used for another message.",
-                )
-                .into());
-            }
-        }
-    }
-    Ok(entries)
-}
-
-/// `POST /api/conversations/{customer_id}/read`.
-pub(super) async fn read(call: &Call<'_>, customer: &CustomerId) -> Answered {
-    let bridge = call.bridge;
-    let mut fields = call.fields()?;
-    let up_to = fields.parsed(
-        "up_to",
-        |text| {
-            let key = EntryKey::parse(&unveil(text)?)?;
-            (key.lane() == Lane::In).then_some(key)
-        },
-        "应为客户消息的 id",
-        "it is the id of a message of the customer",
-    );
-    fields.done()?;
-    let Some(up_to) = up_to else {
-        return Err(Problem::fields(Vec::new()).into());
-    };
-    let known = find(bridge, customer).await?;
-    // Nobody has read what has not come.
-    if bridge.store.entry(&known.at, &up_to).await?.is_none() {
-        return Err(Problem::missing().into());
-    }
-    if bridge.store.read_up_to(&known.at, up_to.as_str()).await? {
-        bridge.store.stir(&known.at, bridge.now()).await?;
-        bridge.changed();
-    }
-    Ok(empty())
-}
-
-/// `POST /api/conversations/{customer_id}/end`.
-pub(super) async fn end(call: &Call<'_>, customer: &CustomerId) -> Answered {
-    call.fields()?.done()?;
-    let known = find(call.bridge, customer).await?;
-    let seconds = u64::try_from(call.bridge.now().seconds()).unwrap_or(0);
-    call.bridge
-        .end_session(&known.at, &known.channel.id, seconds, EndCause::Agent)
-        .await?;
-    accepted()
 }

@@ -4,6 +4,7 @@
 //! Invariant: every call of the API but a sign-in needs the admin key or a
 //! session; a GET changes nothing; no open id and no secret is in an answer.
 
+mod answers;
 mod board;
 mod changes;
 mod channels;
@@ -11,6 +12,7 @@ mod check;
 mod conversations;
 mod dead;
 mod fields;
+mod lang;
 mod messages;
 mod pages;
 mod problem;
@@ -19,6 +21,7 @@ mod settings;
 mod status;
 #[cfg(all(test, feature = "embedded"))]
 mod tests;
+mod ticket;
 
 use std::collections::BTreeMap;
 
@@ -33,7 +36,8 @@ use crate::bridge::{Bridge, Response};
 use crate::conversation::parse_customer_id;
 use crate::message::{ChannelId, CustomerId};
 use fields::Fields;
-use problem::{Answered, Fault, Lang, Problem, Refusal};
+use lang::Lang;
+use problem::{Answered, Fault, Problem, Refusal};
 
 /// Where the admin key is.
 pub enum AdminKey {
@@ -264,9 +268,9 @@ async fn api(call: &Call<'_>) -> Answered {
         Route::Check(id) => check::check(call, &id).await,
         Route::Conversations => conversations::list(call).await,
         Route::Conversation(id) => conversations::get(call, &id).await,
-        Route::Messages(id) => messages::say(call, &id).await,
-        Route::Read(id) => messages::read(call, &id).await,
-        Route::End(id) => messages::end(call, &id).await,
+        Route::Messages(id) => answers::say(call, &id).await,
+        Route::Read(id) => answers::read(call, &id).await,
+        Route::End(id) => answers::end(call, &id).await,
         Route::Changes => changes::since(call).await,
         Route::Status => status::status(call).await,
         Route::Dead => dead::list(call).await,

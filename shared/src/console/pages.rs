@@ -11,7 +11,8 @@ use http::{HeaderValue, Method, StatusCode};
 use sha2::{Digest as _, Sha256};
 
 use super::Call;
-use super::problem::{Answered, Lang, Problem};
+use super::lang::Lang;
+use super::problem::{Answered, Problem};
 use crate::bridge::Response;
 use crate::store::StoreError;
 

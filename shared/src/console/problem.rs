@@ -7,52 +7,14 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
+use super::lang::Lang;
 use crate::bridge::{Broken, Response};
 use crate::reason::Reason;
 use crate::secrets::SecretError;
 use crate::store::StoreError;
-
-/// The languages that people are answered in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lang {
-    /// Chinese.
-    Zh,
-    /// English.
-    En,
-}
-
-impl Lang {
-    /// The first of the caller's languages that we speak, English if there is none.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let wanted = headers
-            .get(http::header::ACCEPT_LANGUAGE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        wanted
-            .split(',')
-            .find_map(|tag| {
-                let tag = tag.trim().to_ascii_lowercase();
-                let language = tag.split(['-', '_', ';']).next()?;
-                match language {
-                    "zh" => Some(Self::Zh),
-                    "en" => Some(Self::En),
-                    _ => None,
-                }
-            })
-            .unwrap_or(Self::En)
-    }
-
-    /// One of two wordings.
-    pub(super) fn pick<T>(self, zh: T, en: T) -> T {
-        match self {
-            Self::Zh => zh,
-            Self::En => en,
-        }
-    }
-}
 
 type Words = Cow<'static, str>;
 

@@ -10,22 +10,19 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use url::Url;
 
 use super::problem::{Answered, Problem, Refusal, empty};
+use super::ticket::{SESSION, digest, is_good, same, ticket};
 use super::{AdminKey, Call, Console};
 use crate::bridge::{Bridge, Broken};
 use crate::moment::Moment;
 
 /// The cookie's name.
 const COOKIE_NAME: &str = "magpie_session";
-/// How long a cookie lets its bearer in.
-const SESSION: Duration = Duration::from_hours(12);
 /// How long a link waits to be opened.
 const LINK: Duration = Duration::from_mins(15);
 /// How many links wait at a time; the oldest makes room.
@@ -43,46 +40,6 @@ pub(super) struct Door {
     key: Mutex<Option<(Moment, Arc<str>)>>,
     links: Mutex<VecDeque<([u8; 32], Moment)>>,
     failures: Mutex<VecDeque<Moment>>,
-}
-
-fn digest(text: &str) -> [u8; 32] {
-    Sha256::digest(text).into()
-}
-
-fn same(one: &str, other: &str) -> bool {
-    digest(one).ct_eq(&digest(other)).into()
-}
-
-fn mac(key: &[u8], pieces: &[&str]) -> Vec<u8> {
-    // HMAC takes keys of every length.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
-        return Vec::new();
-    };
-    for piece in pieces {
-        mac.update(piece.as_bytes());
-    }
-    mac.finalize().into_bytes().to_vec()
-}
-
-fn signature(key: &str, expiry: &str) -> String {
-    let derived = mac(key.as_bytes(), &["magpie console session"]);
-    URL_SAFE_NO_PAD.encode(mac(&derived, &["session", expiry]))
-}
-
-/// Makes a cookie's value.
-fn ticket(key: &str, now: Moment) -> String {
-    let expiry = now.plus(SESSION).seconds().to_string();
-    format!("{expiry}.{}", signature(key, &expiry))
-}
-
-/// Whether a cookie's value is ours and still good.
-fn is_good(key: &str, ticket: &str, now: Moment) -> bool {
-    let Some((expiry, theirs)) = ticket.split_once('.') else {
-        return false;
-    };
-    let signed = same(&signature(key, expiry), theirs);
-    let alive = expiry.parse().is_ok_and(|at: i64| now.seconds() < at);
-    signed && alive
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: impl http::header::AsHeaderName) -> Option<&'a str> {
