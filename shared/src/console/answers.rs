@@ -22,6 +22,10 @@ const AHEAD: Duration = Duration::from_mins(5);
 
 /// `POST /api/conversations/{customer_id}/messages`.
 pub(super) async fn say(call: &Call<'_>, customer: &CustomerId) -> Answered {
+    #[derive(Serialize)]
+    struct Accepted {
+        entries: Vec<Message>,
+    }
     let bridge = call.bridge;
     let mut fields = call.fields()?;
     let id = fields.parsed(
@@ -72,10 +76,6 @@ pub(super) async fn say(call: &Call<'_>, customer: &CustomerId) -> Answered {
             .touch(&known.at, &known.channel.id, None, &last, bridge.now())
             .await?;
         bridge.changed();
-    }
-    #[derive(Serialize)]
-    struct Accepted {
-        entries: Vec<Message>,
     }
     json(StatusCode::ACCEPTED, &Accepted { entries })
 }

@@ -168,7 +168,7 @@ pub(super) async fn put(call: &Call<'_>, id: &ChannelId) -> Answered {
         };
         let fields = call.fields()?;
         let allowed = bridge.http.allowed();
-        let mut new = settings::read(fields, id, &stored, allowed, bridge.chance.bytes())?;
+        let mut new = settings::read(fields, id, stored.as_ref(), allowed, bridge.chance.bytes())?;
         let created = known.is_none();
         let written = match &known {
             None => create(bridge, &new.channel).await?,

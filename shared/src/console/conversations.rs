@@ -13,7 +13,7 @@ use super::{Call, bad_cursor, channels, veil, wrong};
 use crate::bridge::{Bridge, Broken, Glance, snippet};
 use crate::channel::{Channel, DeskSettings};
 use crate::conversation::Conversation;
-use crate::journal::{Class, ConversationKey, Lane};
+use crate::journal::{Class, ConversationKey, EntryKey, Lane};
 use crate::lane::Parked;
 use crate::lines;
 use crate::message::{CustomerId, Kind};
@@ -130,7 +130,7 @@ async fn unread(
         return Ok(0);
     }
     let after = conversation.read_up_to.as_deref();
-    let seen = look.entries.keys().next().map(|oldest| oldest.as_str());
+    let seen = look.entries.keys().next().map(EntryKey::as_str);
     if let (Some(after), Some(seen)) = (after, seen)
         && seen <= after
     {

@@ -109,6 +109,10 @@ async fn show(
 
 /// `POST /api/dead/{id}/redrive`: once more, outside the order.
 pub(super) async fn redrive(call: &Call<'_>, id: &str) -> Answered {
+    #[derive(Serialize)]
+    struct Redriven {
+        redriven: usize,
+    }
     let bridge = call.bridge;
     let place = id
         .split_once('|')
@@ -128,10 +132,6 @@ pub(super) async fn redrive(call: &Call<'_>, id: &str) -> Answered {
     tracing::info!(%channel, entries = keys.len(), "dead entries are tried once more");
     wake(call, &at, channel, &key, now).await?;
     bridge.ring(&at, &key);
-    #[derive(Serialize)]
-    struct Redriven {
-        redriven: usize,
-    }
     let redriven = Redriven {
         redriven: keys.len(),
     };

@@ -61,17 +61,15 @@ impl Fields {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(Problem::new(status, "not_json", zh, en).into());
         }
-        match serde_json::from_slice(body) {
-            Ok(Value::Object(left)) => Ok(Self {
+        if let Ok(Value::Object(left)) = serde_json::from_slice(body) {
+            return Ok(Self {
                 path: String::new(),
                 left,
                 faults: Vec::new(),
-            }),
-            _ => {
-                let (zh, en) = ("内容不是 JSON 对象。", "The body is no object in JSON.");
-                Err(Problem::new(StatusCode::BAD_REQUEST, "not_json", zh, en).into())
-            }
+            });
         }
+        let (zh, en) = ("内容不是 JSON 对象。", "The body is no object in JSON.");
+        Err(Problem::new(StatusCode::BAD_REQUEST, "not_json", zh, en).into())
     }
 
     /// Notes what is wrong with a field.

@@ -26,8 +26,8 @@ pub(super) struct Message {
     time: String,
     state: &'static str,
     reason: Option<Why>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message_id: Option<String>,
+    #[serde(rename = "message_id", skip_serializing_if = "Option::is_none")]
+    answer: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,7 +88,7 @@ pub(super) fn show(lang: Lang, entry: &Entry, parked: Option<&Parked>) -> Messag
         time: time(&entry.key).to_string(),
         state,
         reason: told.or(entry.reason).map(Why::from),
-        message_id: entry.answer.as_ref().map(|a| a.message.as_str().to_owned()),
+        answer: entry.answer.as_ref().map(|a| a.message.as_str().to_owned()),
         part: outbound.then(|| entry.key.part()),
         parts: entry.answer.as_ref().map(|answer| answer.parts),
     }

@@ -238,10 +238,17 @@ impl Route {
         match self {
             Self::Session => "POST, DELETE",
             Self::Channel(_) => "GET, PUT, DELETE",
-            Self::Check(_) | Self::Messages(_) | Self::Read(_) | Self::End(_) => "POST",
-            Self::Redrive(_) => "POST",
-            Self::Channels | Self::Conversations | Self::Conversation(_) => "GET",
-            Self::Changes | Self::Status | Self::Dead => "GET",
+            Self::Check(_)
+            | Self::Messages(_)
+            | Self::Read(_)
+            | Self::End(_)
+            | Self::Redrive(_) => "POST",
+            Self::Channels
+            | Self::Conversations
+            | Self::Conversation(_)
+            | Self::Changes
+            | Self::Status
+            | Self::Dead => "GET",
         }
     }
 }

@@ -42,7 +42,7 @@ pub(super) struct Door {
     failures: Mutex<VecDeque<Moment>>,
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: impl http::header::AsHeaderName) -> Option<&'a str> {
+fn header(headers: &HeaderMap, name: impl http::header::AsHeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
@@ -188,11 +188,12 @@ impl Console {
             return Err(Problem::signed_out().into());
         }
         let asked = header(call.headers, "x-magpie-console") == Some("1");
-        let reads = call.method == Method::GET;
-        if !reads && !(asked && from_our_page(call.headers, self.public_url.as_ref())) {
-            return Err(not_ours());
+        let ours = asked && from_our_page(call.headers, self.public_url.as_ref());
+        if call.method == Method::GET || ours {
+            Ok(())
+        } else {
+            Err(not_ours())
         }
-        Ok(())
     }
 
     /// `POST /api/session`: a link or the admin key for a cookie.

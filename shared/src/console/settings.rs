@@ -35,7 +35,7 @@ pub(super) struct Settings {
 pub(super) fn read(
     mut fields: Fields,
     id: &ChannelId,
-    stored: &Option<ChannelSecrets>,
+    stored: Option<&ChannelSecrets>,
     allowed: &Allowed,
     random: [u8; 32],
 ) -> Result<Settings, Refusal> {
@@ -68,9 +68,9 @@ pub(super) fn read(
         "应为公众号的 AppSecret",
         "it is the account's AppSecret",
     );
-    let callback = callback(&mut fields, stored.as_ref());
+    let callback = callback(&mut fields, stored);
     let mut made = None;
-    let desk = desk(&mut fields, stored.as_ref(), allowed, random, &mut made);
+    let desk = desk(&mut fields, stored, allowed, random, &mut made);
     fields.done()?;
     // What is missing was noted, and has ended the reading.
     let (Some(name), Some(app_id), Some(original_id)) = (name, app_id, original_id) else {
@@ -100,7 +100,7 @@ pub(super) fn read(
             token: callback.token,
             aes_key: callback.key,
             previous_aes_key: callback.previous,
-            app_secret: app_secret.over(stored.as_ref().and_then(|s| s.app_secret.clone())),
+            app_secret: app_secret.over(stored.and_then(|s| s.app_secret.clone())),
             desk: desk.1,
         },
         made,

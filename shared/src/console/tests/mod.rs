@@ -1,5 +1,11 @@
 //! The console as its callers meet it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may stop where it stands"
+)]
+
 mod channels;
 mod dead;
 mod doors;

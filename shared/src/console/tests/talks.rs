@@ -232,15 +232,15 @@ async fn the_sixth_answer_is_held_and_says_why() {
     }
     let talk = house.get(&path).await;
     assert_eq!(talk["window"]["left"], 0);
-    let states: Vec<_> = talk["messages"].as_array().unwrap().iter().collect();
-    assert_eq!(states[5]["state"], "delivered");
-    assert_eq!(states[6]["state"], "held");
-    assert_eq!(states[6]["reason"]["code"], "window_full");
+    let shown: Vec<_> = talk["messages"].as_array().unwrap().iter().collect();
+    assert_eq!(shown[5]["state"], "delivered");
+    assert_eq!(shown[6]["state"], "held");
+    assert_eq!(shown[6]["reason"]["code"], "window_full");
     let status = house.get("/api/status").await;
     let total = &status["total"];
     assert_eq!(total["parked_by_reason"], json!({ "window_full": 1 }));
     assert_eq!((&total["pending"], &total["dead"]), (&json!(1), &json!(0)));
-    assert_eq!(total["oldest_pending"], states[6]["time"]);
+    assert_eq!(total["oldest_pending"], shown[6]["time"]);
     let channel = &status["channels"][0];
     assert_eq!(
         (&channel["channel"], &channel["desk_down"]),
