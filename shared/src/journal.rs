@@ -447,7 +447,7 @@ mod tests {
 
     #[test]
     fn a_conversation_key_hides_the_open_id_and_separates_channels() {
-        let channel = |id: &str| ChannelId(id);
+        let channel = |id: &str| ChannelId::parse(id).unwrap();
         fn key(channel: &ChannelId, open_id: &str) -> ConversationKey {
             ConversationKey::of(&pepper(), channel, &OpenId::new(open_id))
         }
@@ -459,14 +459,6 @@ mod tests {
         assert_ne!(a, key(&one, "oAbd"));
         assert_eq!(ConversationKey::parse(a.as_str()), Some(a));
         assert_eq!(ConversationKey::parse("X#1"), None);
-    }
-
-    #[expect(non_snake_case, reason = "reads as the type that it makes")]
-    fn ChannelId(id: &str) -> ChannelId {
-        super::ChannelId::parse(id)
-            .into_iter()
-            .next()
-            .unwrap_or_else(|| unreachable!())
     }
 
     #[test]
@@ -490,10 +482,7 @@ mod tests {
     #[test]
     fn parts_of_an_answer_know_each_other() {
         let id = |text: &str| {
-            MessageId::parse(text)
-                .into_iter()
-                .next()
-                .unwrap_or_else(|| unreachable!())
+            MessageId::parse(text).unwrap()
         };
         let at = Moment::from_millis(1_795_335_330_120);
         let second = EntryKey::outbound(at, &id("msg_2abc"), 2);
