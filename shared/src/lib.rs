@@ -33,6 +33,9 @@ pub mod console;
 pub mod clock;
 pub mod config;
 pub mod http;
+#[cfg(feature = "lambda")]
+pub mod lambda;
+pub mod telemetry;
 
 #[cfg(all(test, feature = "embedded"))]
 pub(crate) mod testing;

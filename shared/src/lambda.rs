@@ -1,0 +1,211 @@
+//! The Lambda programming model around the verbs: an event comes in, a verb is
+//! called, its answer goes back in the form that the caller of the function
+//! reads. <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
+//!
+//! Invariant: the bridge is built once a process, nothing runs after an answer,
+//! and a function that is set up wrongly does not start. A panic is reported
+//! by the runtime, which is why unwinding stays on.
+
+mod event;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bytes::Bytes;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tracing::{Instrument as _, error, info_span, warn};
+
+use crate::bridge::{self, Bell, Bridge, Broken, Response};
+use crate::clock::{Chance, Clock};
+use crate::config::Settings;
+use crate::console::{self, AdminKey, Console};
+use crate::http::Http;
+use crate::moment::Moment;
+use crate::secrets::{self, Secrets};
+use crate::store::{self, Store};
+use crate::telemetry;
+use event::{Answer, Batch, Call, Failures, Tick};
+
+/// What `deliver` leaves of its time, to put a lane down and to answer.
+const DELIVER_RESERVE: Duration = Duration::from_millis(500);
+/// What `sweep` leaves of its time.
+const SWEEP_RESERVE: Duration = Duration::from_secs(1);
+
+/// `GET /wechat/{channel}`: WeChat's handshake.
+pub async fn verify() -> ExitCode {
+    calls(async |bridge: &Bridge, channel, request| {
+        let query = request.uri().query().unwrap_or_default();
+        bridge::verify::verify(bridge, channel, query).await
+    })
+    .await
+}
+
+/// `POST /wechat/{channel}`: a push.
+pub async fn inbound() -> ExitCode {
+    calls(async |bridge: &Bridge, channel, request| {
+        let query = request.uri().query().unwrap_or_default();
+        bridge::inbound::inbound(bridge, channel, query, request.body()).await
+    })
+    .await
+}
+
+/// `POST /desk/{channel}`: a call of the channel's desk.
+pub async fn outbound() -> ExitCode {
+    calls(async |bridge: &Bridge, channel, request| {
+        bridge::outbound::outbound(bridge, channel, request.headers(), request.body()).await
+    })
+    .await
+}
+
+/// `/console/` and `/api/…`: people and their programs.
+pub async fn console() -> ExitCode {
+    let Some((bridge, settings)) = start() else {
+        return ExitCode::FAILURE;
+    };
+    let console = Console::new(AdminKey::Stored, settings.public_url);
+    serve(async |call: Call, _| {
+        let answered = http_call(call, async |_, request| {
+            console::answer(&bridge, &console, request).await
+        });
+        Ok(answered.await)
+    })
+    .await
+}
+
+/// A batch of the table's stream: lanes that rang.
+pub async fn deliver() -> ExitCode {
+    let Some((bridge, _)) = start() else {
+        return ExitCode::FAILURE;
+    };
+    serve(async |batch: Batch, deadline: Moment| {
+        let (rings, numbers) = batch.rings();
+        let ends = deadline.minus(DELIVER_RESERVE);
+        let failed = bridge::deliver::deliver(&bridge, &rings, ends).await;
+        Ok(Failures::of(&numbers, &failed))
+    })
+    .await
+}
+
+/// Every minute: what is due.
+pub async fn sweep() -> ExitCode {
+    let Some((bridge, _)) = start() else {
+        return ExitCode::FAILURE;
+    };
+    serve(async |_: Tick, deadline: Moment| {
+        bridge::sweep::sweep(&bridge, deadline.minus(SWEEP_RESERVE)).await
+    })
+    .await
+}
+
+/// Every minute: access tokens.
+pub async fn token_refresh() -> ExitCode {
+    let Some((bridge, _)) = start() else {
+        return ExitCode::FAILURE;
+    };
+    serve(async |_: Tick, _| bridge::token::token_refresh(&bridge).await).await
+}
+
+/// Starts the log and joins the parts. `None` if something is set wrongly; all
+/// of it is in the log then.
+fn start() -> Option<(Bridge, Settings)> {
+    telemetry::start(true);
+    let settings = match Settings::from_environment() {
+        Ok(settings) => settings,
+        Err(wrong) => {
+            for problem in wrong.0 {
+                error!("{problem}");
+            }
+            return None;
+        }
+    };
+    let http = match Http::network(settings.allowed.clone()) {
+        Ok(http) => http,
+        Err(error) => {
+            error!(%error, "no HTTP client can be made");
+            return None;
+        }
+    };
+    let store = Store::new(
+        store::client(&settings.aws),
+        &settings.messages,
+        &settings.control,
+    );
+    let secrets = Secrets::Manager {
+        client: secrets::client(&settings.aws),
+        prefix: settings.secrets_prefix.clone(),
+    };
+    let bridge = Bridge::new(
+        store,
+        secrets,
+        http,
+        Clock::System,
+        Chance::System,
+        Bell::Stream,
+    );
+    Some((bridge, settings))
+}
+
+/// Serves calls of a route with a channel in its path.
+async fn calls(verb: impl AsyncFn(&Bridge, &str, http::Request<Bytes>) -> Response) -> ExitCode {
+    let Some((bridge, _)) = start() else {
+        return ExitCode::FAILURE;
+    };
+    serve(async |call: Call, _| {
+        let answered = http_call(call, async |channel: &str, request| {
+            verb(&bridge, channel, request).await
+        });
+        Ok(answered.await)
+    })
+    .await
+}
+
+/// Answers one call of the gateway. What is no request is answered here.
+async fn http_call(
+    call: Call,
+    verb: impl AsyncFn(&str, http::Request<Bytes>) -> Response,
+) -> Answer {
+    let channel = call.channel().to_owned();
+    let response = match call.request() {
+        Ok(request) => verb(&channel, request).await,
+        Err(nonsense) => {
+            warn!(error = %nonsense, "refused a call");
+            bridge::plain(http::StatusCode::BAD_REQUEST, "Bad Request")
+        }
+    };
+    Answer::from(response)
+}
+
+/// Hands events to `answer`, with the moment at which Lambda ends the
+/// invocation, until Lambda ends the process.
+async fn serve<E, A>(answer: impl AsyncFn(E, Moment) -> Result<A, Broken>) -> ExitCode
+where
+    E: DeserializeOwned,
+    A: Serialize,
+{
+    let answer = &answer;
+    let served = lambda_runtime::run(service_fn(|event: LambdaEvent<E>| {
+        let (payload, context) = event.into_parts();
+        let deadline = Moment::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX));
+        let span = info_span!("invocation", request = context.request_id);
+        async move {
+            answer(payload, deadline).await.map_err(|broken| {
+                error!(error = %broken, "an invocation failed");
+                Diagnostic {
+                    error_type: "Failed".to_owned(),
+                    error_message: "the function's log says why".to_owned(),
+                }
+            })
+        }
+        .instrument(span)
+    }))
+    .await;
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!(%error, "the runtime has ended");
+            ExitCode::FAILURE
+        }
+    }
+}
