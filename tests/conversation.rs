@@ -1,0 +1,305 @@
+//! Conversations, end to end: over the real binaries, a simulated WeChat and
+//! desks of two kinds. Each ends by looking whether anybody has anything unread.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first thing that is not as it has to be"
+)]
+
+#[path = "harness/mod.rs"]
+mod harness;
+#[path = "world/mod.rs"]
+mod world;
+
+use http::StatusCode;
+use magpie_local::simulator::Mode;
+use serde_json::json;
+
+use world::{World, message, time};
+
+/// How many answers WeChat lets out for one message.
+const WINDOW: usize = 5;
+
+#[tokio::test]
+async fn hello_there_and_back() {
+    let world = World::start().await;
+    let shop = world.shop_with_inbox(Mode::Secure).await;
+    let customer = shop.customer("Han Meimei");
+    let (question, reply) = (world.markers().text(), world.markers().text());
+
+    customer.says("你好").await;
+    let inbox = shop.conversation().await;
+    inbox.shows("in", "你好", "delivered").await;
+    customer.says(&question).await;
+    inbox.shows("in", &question, "delivered").await;
+
+    let said = inbox.answers(&reply).await;
+    customer.sees(&reply).await;
+    inbox.shows("out", &reply, "delivered").await;
+    let (status, _) = inbox.post("messages", said).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    customer.sees_nothing().await;
+    assert_eq!(inbox.history().await.len(), 3);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn two_customers_do_not_hear_each_other() {
+    let world = World::start().await;
+    let (shop, desk) = world.shop_with_desk(Mode::Plain).await;
+    let (one, other) = (shop.customer("Han Meimei"), shop.customer("Jim"));
+    let mut conversations = Vec::new();
+    for customer in [&one, &other] {
+        let question = world.markers().text();
+        customer.says(&question).await;
+        desk.hears(&world, "session.opened").await;
+        let news = desk.hears_message(&world, &question).await;
+        conversations.push(news["conversation"].as_str().unwrap().to_owned());
+    }
+    assert_ne!(conversations[0], conversations[1]);
+    for (customer, conversation) in [(&other, &conversations[1]), (&one, &conversations[0])] {
+        let reply = world.markers().text();
+        let id = desk.says(&shop, conversation, &reply).await;
+        customer.sees(&reply).await;
+        desk.hears_status(&world, &id, "delivered").await;
+    }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_sixth_answer_waits_for_the_customer() {
+    let world = World::start().await;
+    let shop = world.shop_with_inbox(Mode::Plain).await;
+    let customer = shop.customer("Han Meimei");
+    customer.says("你好").await;
+    let inbox = shop.conversation().await;
+    for _ in 0..WINDOW {
+        let reply = world.markers().text();
+        inbox.answers(&reply).await;
+        customer.sees(&reply).await;
+    }
+    let sixth = world.markers().text();
+    inbox.answers(&sixth).await;
+    inbox.shows("out", &sixth, "held").await;
+    customer.sees_nothing().await;
+
+    customer.says("在吗").await;
+    customer.sees(&sixth).await;
+    inbox.shows("out", &sixth, "delivered").await;
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_desk_is_told_that_an_answer_waits() {
+    let world = World::start().await;
+    let (shop, desk) = world.shop_with_desk(Mode::Secure).await;
+    let customer = shop.customer("Han Meimei");
+    customer.says("你好").await;
+    desk.hears(&world, "session.opened").await;
+    let news = desk.hears_message(&world, "你好").await;
+    let conversation = news["conversation"].as_str().unwrap().to_owned();
+    for _ in 0..WINDOW {
+        let reply = world.markers().text();
+        let id = desk.says(&shop, &conversation, &reply).await;
+        customer.sees(&reply).await;
+        desk.hears_status(&world, &id, "delivered").await;
+    }
+    let sixth = world.markers().text();
+    let id = desk.says(&shop, &conversation, &sixth).await;
+    let news = desk.hears_status(&world, &id, "held").await;
+    assert!(news["reason"]["text"].as_str().unwrap().contains("客户"));
+    customer.sees_nothing().await;
+
+    customer.says("在吗").await;
+    desk.hears_message(&world, "在吗").await;
+    customer.sees(&sixth).await;
+    desk.hears_status(&world, &id, "delivered").await;
+    world.close().await;
+}
+
+#[tokio::test]
+async fn what_is_too_long_is_refused_at_once() {
+    let world = World::start().await;
+    let (shop, desk) = world.shop_with_desk(Mode::Plain).await;
+    let customer = shop.customer("Han Meimei");
+    customer.says("你好").await;
+    desk.hears(&world, "session.opened").await;
+    let news = desk.hears_message(&world, "你好").await;
+    let conversation = news["conversation"].as_str().unwrap();
+    let novel = "很长的回复。".repeat(600);
+    let id = desk.says(&shop, conversation, &novel).await;
+    let news = desk.hears_status(&world, &id, "failed").await;
+    assert_eq!(news["reason"]["code"], "too_long");
+
+    // Three parts are not too long.
+    let letter = "长一点的回复。".repeat(250);
+    let id = desk.says(&shop, conversation, &letter).await;
+    let parts = magpie::wechat::split::split(&letter).unwrap();
+    assert_eq!(parts.len(), 3);
+    for part in parts {
+        customer.sees(&part).await;
+    }
+    desk.hears_status(&world, &id, "delivered").await;
+
+    let inbox = world.shop_with_inbox(Mode::Plain).await;
+    let customer = inbox.customer("Jim");
+    customer.says("hello").await;
+    let talk = inbox.conversation().await;
+    let (status, problem) = talk.post("messages", message(&novel)).await;
+    assert!(status.is_client_error(), "{status}");
+    assert!(problem.to_string().contains("too_long"), "{problem}");
+    customer.sees_nothing().await;
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_desk_talks_with_a_customer() {
+    let world = World::start().await;
+    let (shop, desk) = world.shop_with_desk(Mode::Secure).await;
+    let customer = shop.customer("Han Meimei");
+    let (question, reply) = (world.markers().text(), world.markers().text());
+
+    customer.says(&question).await;
+    let opened = desk.hears(&world, "session.opened").await;
+    let news = desk.hears_message(&world, &question).await;
+    for field in ["channel", "conversation", "session", "customer"] {
+        assert_eq!(opened[field], news[field], "{field}");
+    }
+    assert_eq!(news["channel"], shop.id);
+    assert_eq!(news["customer"]["id"], news["conversation"]);
+
+    let conversation = news["conversation"].as_str().unwrap();
+    let id = desk.says(&shop, conversation, &reply).await;
+    customer.sees(&reply).await;
+    let status = desk.hears_status(&world, &id, "delivered").await;
+    assert_eq!(status["conversation"], conversation);
+
+    // Of a conversation that is none of ours we say no more than that.
+    let stranger = "7f5c1d9e-3b0a-4c62-9a8d-2e4f6a8b0c1d";
+    let id = desk.says(&shop, stranger, "你好").await;
+    let status = desk.hears_status(&world, &id, "failed").await;
+    assert_eq!(status["conversation"], stranger);
+
+    let end = json!({ "type": "session.end", "time": time(), "conversation": conversation });
+    let status = desk.calls(&shop, "msg_end", &end, desk.secret()).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    desk.hears(&world, "session.ended").await;
+
+    customer.says("还在吗").await;
+    let again = desk.hears(&world, "session.opened").await;
+    assert_eq!(again["conversation"], opened["conversation"]);
+    assert_ne!(again["session"], opened["session"]);
+    desk.hears_message(&world, "还在吗").await;
+    world.close().await;
+}
+
+#[tokio::test]
+async fn strangers_are_refused() {
+    let world = World::start().await;
+    let (shop, desk) = world.shop_with_desk(Mode::Secure).await;
+    let customer = shop.customer("Han Meimei");
+    let push = customer.writes("你好");
+    let post = async |query: &str, body: Vec<u8>| {
+        let at = format!("{}?{query}", push.url);
+        let call = world.http.post(at).header("content-type", "text/xml");
+        call.body(body).send().await.unwrap().status()
+    };
+    let other = push.query.replace("msg_signature=", "msg_signature=0");
+    assert_eq!(post(&other, push.body.clone()).await, StatusCode::FORBIDDEN);
+    let huge = vec![b'a'; 64 * 1024 + 1];
+    assert_eq!(post(&push.query, huge).await, StatusCode::PAYLOAD_TOO_LARGE);
+
+    let check = format!("{}?signature=0&timestamp=1&nonce=2&echostr=3", push.url);
+    let answer = world.http.get(check).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+
+    let body = json!({
+        "type": "message",
+        "time": time(),
+        "conversation": "7f5c1d9e-3b0a-4c62-9a8d-2e4f6a8b0c1d",
+        "message": { "kind": "text", "text": "你好" },
+    });
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let status = desk.calls(&shop, "msg_1", &body, secret).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+
+    // Nothing of it was kept; the push itself is as good as ever.
+    customer.sees_nothing().await;
+    assert_eq!(post(&push.query, push.body.clone()).await, StatusCode::OK);
+    desk.hears(&world, "session.opened").await;
+    desk.hears_message(&world, "你好").await;
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_push_that_comes_five_times_is_one_message() {
+    let world = World::start().await;
+    let (shop, desk) = world.shop_with_desk(Mode::Plain).await;
+    let customer = shop.customer("Han Meimei");
+    let push = customer.writes("你好");
+    let mut posts = tokio::task::JoinSet::new();
+    for _ in 0..5 {
+        let call = world
+            .http
+            .post(format!("{}?{}", push.url, push.query))
+            .header("content-type", "text/xml")
+            .body(push.body.clone());
+        posts.spawn(async move { call.send().await.unwrap().status() });
+    }
+    let statuses = posts.join_all().await;
+    assert_eq!(statuses, [StatusCode::OK; 5]);
+    desk.hears(&world, "session.opened").await;
+    desk.hears_message(&world, "你好").await;
+    world.close().await;
+}
+
+#[tokio::test]
+async fn five_first_messages_at_once_are_of_one_customer() {
+    let world = World::start().await;
+    let (shop, desk) = world.shop_with_desk(Mode::Plain).await;
+    let customer = shop.customer("Han Meimei");
+    let mut posts = tokio::task::JoinSet::new();
+    for number in 0..5 {
+        let push = customer.writes(&format!("第{number}句"));
+        let call = world
+            .http
+            .post(format!("{}?{}", push.url, push.query))
+            .header("content-type", "text/xml")
+            .body(push.body);
+        posts.spawn(async move { call.send().await.unwrap().status() });
+    }
+    assert_eq!(posts.join_all().await, [StatusCode::OK; 5]);
+    let opened = desk.hears(&world, "session.opened").await;
+    for number in 0..5 {
+        let news = desk.hears_message(&world, &format!("第{number}句")).await;
+        assert_eq!(news["conversation"], opened["conversation"]);
+        assert_eq!(news["session"], opened["session"]);
+    }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_desk_that_was_down_hears_everything_in_order() {
+    let world = World::start().await;
+    let (shop, desk) = world.shop_with_desk(Mode::Plain).await;
+    let customer = shop.customer("Han Meimei");
+    desk.goes_down();
+    let texts: Vec<String> = (0..3).map(|_| world.markers().text()).collect();
+    for text in &texts {
+        customer.says(text).await;
+        world.turn().await;
+    }
+    assert!(desk.refused() > 0);
+    let before = desk.refused();
+    world.later().await;
+    assert!(desk.refused() > before, "the sweeper tried again");
+
+    desk.comes_back();
+    world.later().await;
+    desk.hears(&world, "session.opened").await;
+    for text in &texts {
+        desk.hears_message(&world, text).await;
+    }
+    world.close().await;
+}

@@ -1,0 +1,406 @@
+//! The world of a scenario: a bridge, a WeChat with customers, desks with
+//! agents. Scenarios speak to it in these words only, so that they do not know
+//! in which form the bridge runs.
+//!
+//! Nothing here sleeps: whoever expects something lets the world turn until it
+//! is there.
+
+pub(crate) mod cloud;
+pub(crate) mod desk;
+
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use magpie::moment::Moment;
+use magpie_local::simulator::{
+    AccountSettings, Act, Callback, Connection, Mode, Simulator, Stage, WeChat, router,
+};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::harness::gateway::Gateway;
+use crate::harness::markers::Markers;
+use crate::harness::{now_ms, random};
+use cloud::Cloud;
+use desk::DeskServer;
+
+/// How often the world turns before an expectation has failed.
+const TURNS: usize = 500;
+/// The pause between two turns: the programs need time too.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Everything.
+pub(crate) struct World {
+    cloud: Cloud,
+    gateway: Gateway,
+    pub(crate) wechat: Simulator,
+    wechat_origin: String,
+    pub(crate) http: reqwest::Client,
+    admin_key: String,
+    phones: Mutex<Vec<Phone>>,
+    desks: Mutex<Vec<DeskServer>>,
+    _server: JoinSet<()>,
+}
+
+/// What somebody has seen on their phone.
+#[derive(Clone)]
+struct Phone {
+    app_id: String,
+    open_id: String,
+    seen: std::sync::Arc<AtomicUsize>,
+}
+
+/// A connected account.
+pub(crate) struct Shop<'w> {
+    world: &'w World,
+    pub(crate) id: String,
+    pub(crate) app_id: String,
+}
+
+/// Somebody who follows a shop.
+pub(crate) struct Customer<'w> {
+    world: &'w World,
+    phone: Phone,
+}
+
+/// A customer as the inbox knows them.
+pub(crate) struct Conversation<'w> {
+    world: &'w World,
+    pub(crate) id: String,
+}
+
+impl World {
+    /// Starts a bridge and a WeChat that has no accounts yet.
+    pub(crate) async fn start() -> World {
+        let cloud = Cloud::start().await;
+        let admin_key = cloud.markers.secret("admin key", 40);
+        cloud.put_secret("admin", &admin_key);
+        let gateway = cloud.gateway().await;
+        let seed = format!("{:016x}", random());
+        let (wechat, _courier) = Simulator::new(WeChat::new(&seed), now).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let service = router(wechat.clone(), vec![host.clone()])
+            .into_make_service_with_connect_info::<SocketAddr>();
+        let mut server = JoinSet::new();
+        server.spawn(async move {
+            axum::serve(listener, service).await.unwrap();
+        });
+        #[expect(clippy::disallowed_methods, reason = "a caller from outside")]
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        World {
+            cloud,
+            gateway,
+            wechat,
+            wechat_origin: format!("http://{host}"),
+            http,
+            admin_key,
+            phones: Mutex::default(),
+            desks: Mutex::default(),
+            _server: server,
+        }
+    }
+
+    /// What must not be printed.
+    pub(crate) fn markers(&self) -> &Markers {
+        &self.cloud.markers
+    }
+
+    /// The address of a page or call of the bridge.
+    pub(crate) fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.gateway.origin())
+    }
+
+    /// Connects an account to the inbox.
+    pub(crate) async fn shop_with_inbox(&self, mode: Mode) -> Shop<'_> {
+        self.shop(mode, json!({ "kind": "inbox" })).await
+    }
+
+    /// Connects an account to a server of somebody else.
+    pub(crate) async fn shop_with_desk(&self, mode: Mode) -> (Shop<'_>, DeskServer) {
+        let desk = DeskServer::start(self.markers()).await;
+        let settings = json!({ "kind": "webhook", "url": desk.url(), "secrets": [desk.secret()] });
+        self.desks.lock().unwrap().push(desk.clone());
+        (self.shop(mode, settings).await, desk)
+    }
+
+    async fn shop(&self, mode: Mode, desk: Value) -> Shop<'_> {
+        let id = format!("shop-{:08x}", random() >> 32);
+        let account = AccountSettings {
+            app_id: format!("wx{:016x}", random()),
+            original_id: format!("gh_{:012x}", random() >> 16),
+            secret: self.markers().secret("app secret", 32),
+            token: self.markers().secret("callback token", 24),
+            aes_key: self.markers().secret("AES key", 43),
+            mode,
+            callback_url: self.at(&format!("/wechat/{id}")),
+            name: "Shop A".to_owned(),
+        };
+        let settings = json!({
+            "name": account.name,
+            "app_id": account.app_id,
+            "original_id": account.original_id,
+            "callback": {
+                "mode": mode,
+                "token": account.token,
+                "encoding_aes_key": account.aes_key,
+            },
+            "app_secret": account.secret,
+            "api_base": self.wechat_origin,
+            "part_pause_ms": 0,
+            "desk": desk,
+        });
+        let path = format!("/api/channels/{id}");
+        let (status, answer) = self.api(Method::PUT, &path, Some(settings)).await;
+        assert!(status.is_success(), "{status} {answer}");
+        let callback = answer["callback_url"].as_str().unwrap();
+        assert!(callback.ends_with(&format!("/wechat/{id}")), "{callback}");
+        let app_id = account.app_id.clone();
+        self.wechat
+            .with(|wechat| wechat.add_account(account))
+            .unwrap();
+        let connection = self.wechat.connect(&app_id).await.unwrap();
+        assert_eq!(connection, Connection::Connected);
+        Shop {
+            world: self,
+            id,
+            app_id,
+        }
+    }
+
+    /// A call of the API with the admin key.
+    pub(crate) async fn api(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
+        let mut call = self
+            .http
+            .request(method, self.at(path))
+            .header("authorization", format!("Bearer {}", self.admin_key));
+        if let Some(body) = body {
+            call = call
+                .header("content-type", "application/json")
+                .body(body.to_string());
+        }
+        let answer = call.send().await.unwrap();
+        let status = answer.status();
+        let bytes = answer.bytes().await.unwrap();
+        (status, serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    /// Lets whatever was rung be done.
+    pub(crate) async fn turn(&self) {
+        while self.cloud.pump().await > 0 {}
+    }
+
+    /// Time passes for what waits, and the sweeper comes by.
+    pub(crate) async fn later(&self) {
+        self.cloud.pass_time();
+        let tick = json!({ "source": "magpie.sweep" });
+        self.cloud.invoke("sweep", tick).await.unwrap();
+        self.turn().await;
+    }
+
+    /// Lets the world turn until it has what is expected.
+    pub(crate) async fn until<T>(&self, what: &str, has: impl AsyncFn() -> Option<T>) -> T {
+        let mut pause = tokio::time::interval(PAUSE);
+        for _ in 0..TURNS {
+            pause.tick().await;
+            self.turn().await;
+            if let Some(found) = has().await {
+                return found;
+            }
+        }
+        panic!("it never came to this: {what}");
+    }
+
+    /// The end of a scenario: nobody has anything left unread, nothing is
+    /// under way, and nothing was printed that must not be.
+    pub(crate) async fn close(self) {
+        self.turn().await;
+        for phone in self.phones.lock().unwrap().iter() {
+            let unread = phone.all(&self.wechat).split_off(phone.seen());
+            assert_eq!(unread, Vec::<String>::new(), "unread on a phone");
+        }
+        for desk in self.desks.lock().unwrap().iter() {
+            assert_eq!(desk.unread(), Vec::<Value>::new(), "unread at a desk");
+            assert_eq!(
+                desk.unsigned(),
+                0,
+                "calls of a desk without a right signature"
+            );
+        }
+        let (status, now) = self.api(Method::GET, "/api/status", None).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(now.is_object(), "{now}");
+        self.cloud.close();
+    }
+}
+
+impl Shop<'_> {
+    /// Somebody who has followed the account for long.
+    pub(crate) fn customer(&self, name: &str) -> Customer<'_> {
+        let world = self.world;
+        let added = world
+            .wechat
+            .with(|wechat| wechat.add_follower(&self.app_id, name));
+        let open_id = added.unwrap();
+        world.markers().watch("open id", &open_id);
+        let phone = Phone {
+            app_id: self.app_id.clone(),
+            open_id,
+            seen: std::sync::Arc::default(),
+        };
+        world.phones.lock().unwrap().push(phone.clone());
+        Customer { world, phone }
+    }
+
+    /// The open conversations as the inbox lists them.
+    pub(crate) async fn list(&self) -> Vec<Value> {
+        let path = format!("/api/conversations?channel={}&state=open", self.id);
+        let (status, answer) = self.world.api(Method::GET, &path, None).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        answer["conversations"].as_array().unwrap().clone()
+    }
+
+    /// The only conversation, once the inbox shows it.
+    pub(crate) async fn conversation(&self) -> Conversation<'_> {
+        let listed = self
+            .world
+            .until("the inbox lists a conversation", async || {
+                let mut all = self.list().await;
+                assert!(all.len() <= 1, "{all:?}");
+                all.pop()
+            });
+        let id = listed.await["customer_id"].as_str().unwrap().to_owned();
+        Conversation {
+            world: self.world,
+            id,
+        }
+    }
+}
+
+impl Customer<'_> {
+    /// Writes; WeChat gets its `success`.
+    pub(crate) async fn says(&self, text: &str) {
+        let text = text.to_owned();
+        let Phone {
+            app_id, open_id, ..
+        } = &self.phone;
+        let wechat = &self.world.wechat;
+        let state = wechat.act(app_id, open_id, &Act::Say { text }).await;
+        let state = state.unwrap();
+        assert_eq!(
+            (state.stage, state.attempts),
+            (Stage::Taken, 1),
+            "{state:?}"
+        );
+    }
+
+    /// Writes; the push is the caller's to deliver.
+    pub(crate) fn writes(&self, text: &str) -> Callback {
+        let text = text.to_owned();
+        let Phone {
+            app_id, open_id, ..
+        } = &self.phone;
+        let act = Act::Say { text };
+        let wechat = &self.world.wechat;
+        let push = wechat.with(|wechat| wechat.act(now(), app_id, open_id, &act));
+        push.unwrap()
+    }
+
+    /// The next message of the shop on the phone.
+    pub(crate) async fn sees(&self, text: &str) {
+        let next = self.world.until("a message on the phone", async || {
+            let all = self.phone.all(&self.world.wechat);
+            all.get(self.phone.seen()).cloned()
+        });
+        assert_eq!(next.await, text);
+        self.phone.seen.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Nothing new is on the phone when all that can be done is done.
+    pub(crate) async fn sees_nothing(&self) {
+        self.world.turn().await;
+        let all = self.phone.all(&self.world.wechat);
+        assert_eq!(all.len(), self.phone.seen(), "{all:?}");
+    }
+}
+
+impl Phone {
+    fn all(&self, wechat: &Simulator) -> Vec<String> {
+        wechat.with(|wechat| {
+            let customer = wechat.customer(&self.app_id, &self.open_id).unwrap();
+            customer.received().map(str::to_owned).collect()
+        })
+    }
+
+    fn seen(&self) -> usize {
+        self.seen.load(Ordering::Relaxed)
+    }
+}
+
+impl Conversation<'_> {
+    /// What was said so far: direction, text and state of each.
+    pub(crate) async fn history(&self) -> Vec<(String, String, String)> {
+        let path = format!("/api/conversations/{}", self.id);
+        let (status, answer) = self.world.api(Method::GET, &path, None).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        let text = |message: &Value, name: &str| message[name].as_str().unwrap().to_owned();
+        let messages = answer["messages"].as_array().unwrap().iter();
+        messages
+            .map(|message| {
+                let word = |name| text(message, name);
+                (word("direction"), word("text"), word("state"))
+            })
+            .collect()
+    }
+
+    /// The inbox shows this line.
+    pub(crate) async fn shows(&self, direction: &str, text: &str, state: &str) {
+        let line = (direction.to_owned(), text.to_owned(), state.to_owned());
+        let what = format!("the inbox shows an {direction} line that is {state}");
+        let shown = self.world.until(&what, async || {
+            self.history().await.contains(&line).then_some(())
+        });
+        shown.await;
+    }
+
+    /// An agent answers. The id and the time come back, for a repeat.
+    pub(crate) async fn answers(&self, text: &str) -> Value {
+        let answer = message(text);
+        let (status, said) = self.post("messages", answer.clone()).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{said}");
+        answer
+    }
+
+    /// A call about this conversation.
+    pub(crate) async fn post(&self, call: &str, body: Value) -> (StatusCode, Value) {
+        let path = format!("/api/conversations/{}/{call}", self.id);
+        self.world.api(Method::POST, &path, Some(body)).await
+    }
+}
+
+/// A text of an agent as the API takes it.
+pub(crate) fn message(text: &str) -> Value {
+    let id = format!("m-{:016x}", random());
+    json!({ "id": id, "time": time(), "kind": "text", "text": text })
+}
+
+/// The time as bodies carry it, later on every call.
+pub(crate) fn time() -> String {
+    static LAST: Mutex<i64> = Mutex::new(0);
+    let mut last = LAST.lock().unwrap();
+    *last = now().max(*last + 1);
+    Moment::from_millis(*last).to_string()
+}
+
+fn now() -> i64 {
+    now_ms().try_into().unwrap()
+}
