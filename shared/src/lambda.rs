@@ -190,7 +190,8 @@ where
         let deadline = Moment::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX));
         let span = info_span!("invocation", request = context.request_id);
         async move {
-            answer(payload, deadline).await.map_err(|broken| {
+            // A verb's future is deep: in a box it is a type of its own.
+            Box::pin(answer(payload, deadline)).await.map_err(|broken| {
                 error!(error = %broken, "an invocation failed");
                 Diagnostic {
                     error_type: "Failed".to_owned(),

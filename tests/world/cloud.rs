@@ -1,6 +1,8 @@
 //! The AWS form of the bridge: the seven binaries, and on loopback the parts of
 //! AWS between which they stand.
 
+#![allow(dead_code, reason = "every target uses its own part of the cloud")]
+
 use std::path::Path;
 
 use dynoxide::Database;

@@ -93,10 +93,9 @@ impl DeskServer {
 
     /// The next news, which is of this type.
     pub(crate) async fn hears(&self, world: &World, kind: &str) -> Value {
-        let next = world.until(&format!("the desk hears {kind}"), async || {
-            self.office.lock().unwrap().unread.pop_front()
-        });
-        let news = next.await;
+        let what = format!("the desk hears {kind}");
+        let heard = async || self.office.lock().unwrap().unread.pop_front();
+        let news = world.until(&what, heard).await;
         assert_eq!(news["type"], kind, "{}", news["type"]);
         assert!(news["time"].is_string());
         news

@@ -238,7 +238,12 @@ impl World {
         }
         let (status, now) = self.api(Method::GET, "/api/status", None).await;
         assert_eq!(status, StatusCode::OK);
-        assert!(now.is_object(), "{now}");
+        let total = &now["total"];
+        assert_eq!(
+            (&total["parked_lanes"], &total["dead"]),
+            (&json!(0), &json!(0)),
+            "{now}"
+        );
         self.cloud.close();
     }
 }
