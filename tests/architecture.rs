@@ -2,7 +2,6 @@
 //! modules of the shared crate, and from the functions to other crates.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "a test stops at the first thing that is not as it has to be"
 )]
 
