@@ -157,9 +157,10 @@ impl Demo {
 
     /// The account's handshake with the channel, as `WeChat`'s console does it.
     pub(crate) async fn shake_hands(simulator: Simulator, app_id: String) {
-        match simulator.connect(&app_id).await {
-            Ok(Connection::Connected) => info!("the simulated WeChat is connected"),
-            _ => warn!("the simulated WeChat could not connect; its page can try again"),
+        if let Ok(Connection::Connected) = simulator.connect(&app_id).await {
+            info!("the simulated WeChat is connected");
+        } else {
+            warn!("the simulated WeChat could not connect; its page can try again");
         }
     }
 

@@ -113,7 +113,8 @@ fn make(path: &Path) -> io::Result<()> {
 fn make_private(path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(path)?.permissions().mode();
-    if mode & 0o077 == 0 {
+    // Nothing for the group, nothing for others.
+    if mode.trailing_zeros() >= 6 {
         return Ok(true);
     }
     let ours = path.join(LOCK).exists() || std::fs::read_dir(path)?.next().is_none();

@@ -363,7 +363,6 @@ impl reqwest::dns::Resolve for PublicNames {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
     use super::*;
 
     #[test]

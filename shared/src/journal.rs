@@ -445,12 +445,13 @@ mod tests {
         Pepper(vec![9; 32])
     }
 
+    fn key(channel: &ChannelId, open_id: &str) -> ConversationKey {
+        ConversationKey::of(&pepper(), channel, &OpenId::new(open_id))
+    }
+
     #[test]
     fn a_conversation_key_hides_the_open_id_and_separates_channels() {
         let channel = |id: &str| ChannelId::parse(id).unwrap();
-        fn key(channel: &ChannelId, open_id: &str) -> ConversationKey {
-            ConversationKey::of(&pepper(), channel, &OpenId::new(open_id))
-        }
         let (one, two) = (channel("one"), channel("two"));
         let a = key(&one, "oAbc");
         assert_eq!(a.as_str().len(), 24);
@@ -481,9 +482,7 @@ mod tests {
 
     #[test]
     fn parts_of_an_answer_know_each_other() {
-        let id = |text: &str| {
-            MessageId::parse(text).unwrap()
-        };
+        let id = |text: &str| MessageId::parse(text).unwrap();
         let at = Moment::from_millis(1_795_335_330_120);
         let second = EntryKey::outbound(at, &id("msg_2abc"), 2);
         assert_eq!(second.as_str(), "O#1795335330120#msg_2abc#02");

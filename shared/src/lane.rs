@@ -154,7 +154,6 @@ pub fn next(entries: &Outgoing, windows: &Windows, now: Moment) -> Step {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
     use super::*;
     use crate::journal::{Claim, Origin};
     use crate::message::{Body, ChannelId, MessageId};

@@ -235,7 +235,7 @@ async fn free(
         (Progress::Done, _) | (_, None) => Ok(true),
         (Progress::Again, _) => Ok(false),
         (Progress::Stopped(stop), Some(channel)) => {
-            lane_out::tell_held(bridge, at, &stop).await?;
+            lane_out::tell_held(bridge, at, &stop, run).await?;
             let park = Park {
                 channel: &channel,
                 due: due(bridge, &stop, 1),
@@ -319,7 +319,7 @@ pub(super) async fn turn(
                     attempts = attempts.saturating_add(1);
                 }
                 if parked.reason != Reason::WindowFull {
-                    lane_out::tell_held(bridge, at, &stop).await?;
+                    lane_out::tell_held(bridge, at, &stop, run).await?;
                 }
                 let park = Park {
                     channel: &channel,

@@ -539,6 +539,7 @@ pub(super) async fn tell_held(
     bridge: &Bridge,
     at: &ConversationKey,
     stop: &Stop,
+    run: &Run,
 ) -> Result<(), Broken> {
     if stop.reason != Reason::WindowFull {
         return Ok(());
@@ -549,12 +550,11 @@ pub(super) async fn tell_held(
     let Some(channel) = bridge.channel(&entry.origin.channel).await? else {
         return Ok(());
     };
-    let until = bridge.now().plus(lane::ATTEMPT);
     let conversation = bridge.store.conversation(at).await?;
     let customer = conversation.as_ref().map(|(known, _)| &known.customer);
     let outcome = Outcome::Held(Reason::WindowFull);
     bridge
-        .tell_outcome(at, &channel, customer, &entry, outcome, until)
+        .tell_outcome(at, &channel, customer, &entry, outcome, run.ends)
         .await
 }
 

@@ -115,7 +115,6 @@ pub(crate) fn unpack(bytes: &[u8]) -> Result<Body, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
     use super::*;
     use crate::message::{EndCause, MessageId, Outcome};
     use crate::reason::Reason;

@@ -296,10 +296,6 @@ fn decrypt(settings: &Settings, envelope: &str) -> Result<Vec<u8>, Rejected> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::unwrap_used,
-        reason = "a test stops at the first thing that is not as it has to be"
-    )]
 
     use proptest::prelude::*;
 

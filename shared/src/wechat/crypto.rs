@@ -196,10 +196,6 @@ pub fn same(a: &str, b: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::unwrap_used,
-        reason = "a test stops at the first thing that is not as it has to be"
-    )]
 
     use proptest::prelude::*;
 

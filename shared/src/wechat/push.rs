@@ -372,11 +372,6 @@ impl Tree {
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::unwrap_used,
-        clippy::panic,
-        reason = "a test stops at the first thing that is not as it has to be"
-    )]
 
     use std::fs;
     use std::path::Path;

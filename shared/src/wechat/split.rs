@@ -187,10 +187,6 @@ fn clings(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::unwrap_used,
-        reason = "a test stops at the first thing that is not as it has to be"
-    )]
 
     use proptest::prelude::*;
 
