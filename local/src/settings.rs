@@ -226,6 +226,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "reads as the flag that it sets")]
     fn text(text: &str) -> Option<String> {
         Some(text.to_owned())
     }

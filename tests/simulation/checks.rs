@@ -192,12 +192,15 @@ fn answers(ended: &Ended, journal: &BTreeMap<String, (Lane, Entry)>) -> Result<(
     Ok(())
 }
 
+/// An entry, when it was acknowledged, and its words.
+type Spoken<'a> = (&'a Entry, u64, String);
+
 /// Of two entries of a lane that were both journalled before either was
 /// attempted, the far side took them in the order of their keys.
 fn order(ended: &Ended, journal: &BTreeMap<String, (Lane, Entry)>) -> Result<(), String> {
     let world = &ended.world;
     let tried = world.tried.lock().unwrap();
-    let mut lanes: BTreeMap<(String, Lane), Vec<(&Entry, u64, String)>> = BTreeMap::new();
+    let mut lanes: BTreeMap<(String, Lane), Vec<Spoken<'_>>> = BTreeMap::new();
     let acknowledged = ended
         .pushes
         .iter()

@@ -21,11 +21,8 @@ pub(crate) fn original_id(channel: &str) -> String {
 }
 
 fn hex(channel: &str) -> String {
-    channel
-        .bytes()
-        .take(6)
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    let bytes = channel.bytes().take(6);
+    bytes.fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// What one desk has seen.

@@ -14,8 +14,6 @@
     clippy::panic,
     clippy::print_stdout,
     clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
     reason = "a test may stop where it stands"
 )]
 

@@ -193,19 +193,19 @@ pub(crate) async fn play(seed: u64) -> Ended {
             Some(process) = died.recv() => driver.kill(process),
             Some(key) = driver.done.1.recv() => driver.finished(&key),
             Some(task) = asked.recv() => driver.carry_out(task),
-            Some(ring) = rung.recv() => {
+            Some(bell) = rung.recv() => {
                 let faulty = world.faults.load(Ordering::Relaxed);
                 if faulty && draw.often(30) {
                     world.totals.lock().unwrap().bells_lost += 1;
                     continue;
                 }
-                for _ in 0..(1 + u64::from(faulty && draw.often(150))) {
+                for _ in 0..=u64::from(faulty && draw.often(150)) {
                     let most = if faulty && draw.often(100) { 30_000 } else { 500 };
                     let delay = draw.span(Duration::from_millis(most));
-                    let (tasks, ring) = (tasks.clone(), ring.clone());
+                    let (tasks, bell) = (tasks.clone(), bell.clone());
                     travelling.spawn(async move {
                         tokio::time::sleep(delay).await;
-                        tasks.send(Task::Bell(ring)).unwrap();
+                        tasks.send(Task::Bell(bell)).unwrap();
                     });
                 }
             }
@@ -328,7 +328,7 @@ impl Driver {
                 let world = Arc::clone(&self.world);
                 process.work.spawn(async move {
                     let walked = walk(&bridge, magpie::bridge::walk::OLD, |ring| {
-                        world.ring_again(ring)
+                        world.ring_again(ring);
                     })
                     .await;
                     let _ = found.send(walked.unwrap_or(1));
@@ -488,9 +488,9 @@ async fn agents(told: Arc<Told>, channel: &'static str, draw: Draw) {
         let id = format!("{channel}-{n}");
         let says = !draw.often(120);
         let text = if draw.often(150) {
-            (0..100 + draw.below(250))
-                .map(|line| format!("{id} 第{line}句。"))
-                .collect()
+            (0..100 + draw.below(250)).fold(String::new(), |said, line| {
+                said + &format!("{id} 第{line}句。")
+            })
         } else {
             format!("{id} answer")
         };
