@@ -343,22 +343,27 @@ impl Store {
             let mut requests = Vec::new();
             for mut row in rows {
                 if let Some(customer) = row.remove("cid").and_then(|v| v.as_s().ok().cloned()) {
-                    let link = Row::from([
-                        ("pk".to_owned(), s(format!("X#{customer}"))),
-                        ("sk".to_owned(), s("#")),
-                    ]);
-                    requests.push(delete(link)?);
+                    // Before the row that names it: once that is gone, nobody
+                    // knows of the link.
+                    self.unlink(&customer).await?;
                 }
                 requests.push(delete(row)?);
                 erased += 1;
             }
-            self.client
+            // What the engine leaves undone is read again.
+            let done = self
+                .client
                 .batch_write_item()
                 .request_items(&self.messages, requests)
                 .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .send()
                 .await
                 .map_err(unavailable("BatchWriteItem erase"))?;
+            for capacity in done.consumed_capacity() {
+                self.count(Side::Write, Some(capacity));
+            }
+            let undone = done.unprocessed_items.unwrap_or_default();
+            erased -= undone.values().map(Vec::len).sum::<usize>();
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What was erased stays away, whoever still writes about it.
 
+use futures_util::FutureExt as _;
 use magpie::journal::Lane;
 use magpie::reason::Reason;
 use magpie::store::{Holder, Opened, Taken};
@@ -88,4 +89,26 @@ async fn a_mark_on_an_erased_row_brings_nothing_back() {
         .await;
     assert_eq!(opened.unwrap(), Opened::Ended);
     assert!(tables.keys(at.as_str()).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_late_link_of_an_erased_customer_leads_nowhere() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    let (old, new) = (conversation(1, "oAnn"), conversation(2, "oAnn"));
+    tables.begin(&at, &old).await.unwrap();
+    tables.erase(&at).await.unwrap();
+    // The worker that began it has not heard of the erasure.
+    tables.link(&at, &old.customer, &shop()).await.unwrap();
+    assert_eq!(tables.find(&old.customer).await.unwrap(), None);
+    assert!(tables.keys(at.as_str()).await.is_empty());
+    // Nor does it speak for the customer who came back.
+    tables.begin(&at, &new).await.unwrap();
+    tables.link(&at, &old.customer, &shop()).await.unwrap();
+    assert_eq!(tables.find(&old.customer).await.unwrap(), None);
+    let (known, _) = tables.conversation(&at).await.unwrap().unwrap();
+    assert_eq!(known, new, "not linked: its own link is not written");
+    tables.link(&at, &new.customer, &shop()).await.unwrap();
+    let found = tables.find(&new.customer).map(Result::unwrap).await;
+    assert_eq!(found, Some((at, shop())));
 }
