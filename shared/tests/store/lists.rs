@@ -85,6 +85,34 @@ async fn the_board_lists_by_last_activity_on_two_sides() {
 }
 
 #[tokio::test]
+async fn the_board_is_whole_by_pages_of_every_size() {
+    let tables = Tables::new().await;
+    let all = together(5);
+    for (number, at) in all.iter().enumerate() {
+        let number = u8::try_from(number).unwrap();
+        tables
+            .begin(at, &conversation(number, "oAnn"))
+            .await
+            .unwrap();
+        tables.stir(at, after(i64::from(number))).await.unwrap();
+    }
+    let mut expected = all;
+    expected.reverse();
+    for most in 1..=6 {
+        let pages = pages(&tables, false, most).await;
+        let most = usize::try_from(most).unwrap();
+        assert!(pages.iter().all(|page| page.len() <= most), "{most}");
+        assert_eq!(pages.concat(), expected, "{most}");
+    }
+    let since = tables
+        .board(&shop(), false, 0, None, Some(after(3)), 9)
+        .await
+        .unwrap();
+    let since: Vec<_> = since.rows.into_iter().map(|row| row.0).collect();
+    assert_eq!(since, expected[..2], "what is not before that moment");
+}
+
+#[tokio::test]
 async fn the_dead_are_listed_latest_first_and_by_pages() {
     let tables = Tables::new().await;
     let at = at("oAnn");
@@ -175,6 +203,36 @@ async fn history_goes_back_a_lane_at_a_time() {
         );
         assert_eq!(history(Some(&all[0].key), 2).await, (Vec::new(), false));
     }
+}
+
+#[tokio::test]
+async fn history_leaves_out_what_has_expired() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    for number in 0..12 {
+        let entry = message(number, &number.to_string(), "你好");
+        tables.put_entry(&at, &entry, None).await.unwrap();
+        // All but the first and the last have expired at 60.
+        let expires = if number % 11 == 0 { 60 } else { 59 };
+        let expires = after(expires).seconds();
+        tables
+            .delivered(&at, &entry.key, Holder::Nobody, expires)
+            .await
+            .unwrap();
+    }
+    let seconds = async |before: Option<&EntryKey>, most| {
+        let read = tables.history(&at, Lane::In, before, most, after(60)).await;
+        let (entries, more) = read.unwrap();
+        let second = |entry: Entry| entry.key.seconds().unwrap() - after(0).seconds();
+        (entries.into_iter().map(second).collect::<Vec<_>>(), more)
+    };
+    assert_eq!(seconds(None, 50).await, (vec![11, 0], false));
+    let last = message(11, "11", "").key;
+    assert_eq!(
+        seconds(Some(&last), 3).await,
+        (vec![0], false),
+        "a page is not empty before the end"
+    );
 }
 
 #[tokio::test]
