@@ -161,6 +161,16 @@ async fn of_many_who_ensure_a_secret_at_once_all_get_the_same() {
 }
 
 #[tokio::test]
+async fn of_two_who_write_a_new_secret_at_once_neither_fails() {
+    for secrets in places().await {
+        let written = join_all(["one", "two"].map(|text| secrets.put("admin", text))).await;
+        assert!(written.iter().all(Result::is_ok), "{written:?}");
+        let stored = secrets.get("admin").await.unwrap().unwrap();
+        assert!(["one", "two"].contains(&stored.as_str()), "{stored}");
+    }
+}
+
+#[tokio::test]
 async fn a_channels_secrets_come_back_whole() {
     for secrets in places().await {
         let id = channel();
@@ -250,6 +260,32 @@ async fn a_file_is_read_again_as_it_was_written() {
     let again = Secrets::File(SecretFile::open(&path).unwrap());
     assert_eq!(again.channel(&channel()).await.unwrap(), Some(own));
     assert_eq!(again.get("admin").await.unwrap().as_deref(), Some("钥匙"));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_its_owner_reads_the_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder();
+    let path = folder.join("secrets.json");
+    let secrets = Secrets::File(SecretFile::open(&path).unwrap());
+    secrets.put("admin", "one").await.unwrap();
+    assert_eq!(mode(&path), 0o600);
+    // What somebody left beside it decides nothing.
+    let beside = folder.join("secrets.new");
+    std::fs::write(&beside, "x").unwrap();
+    std::fs::set_permissions(&beside, std::fs::Permissions::from_mode(0o644)).unwrap();
+    secrets.put("admin", "two").await.unwrap();
+    assert_eq!(mode(&path), 0o600);
+    let elsewhere = folder.join("elsewhere");
+    std::os::unix::fs::symlink(&elsewhere, &beside).unwrap();
+    secrets.put("admin", "three").await.unwrap();
+    assert!(!elsewhere.exists(), "nothing is written through a link");
+    let names: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names, ["secrets.json"], "nothing is left beside it");
 }
 
 #[tokio::test]
