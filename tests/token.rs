@@ -325,6 +325,33 @@ async fn the_same_token_again_is_replaced_by_force_but_not_soon() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_token_is_forced_twenty_times_a_day_in_beijing() {
+    let world = World::new().await;
+    let (channel, bridge) = (channel(TokenCall::Stable), world.near().await);
+    let mut tokens = vec![bridge.token(&channel).await.unwrap()];
+    let mut force_all = async || {
+        let mut refused = 0;
+        for _ in 0..25 {
+            wait(31).await;
+            let last = tokens.last().cloned();
+            match bridge.refresh(&channel, last.as_ref()).await {
+                Ok(token) => tokens.push(token),
+                Err(Tokenless::Rationed) => refused += 1,
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        (forced(&tokens), refused)
+    };
+    // Midnight in Beijing is 17,600 s after the start, midnight in UTC 46,400 s.
+    assert_eq!(force_all().await, (20, 5));
+    wait(17_600).await;
+    // The last token has ended meanwhile, so that the first of these is no force.
+    assert_eq!(force_all().await, (41, 4), "a new day");
+    wait(28_800).await;
+    assert_eq!(force_all().await, (42, 24), "the same day");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_classic_call_makes_a_new_token_each_time() {
     let world = World::new().await;
     let (channel, bridge) = (channel(TokenCall::Classic), world.near().await);
