@@ -33,6 +33,7 @@ async fn journalled(shop: &Shop) -> Vec<Entry> {
     all
 }
 
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 #[tokio::test(start_paused = true)]
 async fn what_is_not_authentic_is_refused_and_not_journalled() {
     let plain_shop = shop(CallbackMode::Plain).await;
@@ -339,8 +340,14 @@ async fn two_messages_of_one_second_keep_their_order_and_events_come_first() {
         .iter()
         .map(|entry| entry.key.class().unwrap())
         .collect();
-    use Class::{Event, Message, Unfollow};
-    assert_eq!(classes, [Event, Event, Message, Message, Unfollow]);
+    let expected = [
+        Class::Event,
+        Class::Event,
+        Class::Message,
+        Class::Message,
+        Class::Unfollow,
+    ];
+    assert_eq!(classes, expected);
 }
 
 #[tokio::test(start_paused = true)]
