@@ -136,8 +136,13 @@ impl SecretFile {
 /// Writes a file that only its owner may read, whole or not at all.
 pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let beside = path.with_extension("new");
+    // What lies there has a mode of its own, or leads elsewhere.
+    match std::fs::remove_file(&beside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
@@ -186,24 +191,21 @@ impl Secrets {
             }),
             Self::Manager { client, prefix } => {
                 let id = format!("{prefix}{name}");
-                let put = client
-                    .put_secret_value()
-                    .secret_id(&id)
-                    .secret_string(text)
-                    .send()
-                    .await;
-                match put {
-                    Ok(_) => Ok(()),
-                    Err(error) if error.code() == Some("ResourceNotFoundException") => client
-                        .create_secret()
-                        .name(id)
-                        .secret_string(text)
-                        .send()
-                        .await
-                        .map(|_| ())
-                        .map_err(unavailable("CreateSecret")),
-                    Err(error) => Err(unavailable("PutSecretValue")(error)),
+                let put = || client.put_secret_value().secret_id(&id).secret_string(text);
+                match put().send().await {
+                    Ok(_) => return Ok(()),
+                    Err(error) if error.code() == Some("ResourceNotFoundException") => {}
+                    Err(error) => return Err(unavailable("PutSecretValue")(error)),
                 }
+                let created = client.create_secret().name(&id).secret_string(text).send();
+                match created.await {
+                    Ok(_) => return Ok(()),
+                    // Another process was first: the later one counts.
+                    Err(error) if error.code() == Some("ResourceExistsException") => {}
+                    Err(error) => return Err(unavailable("CreateSecret")(error)),
+                }
+                let put = put().send().await;
+                put.map(|_| ()).map_err(unavailable("PutSecretValue"))
             }
         }
     }

@@ -128,6 +128,7 @@ impl Store {
     }
 
     /// Writes the way back from the customer id, then notes that it is there.
+    /// If the conversation was erased meanwhile the way back goes too.
     pub async fn link(
         &self,
         at: &ConversationKey,
@@ -154,7 +155,8 @@ impl Store {
             .key("pk", s(at.as_str()))
             .key("sk", s("J"))
             .update_expression("SET lk = :true")
-            .condition_expression("attribute_exists(pk)")
+            .condition_expression("attribute_exists(pk) AND cid = :cid")
+            .expression_attribute_values(":cid", s(customer.expose()))
             .expression_attribute_values(
                 ":true",
                 aws_sdk_dynamodb::types::AttributeValue::Bool(true),
@@ -162,9 +164,26 @@ impl Store {
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await;
-        if let Some(update) = self.held("UpdateItem link", update)? {
-            self.count(Side::Write, update.consumed_capacity());
+        match self.held("UpdateItem link", update)? {
+            Some(update) => self.count(Side::Write, update.consumed_capacity()),
+            None => self.unlink(customer.expose()).await?,
         }
+        Ok(())
+    }
+
+    /// Removes the way back from a customer id.
+    pub(super) async fn unlink(&self, customer: &str) -> Result<(), StoreError> {
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.messages)
+            .key("pk", s(format!("X#{customer}")))
+            .key("sk", s("#"))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(unavailable("DeleteItem link"))?;
+        self.count(Side::Write, delete.consumed_capacity());
         Ok(())
     }
 

@@ -191,6 +191,8 @@ impl Store {
     ) -> Result<BoardPage, StoreError> {
         let low = format!("{:013}", since.map_or(0, Moment::millis).max(0));
         let high = before.unwrap_or("~").to_owned();
+        // The row at `before` is read too, and left out.
+        let limit = most.saturating_add(i32::from(before.is_some()));
         let page = self
             .client
             .query()
@@ -201,7 +203,7 @@ impl Store {
             .expression_attribute_values(":low", s(low))
             .expression_attribute_values(":high", s(high))
             .scan_index_forward(false)
-            .limit(most)
+            .limit(limit)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await
@@ -242,37 +244,49 @@ impl Store {
         most: i32,
         now: Moment,
     ) -> Result<(Vec<Entry>, bool), StoreError> {
-        let high = before.map_or_else(
+        let mut high = before.map_or_else(
             || format!("{}~", lane.prefix()),
             |key| key.as_str().to_owned(),
         );
-        let page = self
-            .client
-            .query()
-            .table_name(&self.messages)
-            .key_condition_expression("pk = :pk AND sk BETWEEN :low AND :high")
-            .expression_attribute_values(":pk", s(at.as_str()))
-            .expression_attribute_values(":low", s(lane.prefix()))
-            .expression_attribute_values(":high", s(high))
-            .scan_index_forward(false)
-            .limit(most.saturating_add(1))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(unavailable("Query history"))?;
-        self.count(Side::Read, page.consumed_capacity());
-        let mut entries = Vec::new();
-        for row in page.items.unwrap_or_default() {
-            let expired = row
-                .number::<i64>("ttl")
-                .is_some_and(|ttl| ttl < now.seconds());
-            let entry = super::entries::read(&row)?;
-            if !expired && Some(&entry.key) != before {
-                entries.push(entry);
+        let mut before = before.cloned();
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.messages)
+                .key_condition_expression("pk = :pk AND sk BETWEEN :low AND :high")
+                .expression_attribute_values(":pk", s(at.as_str()))
+                .expression_attribute_values(":low", s(lane.prefix()))
+                .expression_attribute_values(":high", s(&high))
+                .scan_index_forward(false)
+                .limit(most.saturating_add(1))
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await
+                .map_err(unavailable("Query history"))?;
+            self.count(Side::Read, page.consumed_capacity());
+            let mut entries = Vec::new();
+            let mut last = None;
+            for row in page.items.unwrap_or_default() {
+                let expired = row
+                    .number::<i64>("ttl")
+                    .is_some_and(|ttl| ttl < now.seconds());
+                let entry = super::entries::read(&row)?;
+                last = Some(entry.key.clone());
+                if !expired && Some(&entry.key) != before.as_ref() {
+                    entries.push(entry);
+                }
+            }
+            let more = page.last_evaluated_key.is_some_and(|key| !key.is_empty());
+            match last {
+                // All of it has expired: a caller could not go on from nothing.
+                Some(key) if more && entries.is_empty() => {
+                    key.as_str().clone_into(&mut high);
+                    before = Some(key);
+                }
+                _ => return Ok((entries, more)),
             }
         }
-        let more = page.last_evaluated_key.is_some_and(|key| !key.is_empty());
-        Ok((entries, more))
     }
 
     /// One page of the walk: everything that waits, wherever it is.
@@ -343,22 +357,27 @@ impl Store {
             let mut requests = Vec::new();
             for mut row in rows {
                 if let Some(customer) = row.remove("cid").and_then(|v| v.as_s().ok().cloned()) {
-                    let link = Row::from([
-                        ("pk".to_owned(), s(format!("X#{customer}"))),
-                        ("sk".to_owned(), s("#")),
-                    ]);
-                    requests.push(delete(link)?);
+                    // Before the row that names it: once that is gone, nobody
+                    // knows of the link.
+                    self.unlink(&customer).await?;
                 }
                 requests.push(delete(row)?);
                 erased += 1;
             }
-            self.client
+            // What the engine leaves undone is read again.
+            let done = self
+                .client
                 .batch_write_item()
                 .request_items(&self.messages, requests)
                 .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .send()
                 .await
                 .map_err(unavailable("BatchWriteItem erase"))?;
+            for capacity in done.consumed_capacity() {
+                self.count(Side::Write, Some(capacity));
+            }
+            let undone = done.unprocessed_items.unwrap_or_default();
+            erased -= undone.values().map(Vec::len).sum::<usize>();
         }
     }
 }

@@ -1,0 +1,581 @@
+//! Put, look, claim, end.
+
+use futures_util::future::join_all;
+use magpie::journal::{Class, Entry, EntryKey, Lane, State};
+use magpie::message::{Body, EndCause, Fields, Kind, MessageId, Outcome, Receipt, SessionEnd};
+use magpie::reason::Reason;
+use magpie::store::{Holder, Look, Put};
+
+use crate::made::{
+    after, answer, at, claim, conversation, entry, line, message, of_class, park, shop,
+};
+use crate::tables::Tables;
+
+/// The earliest second at which an ended entry may be deleted.
+const TTL: i64 = 1_797_000_000;
+
+#[tokio::test]
+async fn a_repeat_finds_its_own_row() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    let first = message(1, "7", "你好");
+    assert_eq!(
+        tables.put_entry(&at, &first, None).await.unwrap(),
+        Put::Stored
+    );
+    let mut repeat = message(1, "7", "something else");
+    repeat.at = after(60);
+    assert_eq!(
+        tables.put_entry(&at, &repeat, None).await.unwrap(),
+        Put::Repeat
+    );
+    assert_eq!(
+        tables.entry(&at, &first.key).await.unwrap(),
+        Some(first.clone())
+    );
+    assert_eq!(tables.keys(at.as_str()).await, [first.key.as_str()]);
+}
+
+#[tokio::test]
+async fn every_body_comes_back_as_it_went() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    let fields = Fields::from([("EventKey".to_owned(), "菜单".to_owned())]);
+    let bodies = [
+        Body::text(""),
+        Body::text("很长的一句话。".repeat(800)),
+        Body::Text {
+            text: "满意".to_owned(),
+            choice: Some("101".to_owned()),
+        },
+        Body::Other {
+            kind: Kind::Image,
+            name: "image".to_owned(),
+            fields: fields.clone(),
+        },
+        Body::Event {
+            name: "CLICK".to_owned(),
+            fields,
+        },
+        Body::Unknown {
+            bytes: (0..64 * 1024_u32).map(|n| n.to_be_bytes()[3]).collect(),
+        },
+        Body::Receipt(Receipt {
+            message: MessageId::parse("msg_1").unwrap(),
+            outcome: Outcome::Failed(Reason::Uncertain),
+            conversation: Some("?".to_owned()),
+        }),
+        Body::SessionEnd(SessionEnd {
+            session: "s".to_owned(),
+            cause: EndCause::Silence,
+        }),
+    ];
+    for (number, body) in bodies.into_iter().enumerate() {
+        let entry = entry(EntryKey::message(1, &number.to_string()), 1, body);
+        tables.put_entry(&at, &entry, None).await.unwrap();
+        assert_eq!(tables.entry(&at, &entry.key).await.unwrap(), Some(entry));
+    }
+    let parts = answer(1, "msg_1", 2);
+    tables.put_answer(&at, &parts).await.unwrap();
+    for part in parts {
+        assert_eq!(tables.entry(&at, &part.key).await.unwrap(), Some(part));
+    }
+}
+
+#[tokio::test]
+async fn an_entry_that_ends_as_it_comes_may_expire() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    let mut ended = of_class(1, Class::Event, "job");
+    ended.state = State::Delivered;
+    tables.put_entry(&at, &ended, Some(TTL)).await.unwrap();
+    let sk = ended.key.as_str();
+    assert_eq!(
+        tables.attributes(&at, sk, &["st", "ttl"]).await,
+        ["d", &TTL.to_string()]
+    );
+    let waits = message(2, "1", "你好");
+    tables.put_entry(&at, &waits, None).await.unwrap();
+    assert_eq!(
+        tables
+            .attributes(&at, waits.key.as_str(), &["st", "ttl"])
+            .await,
+        ["p", "-"]
+    );
+}
+
+#[tokio::test]
+async fn an_answer_is_put_whole_or_not_at_all() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    let parts = answer(1, "msg_1", 3);
+    tables.put_entry(&at, &parts[1], None).await.unwrap();
+    assert_eq!(tables.put_answer(&at, &parts).await.unwrap(), Put::Repeat);
+    assert_eq!(tables.keys(at.as_str()).await, [parts[1].key.as_str()]);
+    for count in [1, 2, 5] {
+        let parts = answer(2, &format!("msg_of_{count}"), count);
+        assert_eq!(tables.put_answer(&at, &parts).await.unwrap(), Put::Stored);
+        assert_eq!(tables.put_answer(&at, &parts).await.unwrap(), Put::Repeat);
+        for part in parts {
+            assert_eq!(tables.entry(&at, &part.key).await.unwrap(), Some(part));
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_many_repeats_at_once_one_is_stored() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    let one = message(1, "1", "你好");
+    let puts = join_all((0..16).map(|_| tables.put_entry(&at, &one, None))).await;
+    let stored = |put: &Result<Put, _>| matches!(put, Ok(Put::Stored));
+    assert_eq!(puts.iter().filter(|put| stored(put)).count(), 1);
+    assert!(puts.iter().all(Result::is_ok));
+    let parts = answer(2, "msg_1", 3);
+    // A transaction may also be refused because another is under way; then the
+    // desk repeats it.
+    let puts = join_all((0..16).map(|_| tables.put_answer(&at, &parts))).await;
+    assert_eq!(puts.iter().filter(|put| stored(put)).count(), 1);
+    assert_eq!(tables.keys(at.as_str()).await.len(), 4);
+}
+
+#[tokio::test]
+async fn the_latest_location_stays() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    let report = |seconds, words| {
+        let mut entry = of_class(seconds, Class::Event, "location");
+        entry.body = Body::text(words);
+        entry
+    };
+    for (seconds, words, size) in [(5, "a", 1), (9, "bb", 2), (7, "ccc", 2), (9, "dddd", 4)] {
+        tables
+            .put_location(&at, &report(seconds, words))
+            .await
+            .unwrap();
+        let row = tables.row(at.as_str(), "L").await.unwrap();
+        let body = row["b"].as_b().unwrap().as_ref().len();
+        assert_eq!(body, r#"-{"t":{"t":""}}"#.len() + size, "{words}");
+    }
+    assert_eq!(tables.keys(at.as_str()).await, ["L"], "it is no entry");
+}
+
+/// Puts so many messages, the first of which have ended.
+async fn messages(tables: &Tables, count: i64, ended: i64) -> Vec<Entry> {
+    let at = at("oAnn");
+    let mut all = Vec::new();
+    for number in 0..count {
+        let entry = message(number, &number.to_string(), "你好");
+        tables.put_entry(&at, &entry, None).await.unwrap();
+        if number < ended {
+            let done = tables.delivered(&at, &entry.key, Holder::Nobody, TTL).await;
+            assert!(done.unwrap());
+        }
+        all.push(entry);
+    }
+    all
+}
+
+#[tokio::test]
+async fn one_look_shows_the_conversation_and_its_newest_entries() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    assert!(
+        tables
+            .look(&at, |_| true)
+            .await
+            .unwrap()
+            .conversation
+            .is_none()
+    );
+    let all = messages(&tables, 20, 15).await;
+    tables.begin(&at, &conversation(1, "oAnn")).await.unwrap();
+    let (shop, from) = (shop(), &all[15].key);
+    for lane in [Lane::In, Lane::Out] {
+        let park = park("run", &shop, from, 60, Reason::DeskUnreachable);
+        tables.park(&at, lane, &park).await.unwrap();
+    }
+    tables.set_timer(&at, &shop, after(100)).await.unwrap();
+    tables
+        .put_location(&at, &of_class(30, Class::Event, "location"))
+        .await
+        .unwrap();
+    tables
+        .put_answer(&at, &answer(30, "msg_1", 1))
+        .await
+        .unwrap();
+
+    let before = tables.spent();
+    let look = tables.look(&at, Look::meets_an_ended_entry).await.unwrap();
+    let spent = tables.spent() - before;
+    assert_eq!(look.conversation, Some(conversation(1, "oAnn")));
+    assert_eq!(
+        look.parked.keys().copied().collect::<Vec<_>>(),
+        [Lane::In, Lane::Out]
+    );
+    assert_eq!(look.parked[&Lane::In].from, *from);
+    assert_eq!(look.timer, Some(after(100)));
+    // Two pages of eight: four rows are no entries, and five entries wait.
+    let keys: Vec<_> = look.entries.keys().cloned().collect();
+    let newest: Vec<_> = all[8..].iter().map(|entry| entry.key.clone()).collect();
+    assert_eq!(keys, newest);
+    assert!(look.entries[&all[14].key].state.ended());
+    assert_eq!(look.entries[&all[15].key], all[15]);
+    assert!(spent.read <= 2.0 && spent.write == 0.0, "{spent:?}");
+}
+
+#[tokio::test]
+async fn a_look_ends_with_its_first_page_or_with_the_last() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    messages(&tables, 20, 0).await;
+    let look = async |enough: fn(&Look) -> bool| {
+        let before = tables.spent();
+        let look = tables.look(&at, enough).await.unwrap();
+        (look.entries.len(), (tables.spent() - before).read)
+    };
+    let (entries, read) = look(|_| true).await;
+    assert_eq!(entries, 8);
+    assert!(read <= 1.0, "{read}");
+    let (entries, read) = look(Look::meets_an_ended_entry).await;
+    assert_eq!(entries, 20, "nothing has ended");
+    assert!(read <= 3.0, "{read}");
+}
+
+#[tokio::test]
+async fn outgoing_entries_are_read_by_the_page_newest_first() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    messages(&tables, 3, 3).await;
+    let mut all = Vec::new();
+    for number in 0..20 {
+        let parts = answer(number, &format!("msg_{number}"), 1);
+        tables.put_answer(&at, &parts).await.unwrap();
+        all.extend(parts);
+    }
+    let newest = tables.outgoing(&at, |_| true).await.unwrap();
+    let keys = |from: usize| {
+        all[from..]
+            .iter()
+            .map(|entry| entry.key.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(newest.keys().cloned().collect::<Vec<_>>(), keys(12));
+    let sixteen = tables
+        .outgoing(&at, |entries| entries.len() > 8)
+        .await
+        .unwrap();
+    assert_eq!(sixteen.into_keys().collect::<Vec<_>>(), keys(4));
+    let whole = tables.outgoing(&at, |_| false).await.unwrap();
+    assert_eq!(whole.into_keys().collect::<Vec<_>>(), keys(0));
+}
+
+#[tokio::test]
+async fn what_waits_is_read_from_an_entry_on() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    let all = messages(&tables, 6, 2).await;
+    let lines = answer(0, "msg_1", 3);
+    tables.put_answer(&at, &lines).await.unwrap();
+    let claimed = tables
+        .claim(&at, &lines[0].key, &claim("run", 9), &all[5].key)
+        .await;
+    assert!(claimed.unwrap());
+    let waiting = async |from: &EntryKey| {
+        let (entries, complete) = tables
+            .waiting_from(&at, from.lane(), from, 64)
+            .await
+            .unwrap();
+        assert!(complete);
+        entries.into_keys().collect::<Vec<_>>()
+    };
+    let keys = |entries: &[Entry]| {
+        entries
+            .iter()
+            .map(|entry| entry.key.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(waiting(&all[0].key).await, keys(&all[2..]));
+    assert_eq!(waiting(&all[3].key).await, keys(&all[3..]));
+    assert_eq!(
+        waiting(&lines[0].key).await,
+        keys(&lines),
+        "a claimed one waits too"
+    );
+    assert!(waiting(&message(50, "1", "").key).await.is_empty());
+}
+
+#[tokio::test]
+async fn much_that_waits_is_read_in_slices() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    // Bytes that do not shrink, so that a page of a megabyte does not hold all.
+    let mut state = 1_u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    for number in 0..40 {
+        let bytes = (0..40_000).map(|_| noise()).collect();
+        let key = EntryKey::message(1, &number.to_string());
+        let entry = entry(key, 1, Body::Unknown { bytes });
+        tables.put_entry(&at, &entry, None).await.unwrap();
+    }
+    let from = EntryKey::message(1, "0");
+    let (some, complete) = tables.waiting_from(&at, Lane::In, &from, 1).await.unwrap();
+    assert!(!complete && some.len() < 40, "{}", some.len());
+    let (all, complete) = tables
+        .waiting_from(&at, Lane::In, &from, 1000)
+        .await
+        .unwrap();
+    assert!(complete && all.len() == 40, "{}", all.len());
+}
+
+#[tokio::test]
+async fn only_a_message_counts_as_a_later_message() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    let end = of_class(5, Class::SessionEnd, "s");
+    let later = async || tables.has_later_message(&at, &end.key).await.unwrap();
+    assert!(!later().await);
+    for entry in [
+        message(4, "1", "before"),
+        message(5, "2", "in the same second, which sorts before"),
+        end.clone(),
+        of_class(6, Class::Event, "e"),
+        of_class(6, Class::Receipt, "r"),
+        of_class(6, Class::Unfollow, "u"),
+        line(6, "msg_1"),
+    ] {
+        tables.put_entry(&at, &entry, None).await.unwrap();
+        assert!(!later().await, "{}", entry.key);
+    }
+    tables
+        .put_entry(&at, &message(6, "3", "after"), None)
+        .await
+        .unwrap();
+    assert!(later().await);
+}
+
+#[tokio::test]
+async fn a_claim_is_accepted_again_from_its_own_run_only() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    let (line, window) = (line(1, "msg_1"), message(0, "1", "").key);
+    tables.put_entry(&at, &line, None).await.unwrap();
+    let claim = async |by: &str, until| {
+        let claim = claim(by, until);
+        tables.claim(&at, &line.key, &claim, &window).await.unwrap()
+    };
+    assert!(claim("one", 20).await);
+    assert!(!claim("two", 20).await);
+    assert!(claim("one", 30).await);
+    let held = tables.entry(&at, &line.key).await.unwrap().unwrap();
+    assert_eq!(held.state, State::Sending);
+    assert_eq!(held.claim.unwrap().until, after(30));
+    assert_eq!(held.window, Some(window.clone()));
+    let done = tables
+        .delivered(&at, &line.key, Holder::Run("one"), TTL)
+        .await;
+    assert!(done.unwrap());
+    assert!(!claim("one", 40).await, "it has ended");
+}
+
+#[tokio::test]
+async fn of_many_claims_at_once_one_holds() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    let (line, window) = (line(1, "msg_1"), message(0, "1", "").key);
+    tables.put_entry(&at, &line, None).await.unwrap();
+    let claims: Vec<_> = (0..16).map(|n| claim(&format!("run-{n}"), 20)).collect();
+    let held = join_all(
+        claims
+            .iter()
+            .map(|claim| tables.claim(&at, &line.key, claim, &window)),
+    );
+    let held = held
+        .await
+        .into_iter()
+        .filter(|held| *held.as_ref().unwrap())
+        .count();
+    assert_eq!(held, 1);
+}
+
+/// An entry that waits, and one that the run "one" has claimed.
+async fn two(tables: &Tables) -> (Entry, Entry) {
+    let at = at("oAnn");
+    let (waits, held) = (line(1, "msg_waits"), line(2, "msg_held"));
+    for entry in [&waits, &held] {
+        tables.put_entry(&at, entry, None).await.unwrap();
+    }
+    let window = message(0, "1", "").key;
+    tables
+        .claim(&at, &held.key, &claim("one", 20), &window)
+        .await
+        .unwrap();
+    (waits, held)
+}
+
+#[tokio::test]
+async fn only_its_holder_marks_an_entry_delivered() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    let (waits, held) = two(&tables).await;
+    for (entry, holder, marks) in [
+        (&waits, Holder::Run("one"), false),
+        (&waits, Holder::Nobody, true),
+        (&waits, Holder::Nobody, false),
+        (&held, Holder::Nobody, false),
+        (&held, Holder::Run("two"), false),
+        (&held, Holder::Run("one"), true),
+        (&held, Holder::Run("one"), false),
+    ] {
+        let marked = tables
+            .delivered(&at, &entry.key, holder, TTL)
+            .await
+            .unwrap();
+        assert_eq!(marked, marks, "{} {holder:?}", entry.key);
+    }
+    let names = ["st", "ttl", "cb", "cu", "win"];
+    let win = message(0, "1", "").key.to_string();
+    let ttl = TTL.to_string();
+    assert_eq!(
+        tables.attributes(&at, held.key.as_str(), &names).await,
+        ["d", &ttl, "-", "-", &win]
+    );
+}
+
+#[tokio::test]
+async fn only_its_holder_buries_an_entry_and_the_dead_are_listed() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    let (waits, held) = two(&tables).await;
+    for (entry, holder, buries) in [
+        (&waits, Holder::Run("one"), false),
+        (&waits, Holder::Nobody, true),
+        (&waits, Holder::Nobody, false),
+        (&held, Holder::Nobody, false),
+        (&held, Holder::Run("two"), false),
+        (&held, Holder::Run("one"), true),
+        (&held, Holder::Run("one"), false),
+    ] {
+        let buried = tables
+            .bury(&at, entry, holder, Reason::Blocked, after(9), TTL)
+            .await;
+        assert_eq!(buried.unwrap(), buries, "{} {holder:?}", entry.key);
+    }
+    let names = ["st", "r", "ttl", "cb", "cu", "win"];
+    let found = tables.attributes(&at, held.key.as_str(), &names).await;
+    assert_eq!(found, ["x", "blocked", &TTL.to_string(), "-", "-", "-"]);
+    let mut dead = tables.listed("due", "dead#shop-a").await;
+    dead.sort();
+    assert_eq!(dead, [waits.key.as_str(), held.key.as_str()]);
+}
+
+#[tokio::test]
+async fn an_uncertain_end_keeps_its_window() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    let (_, held) = two(&tables).await;
+    let buried = tables.bury(
+        &at,
+        &held,
+        Holder::Run("one"),
+        Reason::Uncertain,
+        after(9),
+        TTL,
+    );
+    assert!(buried.await.unwrap());
+    let dead = tables.entry(&at, &held.key).await.unwrap().unwrap();
+    assert_eq!(
+        (dead.state, dead.reason),
+        (State::Dead, Some(Reason::Uncertain))
+    );
+    assert_eq!(dead.window, Some(message(0, "1", "").key));
+    assert_eq!(dead.claim, None);
+}
+
+#[tokio::test]
+async fn only_its_holder_gives_an_entry_back() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    let (waits, held) = two(&tables).await;
+    let window = message(0, "1", "").key;
+    for (entry, by, exhausted, gives) in [
+        (&waits, "one", None, false),
+        (&held, "two", None, false),
+        (&held, "one", Some(&window), true),
+        (&held, "one", None, false),
+    ] {
+        let given = tables
+            .release(&at, &entry.key, by, Reason::WindowFull, exhausted)
+            .await;
+        assert_eq!(given.unwrap(), gives, "{} {by}", entry.key);
+    }
+    let names = ["st", "r", "xw", "cb", "cu", "win", "ttl"];
+    let found = tables.attributes(&at, held.key.as_str(), &names).await;
+    assert_eq!(
+        found,
+        ["p", "window_full", window.as_str(), "-", "-", "-", "-"]
+    );
+    let again = tables
+        .claim(&at, &held.key, &claim("two", 30), &window)
+        .await
+        .unwrap();
+    assert!(again, "another run may have it now");
+    assert_eq!(
+        tables.attributes(&at, held.key.as_str(), &["r"]).await,
+        ["-"]
+    );
+}
+
+#[tokio::test]
+async fn the_dead_wait_again_all_or_none() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    let parts = answer(1, "msg_1", 3);
+    tables.put_answer(&at, &parts).await.unwrap();
+    let keys: Vec<_> = parts.iter().map(|part| part.key.clone()).collect();
+    let bury = async |part: &Entry| {
+        let reason = Reason::Uncertain;
+        let buried = tables
+            .bury(&at, part, Holder::Nobody, reason, after(9), TTL)
+            .await;
+        assert!(buried.unwrap());
+    };
+    bury(&parts[0]).await;
+    bury(&parts[1]).await;
+    assert!(
+        !tables.redrive(&at, &keys, after(20)).await.unwrap(),
+        "one is not dead"
+    );
+    assert_eq!(tables.listed("due", "dead#shop-a").await.len(), 2);
+    bury(&parts[2]).await;
+    assert!(tables.redrive(&at, &keys, after(20)).await.unwrap());
+    assert!(
+        tables.redrive(&at, &keys, after(20)).await.unwrap(),
+        "a lost answer"
+    );
+    assert!(
+        !tables.redrive(&at, &keys, after(21)).await.unwrap(),
+        "somebody else"
+    );
+    for part in &parts {
+        let again = tables.entry(&at, &part.key).await.unwrap().unwrap();
+        let expected = Entry {
+            redriven: Some(after(20)),
+            ..part.clone()
+        };
+        assert_eq!(again, expected);
+        assert_eq!(
+            tables
+                .attributes(&at, part.key.as_str(), &["ttl", "dp", "du"])
+                .await,
+            ["-"; 3]
+        );
+    }
+    assert!(
+        tables.listed("due", "dead#shop-a").await.is_empty(),
+        "the index is sparse"
+    );
+}

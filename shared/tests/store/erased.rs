@@ -1,0 +1,114 @@
+//! What was erased stays away, whoever still writes about it.
+
+use futures_util::FutureExt as _;
+use magpie::journal::Lane;
+use magpie::reason::Reason;
+use magpie::store::{Holder, Opened, Taken};
+
+use crate::made::{
+    after, answer, at, claim, conversation, line, message, park, session, shop, snippet,
+};
+use crate::tables::Tables;
+
+#[tokio::test]
+async fn a_conversation_goes_with_everything_that_belongs_to_it() {
+    let tables = Tables::new().await;
+    let (ann, bob) = (at("oAnn"), at("oBob"));
+    let (shop, window) = (shop(), message(0, "0", "").key);
+    for (at, open_id, number) in [(&ann, "oAnn", 1), (&bob, "oBob", 2)] {
+        let new = conversation(number, open_id);
+        tables.begin(at, &new).await.unwrap();
+        tables.link(at, &new.customer, &shop).await.unwrap();
+        for number in 0..60 {
+            let entry = message(number, &number.to_string(), "你好");
+            tables.put_entry(at, &entry, None).await.unwrap();
+        }
+        tables.put_answer(at, &answer(1, "msg_1", 5)).await.unwrap();
+        tables.put_location(at, &message(1, "1", "")).await.unwrap();
+        tables.set_timer(at, &shop, after(9)).await.unwrap();
+        let park = park("run", &shop, &window, 9, Reason::Internal);
+        tables.park(at, Lane::Out, &park).await.unwrap();
+    }
+    assert_eq!(tables.erase(&ann).await.unwrap(), 69);
+    assert!(tables.keys(ann.as_str()).await.is_empty());
+    assert_eq!(tables.erase(&ann).await.unwrap(), 0);
+    let find = async |number, open_id| {
+        let customer = conversation(number, open_id).customer;
+        tables.find(&customer).await.unwrap()
+    };
+    assert_eq!(find(1, "oAnn").await, None);
+    assert_eq!(find(2, "oBob").await, Some((bob.clone(), shop)));
+    assert_eq!(tables.keys(bob.as_str()).await.len(), 69);
+}
+
+#[tokio::test]
+async fn a_mark_on_an_erased_row_brings_nothing_back() {
+    let tables = Tables::new().await;
+    let at = &at("oAnn");
+    let (shop, line, window) = (&shop(), &line(1, "msg_1"), &message(0, "1", "").key);
+    let (key, run) = (&line.key, &claim("run", 9));
+    let park = &park("run", shop, window, 9, Reason::Internal);
+    let no = |result: Result<bool, _>| assert!(!result.unwrap());
+    no(tables.claim(at, key, run, window).await);
+    no(tables.delivered(at, key, Holder::Nobody, 1).await);
+    no(tables.delivered(at, key, Holder::Run("run"), 1).await);
+    for holder in [Holder::Nobody, Holder::Run("run")] {
+        no(tables
+            .bury(at, line, holder, Reason::Blocked, after(1), 1)
+            .await);
+    }
+    no(tables
+        .release(at, key, "run", Reason::WindowFull, Some(window))
+        .await);
+    no(tables
+        .redrive(at, std::slice::from_ref(key), after(1))
+        .await);
+    no(tables
+        .raise(at, Lane::Out, Some(window), Some(after(1)))
+        .await);
+    no(tables.park_again(at, Lane::Out, 1, park).await);
+    no(tables.move_timer(at, after(1), after(2)).await);
+    no(tables
+        .touch(at, shop, Some("s"), &snippet("", 1), after(1))
+        .await);
+    no(tables
+        .touch(at, shop, None, &snippet("", 1), after(1))
+        .await);
+    no(tables.close_session(at, shop, "s", after(1)).await);
+    tables.wake_held(at, after(1)).await.unwrap();
+    let taken = tables.take(at, Lane::Out, "run", after(1), after(30)).await;
+    assert_eq!(taken.unwrap(), Taken::Free);
+    let gone = tables.unpark(at, Lane::Out, "run", 1).await.unwrap();
+    assert!(gone, "what is gone is un-parked");
+    tables.told(at, "s").await.unwrap();
+    tables.stir(at, after(1)).await.unwrap();
+    tables.read_up_to(at, window.as_str()).await.unwrap();
+    tables.stop_timer(at).await.unwrap();
+    let opened = tables
+        .open_session(at, shop, &session("s", 1), after(1))
+        .await;
+    assert_eq!(opened.unwrap(), Opened::Ended);
+    assert!(tables.keys(at.as_str()).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_late_link_of_an_erased_customer_leads_nowhere() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    let (old, new) = (conversation(1, "oAnn"), conversation(2, "oAnn"));
+    tables.begin(&at, &old).await.unwrap();
+    tables.erase(&at).await.unwrap();
+    // The worker that began it has not heard of the erasure.
+    tables.link(&at, &old.customer, &shop()).await.unwrap();
+    assert_eq!(tables.find(&old.customer).await.unwrap(), None);
+    assert!(tables.keys(at.as_str()).await.is_empty());
+    // Nor does it speak for the customer who came back.
+    tables.begin(&at, &new).await.unwrap();
+    tables.link(&at, &old.customer, &shop()).await.unwrap();
+    assert_eq!(tables.find(&old.customer).await.unwrap(), None);
+    let (known, _) = tables.conversation(&at).await.unwrap().unwrap();
+    assert_eq!(known, new, "not linked: its own link is not written");
+    tables.link(&at, &new.customer, &shop()).await.unwrap();
+    let found = tables.find(&new.customer).map(Result::unwrap).await;
+    assert_eq!(found, Some((at, shop())));
+}

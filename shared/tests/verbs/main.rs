@@ -1,0 +1,25 @@
+//! The verbs at the edge: what a handshake, a push and a desk's call are
+//! answered with, and what is journalled of them.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first thing that is not as it has to be"
+)]
+
+mod inbound;
+mod outbound;
+#[path = "../shop/mod.rs"]
+mod shop;
+mod verify;
+
+use magpie::store::Store;
+use magpie::store::embedded::Engine;
+
+/// An empty store in memory.
+async fn store() -> Store {
+    let client = Engine::in_memory().unwrap().client();
+    let store = Store::new(client, "messages", "control");
+    store.create_tables(false).await.unwrap();
+    store
+}
