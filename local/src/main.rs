@@ -20,6 +20,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use settings::{Flags, Settings};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The settings are not right.
 const WRONG: u8 = 2;
@@ -33,10 +36,12 @@ async fn main() -> ExitCode {
             return ExitCode::from(WRONG);
         }
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(std::mem::take(&mut settings.log))
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(std::io::stderr().is_terminal());
+    tracing_subscriber::registry()
+        .with(lines.with_filter(magpie::telemetry::quiet_others()))
+        .with(std::mem::take(&mut settings.log))
         .init();
     match machine::run(settings).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -59,6 +59,13 @@ fn targets(level: LevelFilter) -> Targets {
         .with_target("magpie", level)
 }
 
+/// Lets other crates speak only from a warning on, whatever an operator asks
+/// for: at finer levels some of them print whole requests, tokens included.
+#[must_use]
+pub fn quiet_others() -> Targets {
+    targets(LevelFilter::TRACE)
+}
+
 #[cfg(test)]
 mod tests {
     use tracing::Level;

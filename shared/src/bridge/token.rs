@@ -228,8 +228,25 @@ impl Bridge {
         Ok(())
     }
 
-    /// Asks WeChat under a lease, and stores what it gave.
+    /// Asks WeChat under a lease, and stores what it gave; if it gave nothing,
+    /// the lease ends for the next who asks.
     async fn ask(
+        &self,
+        channel: &Channel,
+        failed: Option<&Token>,
+        by: &str,
+        fence: u64,
+        stored: &StoredToken,
+    ) -> Result<Token, Tokenless> {
+        let asked = self.ask_wechat(channel, failed, by, fence, stored).await;
+        if asked.is_err() {
+            let ended = self.store.end_lease(&channel.id, by, fence).await;
+            ended.map_err(Broken::from)?;
+        }
+        asked
+    }
+
+    async fn ask_wechat(
         &self,
         channel: &Channel,
         failed: Option<&Token>,
@@ -263,6 +280,11 @@ impl Bridge {
             }
             next.forced = Some(now);
             next.forced_count = count + 1;
+            // Before the call: one whose answer is lost counts too.
+            let noted = self.store.note_forced(&channel.id, by, fence, &next).await;
+            if !noted.map_err(Broken::from)? {
+                return Err(Tokenless::Busy);
+            }
             granted = api.token(call, &channel.app_id, &secret, true).await?;
         }
         let Granted { token, life } = granted;

@@ -585,7 +585,7 @@ impl Store {
     }
 
     /// Makes dead entries wait again, all or none, with a clock that starts
-    /// now. Says whether all of them were dead.
+    /// now. An uncertain one keeps its window until it is claimed anew. Says whether all of them were dead.
     pub async fn redrive(
         &self,
         at: &ConversationKey,
@@ -601,7 +601,7 @@ impl Store {
                 .table_name(&self.messages)
                 .key("pk", s(at.as_str()))
                 .key("sk", s(key.as_str()))
-                .update_expression("SET st = :p, ra = :now REMOVE #ttl, dp, du, r, win, xw")
+                .update_expression("SET st = :p, ra = :now REMOVE #ttl, dp, du, r, xw")
                 .condition_expression(
                     "attribute_exists(pk) AND (st = :x OR (st = :p AND ra = :now))",
                 )

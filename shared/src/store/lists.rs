@@ -12,7 +12,7 @@ use super::entries::{dead_partition, due_partition};
 use super::row::{Read, Row, n, s};
 use super::{Side, Store, StoreError, unavailable};
 use crate::conversation::Conversation;
-use crate::journal::{ConversationKey, Entry, EntryKey, Lane};
+use crate::journal::{ConversationKey, Entry, EntryKey, Lane, State};
 use crate::message::ChannelId;
 use crate::moment::Moment;
 use crate::reason::Reason;
@@ -168,7 +168,9 @@ impl Store {
             ) else {
                 continue;
             };
-            if let Some(entry) = self.entry(&at, &sk).await? {
+            // The index may lag behind a redrive or a deletion.
+            let entry = self.entry(&at, &sk).await?;
+            if let Some(entry) = entry.filter(|entry| entry.state == State::Dead) {
                 rows.push(DeadEntry { at, entry });
             }
         }

@@ -179,4 +179,61 @@ impl Store {
         }
         Ok(done.is_some())
     }
+
+    /// Notes that a token is about to be forced, if the fence is still ours.
+    pub async fn note_forced(
+        &self,
+        channel: &ChannelId,
+        by: &str,
+        fence: u64,
+        token: &StoredToken,
+    ) -> Result<bool, StoreError> {
+        let forced = token.forced.unwrap_or_default();
+        let done = self
+            .client
+            .update_item()
+            .table_name(&self.control)
+            .key("pk", s(channel_pk(channel)))
+            .key("sk", s("TOK"))
+            .update_expression("SET fa = :fa, fn = :fn")
+            .condition_expression("attribute_exists(pk) AND f = :fence AND lo = :by")
+            .expression_attribute_values(":fa", n(forced.millis()))
+            .expression_attribute_values(":fn", n(token.forced_count))
+            .expression_attribute_values(":fence", n(fence))
+            .expression_attribute_values(":by", s(by))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        let done = self.held("UpdateItem forced", done)?;
+        if let Some(done) = &done {
+            self.count(Side::Write, done.consumed_capacity());
+        }
+        Ok(done.is_some())
+    }
+
+    /// Ends a lease under which WeChat gave nothing, if it is still ours.
+    pub async fn end_lease(
+        &self,
+        channel: &ChannelId,
+        by: &str,
+        fence: u64,
+    ) -> Result<(), StoreError> {
+        let done = self
+            .client
+            .update_item()
+            .table_name(&self.control)
+            .key("pk", s(channel_pk(channel)))
+            .key("sk", s("TOK"))
+            .update_expression("REMOVE lo, lu")
+            .condition_expression("attribute_exists(pk) AND f = :fence AND lo = :by")
+            .expression_attribute_values(":fence", n(fence))
+            .expression_attribute_values(":by", s(by))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        if let Some(done) = self.held("UpdateItem lease end", done)? {
+            self.count(Side::Write, done.consumed_capacity());
+        }
+        Ok(())
+    }
 }
