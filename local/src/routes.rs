@@ -58,10 +58,10 @@ pub(crate) fn router(house: House, hosts: Hosts) -> Router {
 }
 
 async fn guard(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
-    let named = request
-        .headers()
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
+    // Two names would be read differently by different readers.
+    let mut hosts_named = request.headers().get_all(header::HOST).iter();
+    let named = hosts_named.next().filter(|_| hosts_named.next().is_none());
+    let named = named.and_then(|host| host.to_str().ok());
     // A call may name its host in its first line too.
     let addressed = request.uri().authority();
     let known = named.is_some_and(|host| hosts.let_in(host))

@@ -283,6 +283,10 @@ impl Allowed {
         if self.lists(url) {
             return true;
         }
+        // Of a host that is listed, what is listed and nothing else.
+        if url.host_str().is_some_and(|host| self.lists_host(host)) {
+            return false;
+        }
         let public = match url.host() {
             Some(Host::Domain(name)) => {
                 let name = name.trim_end_matches('.');
@@ -403,12 +407,11 @@ mod tests {
             ("https://desk.lan:8443/", true),
             ("https://desk.lan/", false),
             ("http://desk.lan:8443/", false),
+            ("https://desk.lan:22/", false),
         ] {
-            assert_eq!(
-                some.lists(&Url::parse(address).unwrap()),
-                listed,
-                "{address}"
-            );
+            let address = Url::parse(address).unwrap();
+            assert_eq!(some.lists(&address), listed, "{address}");
+            assert_eq!(some.may_reach(&address), listed, "{address}");
         }
         for wrong in ["127.0.0.1", "ftp://a.b", "http://a.b/path", "http://u@a.b"] {
             assert_eq!(Allowed::parse(wrong), Err(wrong.to_owned()));

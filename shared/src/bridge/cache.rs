@@ -46,7 +46,8 @@ impl<T> Cache<T> {
         let known = self.known();
         let known = known.get(id)?;
         let age = if known.value.is_some() { age } else { UNKNOWN };
-        (now.since(known.read) < age).then(|| known.value.clone())
+        // A clock that was set back makes nothing young again.
+        (known.read <= now && now.since(known.read) < age).then(|| known.value.clone())
     }
 
     pub(super) fn put(&self, id: &ChannelId, now: Moment, value: Option<Arc<T>>) {

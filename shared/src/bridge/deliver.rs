@@ -152,7 +152,14 @@ async fn answer_bell(
             Some(parked) if parked.due <= bridge.now() => {
                 turn(bridge, at, lane, earliest, run).await?
             }
-            Some(_) => bridge.store.raise(at, lane, earliest, None).await?,
+            Some(parked) => {
+                let held = parked.reason == Reason::WindowFull;
+                let raised = bridge.store.raise(at, lane, earliest, None).await?;
+                if raised && held && lane == Lane::Out {
+                    tell_also_held(bridge, at, rung, run).await?;
+                }
+                raised
+            }
             None => free(bridge, at, lane, look, rung, run).await?,
         };
         if !done {
@@ -164,6 +171,24 @@ async fn answer_bell(
         return Ok(());
     }
     put_off(bridge, at, rung, run).await
+}
+
+/// Tells the desk of answers that join a lane which waits for the window.
+async fn tell_also_held(
+    bridge: &Bridge,
+    at: &ConversationKey,
+    rung: &Rung,
+    run: &Run,
+) -> Result<(), Broken> {
+    for key in rung.iter().filter(|key| key.part() == 1) {
+        let stop = Stop {
+            from: key.clone(),
+            reason: Reason::WindowFull,
+            wait: Wait::Now,
+        };
+        lane_out::tell_held(bridge, at, &stop, run).await?;
+    }
+    Ok(())
 }
 
 /// Reads what a look at this lane must show.
@@ -314,6 +339,11 @@ pub(super) async fn turn(
                 let Some(channel) = worked.channel else {
                     return Ok(true);
                 };
+                // The first time that it waits for the window: whatever came
+                // while it waited for something else is found in a minute.
+                if stop.reason == Reason::WindowFull && parked.reason != Reason::WindowFull {
+                    attempts = 0;
+                }
                 // Waiting for time is no failure.
                 if stop.reason != Reason::OutOfTime {
                     attempts = attempts.saturating_add(1);
@@ -368,6 +398,9 @@ async fn slice(
         Lane::In => {
             // The newest page shows an earlier entry whose bell is on its way.
             let look = bridge.store.look(at, |_| true).await?;
+            if wakes_held(&look) {
+                bridge.store.wake_held(at, bridge.now()).await?;
+            }
             let last = waiting.keys().next_back().cloned();
             let seen = look
                 .entries
@@ -385,7 +418,10 @@ async fn slice(
                 .look(at, |look| lane_out::shows_windows(look, now))
                 .await?;
             let mut entries = lane_out::read(bridge, at, &look, &Rung::new()).await?;
-            entries.extend(waiting);
+            // What was read later is right.
+            for (key, entry) in waiting {
+                entries.entry(key).or_insert(entry);
+            }
             let worked = lane_out::work(bridge, at, look, entries, run).await?;
             Ok((worked, complete))
         }

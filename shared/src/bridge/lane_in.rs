@@ -366,11 +366,12 @@ impl Context<'_> {
         if let Step::Failed(_) = &told {
             return Ok(told);
         }
+        // The timer stays: a new session may have set it anew meanwhile. The
+        // sweep stops one that finds no session.
         let store = &self.bridge.store;
         store
             .close_session(self.at, &self.channel.id, session, self.bridge.now())
             .await?;
-        store.stop_timer(self.at).await?;
         if let Some(conversation) = &mut self.conversation {
             conversation.session = None;
         }

@@ -348,6 +348,10 @@ impl Context<'_> {
                             return Sent::NotSent(Tokenless::failure());
                         }
                     }
+                    // The new token took its time; WeChat refused for certain.
+                    if bridge.now().plus(lane::ATTEMPT + MARGIN) > self.run.until {
+                        return Sent::NotSent(Failure::after(Duration::ZERO, Reason::OutOfTime));
+                    }
                     continue;
                 }
                 Sent::Answered(Meaning::Busy) => lane::BUSY_TRIES,

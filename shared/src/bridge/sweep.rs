@@ -127,7 +127,11 @@ async fn probe(
         let Some(at) = lane else { continue };
         bridge.believe(&channel.id, false);
         let run = bridge.run(lane::RUN, ends);
-        turn(bridge, &at, Lane::In, None, &run).await?;
+        // A lane that fails for reasons of its own says nothing of the desk.
+        if let Err(broken) = turn(bridge, &at, Lane::In, None, &run).await {
+            error!(channel = %channel.id, error = %broken, "a lane could not probe the desk");
+            continue;
+        }
         let still = bridge.store.look(&at, |_| true).await?;
         let stuck = still
             .parked
@@ -167,7 +171,7 @@ async fn timer(
         ..
     }) = look.conversation
     else {
-        bridge.store.stop_timer(at).await?;
+        bridge.store.stop_timer(at, due).await?;
         return Ok(());
     };
     let newest = look

@@ -28,6 +28,9 @@ const LEASE: Duration = Duration::from_secs(15);
 const WAIT: Duration = Duration::from_secs(6);
 /// How often they look.
 const LOOK: Duration = Duration::from_millis(250);
+/// How long a process does not ask again after it got no token: many lanes of a
+/// channel fail at once then, instead of each asking, or waiting, for itself.
+const VAIN: Duration = Duration::from_secs(10);
 /// How long a forced token rules out the next.
 const FORCED_APART: Duration = Duration::from_secs(30);
 /// How often a token may be forced in a day.
@@ -37,7 +40,11 @@ const BEIJING: Duration = Duration::from_hours(8);
 
 /// What this process knows of tokens.
 #[derive(Debug, Default)]
-pub(super) struct TokenCache(Mutex<BTreeMap<ChannelId, Known>>);
+pub(super) struct TokenCache {
+    tokens: Mutex<BTreeMap<ChannelId, Known>>,
+    /// Until when there is no sense in asking again, by channel.
+    vain: Mutex<BTreeMap<ChannelId, Moment>>,
+}
 
 #[derive(Debug)]
 struct Known {
@@ -48,13 +55,14 @@ struct Known {
 
 impl TokenCache {
     fn get(&self, id: &ChannelId, now: Moment) -> Option<Token> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all.get(id)?;
-        (now.since(known.read) < BELIEVED && now < known.expires).then(|| known.token.clone())
+        let young = known.read <= now && now.since(known.read) < BELIEVED;
+        (young && now < known.expires).then(|| known.token.clone())
     }
 
     fn put(&self, id: &ChannelId, token: &Token, read: Moment, expires: Moment) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let known = Known {
             token: token.clone(),
             read,
@@ -63,11 +71,28 @@ impl TokenCache {
         all.insert(id.clone(), known);
     }
 
+    /// Whether this process has just learnt that there is no token.
+    fn is_vain(&self, id: &ChannelId, now: Moment) -> bool {
+        let all = self.vain.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(id)
+            .is_some_and(|until| now < *until && until.since(now) <= VAIN)
+    }
+
+    fn note_vain(&self, id: &ChannelId, now: Moment) {
+        let mut all = self.vain.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(id.clone(), now.plus(VAIN));
+    }
+
+    /// Forgets a token that turned out not to be good.
+    fn drop_token(&self, id: &ChannelId) {
+        let mut all = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(id);
+    }
+
     pub(super) fn forget(&self, id: &ChannelId) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(id);
+        self.drop_token(id);
+        let mut vain = self.vain.lock().unwrap_or_else(PoisonError::into_inner);
+        vain.remove(id);
     }
 }
 
@@ -86,6 +111,9 @@ pub enum Tokenless {
     /// Another process asks and has not answered in time.
     #[error("another process is asking for a token")]
     Busy,
+    /// There was none a moment ago.
+    #[error("there was no token a moment ago")]
+    JustTried,
     /// A forced token is needed and not to be had yet.
     #[error("the ration of forced tokens is used up for now")]
     Rationed,
@@ -110,6 +138,8 @@ impl Tokenless {
             Self::WeChat(NoToken::Refused { code, .. }) => {
                 error!(%channel, code, "WeChat refuses a token");
             }
+            // It was logged when it was tried.
+            Self::JustTried => {}
             other => error!(%channel, error = %other, "there is no token"),
         }
     }
@@ -153,14 +183,21 @@ impl Bridge {
         channel: &Channel,
         failed: Option<&Token>,
     ) -> Result<Token, Tokenless> {
-        self.tokens.forget(&channel.id);
+        self.tokens.drop_token(&channel.id);
         let stored = self.store.token(&channel.id).await.map_err(Broken::from)?;
         if let Some(token) = usable(&stored, failed, self.now()) {
             self.tokens
                 .put(&channel.id, &token, self.now(), stored.expires);
             return Ok(token);
         }
-        self.ask_or_wait(channel, failed, &stored).await
+        if self.tokens.is_vain(&channel.id, self.now()) {
+            return Err(Tokenless::JustTried);
+        }
+        let asked = self.ask_or_wait(channel, failed, &stored).await;
+        if asked.is_err() {
+            self.tokens.note_vain(&channel.id, self.now());
+        }
+        asked
     }
 
     async fn ask_or_wait(

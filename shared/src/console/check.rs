@@ -95,7 +95,7 @@ fn refused(none: &Tokenless) -> Finding {
             "尚未设置 AppSecret：可以接收消息，但无法回复。",
             "There is no AppSecret: messages arrive, and answers cannot go out.",
         ),
-        Tokenless::Busy | Tokenless::Rationed => (
+        Tokenless::Busy | Tokenless::Rationed | Tokenless::JustTried => (
             "busy",
             "正在获取接口凭证：请 15 秒后重试。",
             "A token is being asked for: try again in 15 seconds.",

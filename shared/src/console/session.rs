@@ -213,17 +213,16 @@ impl Console {
         // Nobody guesses a link: it stays open for who locked themselves out.
         let opens = match (link, theirs) {
             (Some(link), _) => self.open_link(&link, now),
+            // Who has the key gets in, however many others knock.
+            (None, Some(theirs)) if same(&key, &theirs) => true,
             (None, Some(_)) if self.is_besieged(now) => {
                 tracing::warn!("refused a sign-in: too many have failed");
                 let seconds = u16::try_from(WITHIN.as_secs()).unwrap_or(u16::MAX);
                 return Err(Problem::too_many(seconds).into());
             }
-            (None, Some(theirs)) => {
-                let opens = same(&key, &theirs);
-                if !opens {
-                    self.count_failure(now);
-                }
-                opens
+            (None, Some(_)) => {
+                self.count_failure(now);
+                false
             }
             (None, None) => false,
         };

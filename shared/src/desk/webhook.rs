@@ -31,6 +31,8 @@ const TOLERANCE: Duration = Duration::from_mins(5);
 pub const MAX_BODY: usize = 64 * 1024;
 /// A Retry-After up to this is waited for within the run.
 const SHORT_WAIT: Duration = Duration::from_secs(2);
+/// A longer Retry-After is not believed: what waits must be tried in its time.
+const LONG_WAIT: Duration = Duration::from_mins(15);
 /// The shortest secret, in bytes.
 const SECRET_MIN: usize = 16;
 
@@ -390,7 +392,9 @@ fn read(answer: &Answer) -> Delivery {
         // 409: it has this message already.
         200..=299 | 409 => return Delivery::Accepted,
         429 | 503 => match wait() {
-            Some(span) if span > SHORT_WAIT => Failure::after(span, Reason::DeskUnreachable),
+            Some(span) if span > SHORT_WAIT => {
+                Failure::after(span.min(LONG_WAIT), Reason::DeskUnreachable)
+            }
             _ => Failure::now(Reason::DeskUnreachable),
         },
         500..=599 => Failure::now(Reason::DeskUnreachable),

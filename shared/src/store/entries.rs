@@ -13,7 +13,7 @@ use crate::journal::{
     Answer, Claim, Class, ConversationKey, Entry, EntryKey, Lane, Origin, SHARDS, State,
 };
 use crate::lane::Parked;
-use crate::message::{ChannelId, MessageId, OpenId};
+use crate::message::{Body, ChannelId, MessageId, OpenId};
 use crate::moment::Moment;
 use crate::reason::Reason;
 
@@ -110,7 +110,12 @@ pub(super) fn read(row: &Row) -> Result<Entry, StoreError> {
         state,
         at: row.moment("at")?,
         redriven: row.number("ra").map(Moment::from_millis),
-        body: body::unpack(row.bytes("b")?)?,
+        // A body that cannot be read, such as one of a newer version, must not
+        // hold up its conversation for ever.
+        body: row
+            .bytes("b")
+            .and_then(body::unpack)
+            .unwrap_or_else(|_| Body::Unknown { bytes: Vec::new() }),
         origin: Origin {
             channel: channel(row)?,
             open_id: row.text("oid").map(OpenId::new),

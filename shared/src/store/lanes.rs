@@ -353,19 +353,23 @@ impl Store {
         Ok(update.is_some())
     }
 
-    /// Stops the session's timer.
-    pub async fn stop_timer(&self, at: &ConversationKey) -> Result<(), StoreError> {
+    /// Stops the session's timer, if it is still due at `seen`: a new session
+    /// may have set it anew.
+    pub async fn stop_timer(&self, at: &ConversationKey, seen: Moment) -> Result<(), StoreError> {
         let delete = self
             .client
             .delete_item()
             .table_name(&self.messages)
             .key("pk", s(at.as_str()))
             .key("sk", s("J#session"))
+            .condition_expression("attribute_not_exists(pk) OR du = :seen")
+            .expression_attribute_values(":seen", n(seen.millis()))
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
-            .await
-            .map_err(unavailable("DeleteItem timer"))?;
-        self.count(Side::Write, delete.consumed_capacity());
+            .await;
+        if let Some(delete) = self.held("DeleteItem timer", delete)? {
+            self.count(Side::Write, delete.consumed_capacity());
+        }
         Ok(())
     }
 }

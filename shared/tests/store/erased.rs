@@ -83,7 +83,7 @@ async fn a_mark_on_an_erased_row_brings_nothing_back() {
     tables.told(at, "s").await.unwrap();
     tables.stir(at, after(1)).await.unwrap();
     tables.read_up_to(at, window.as_str()).await.unwrap();
-    tables.stop_timer(at).await.unwrap();
+    tables.stop_timer(at, after(9)).await.unwrap();
     let opened = tables
         .open_session(at, shop, &session("s", 1), after(1))
         .await;

@@ -270,7 +270,7 @@ async fn what_is_parked_is_listed_when_it_is_due_and_only_then() {
         .unwrap();
     assert_eq!(due(&tables, 99, false).await, all[1..], "a run has it");
     assert!(tables.unpark(&at, Lane::Out, "two", 1).await.unwrap());
-    tables.stop_timer(&at).await.unwrap();
+    tables.stop_timer(&at, after(70)).await.unwrap();
     assert_eq!(due(&tables, 999, false).await, all[1..2]);
 }
 
@@ -347,7 +347,9 @@ async fn a_timer_is_moved_only_from_where_it_was_seen() {
     assert!(tables.move_timer(&at, after(15), after(20)).await.unwrap());
     assert_eq!(timer().await, Some(after(20)));
     assert_eq!(due(&tables, 20, false).await, [("J#session", 20)]);
-    tables.stop_timer(&at).await.unwrap();
-    tables.stop_timer(&at).await.unwrap();
+    tables.stop_timer(&at, after(15)).await.unwrap();
+    assert_eq!(timer().await, Some(after(20)), "it was set anew");
+    tables.stop_timer(&at, after(20)).await.unwrap();
+    tables.stop_timer(&at, after(20)).await.unwrap();
     assert_eq!(timer().await, None);
 }
