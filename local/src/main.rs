@@ -20,6 +20,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use settings::{Flags, Settings};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The settings are not right.
 const WRONG: u8 = 2;
@@ -33,10 +36,18 @@ async fn main() -> ExitCode {
             return ExitCode::from(WRONG);
         }
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(std::mem::take(&mut settings.log))
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(std::io::stderr().is_terminal());
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(std::mem::take(&mut settings.log))
+        // The traces of other crates show whole calls: open ids, what was said.
+        .with(
+            Targets::new()
+                .with_default(LevelFilter::WARN)
+                .with_target("magpie", LevelFilter::TRACE),
+        )
         .init();
     match machine::run(settings).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -135,7 +135,7 @@ async fn run(
         ("MAGPIE_ADMIN_KEY", admin_key),
         ("MAGPIE_DEMO", "0"),
         ("MAGPIE_ALLOW_ENDPOINTS", "http://127.0.0.1"),
-        ("RUST_LOG", "warn,magpie=trace"),
+        ("RUST_LOG", "trace"),
     ];
     environment.extend(engine.map(|endpoint| ("MAGPIE_DYNAMODB_ENDPOINT", endpoint)));
     let program = Path::new(env!("CARGO_BIN_EXE_magpie"));
