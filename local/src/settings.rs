@@ -45,7 +45,7 @@ pub(crate) struct Flags {
     /// Secrets Manager, instead of the file in the data folder
     #[arg(long, env = "MAGPIE_SECRETS_ENDPOINT", hide_env_values = true)]
     secrets_endpoint: Option<String>,
-    /// What is logged, as tracing's filters are written
+    /// What is logged, as tracing's filters are written; of other crates only warnings
     #[arg(long, env = "RUST_LOG", hide_env_values = true)]
     log: Option<String>,
     #[arg(long, env = "AWS_REGION", hide = true)]

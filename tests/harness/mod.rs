@@ -8,6 +8,7 @@
 //! | [`gateway`] | API Gateway's HTTP API, payload format 2.0 |
 //! | [`secrets_manager`] | Secrets Manager, the calls that we make |
 //! | [`engine`] | DynamoDB, and the stream's event source mapping |
+//! | [`rows`] | nobody: it looks into the journal, and lets time pass there |
 //! | [`markers`] | nobody: it searches what was printed for what must not be |
 //!
 //! A test target includes it with `#[path = "…/tests/harness/mod.rs"] mod harness;`.
@@ -22,6 +23,7 @@ pub(crate) mod engine;
 pub(crate) mod gateway;
 pub(crate) mod markers;
 pub(crate) mod process;
+pub(crate) mod rows;
 pub(crate) mod runtime_api;
 pub(crate) mod secrets_manager;
 

@@ -8,18 +8,18 @@ use std::path::Path;
 use dynoxide::Database;
 use magpie::config::Settings;
 use magpie::store::Store;
-use serde_json::{Value, from_value, json};
+use serde_json::Value;
 use tokio::sync::Mutex;
 
+use crate::harness::REGION;
 use crate::harness::engine::{Engine, Stream};
 use crate::harness::gateway::Gateway;
 use crate::harness::markers::Markers;
 use crate::harness::process::Outputs;
+use crate::harness::rows::MESSAGES;
 use crate::harness::runtime_api::{Function, FunctionError, Spec};
 use crate::harness::secrets_manager::SecretsManager;
-use crate::harness::{REGION, now_ms};
 
-pub(crate) const MESSAGES: &str = "magpie-messages";
 const CONTROL: &str = "magpie-control";
 const PREFIX: &str = "magpie/test/";
 
@@ -136,24 +136,9 @@ impl Cloud {
         drop(self.engine.lock().unwrap().take());
     }
 
-    /// Time passes for everything that waits: it is due now. The programs read
-    /// the real clock, so the rows move instead of it.
-    pub(crate) fn pass_time(&self) {
-        let database = &self.database;
-        let scan = json!({ "TableName": MESSAGES, "FilterExpression": "attribute_exists(dp)" });
-        let rows = database.scan(from_value(scan).unwrap()).unwrap();
-        for row in serde_json::to_value(rows).unwrap()["Items"]
-            .as_array()
-            .unwrap()
-        {
-            let update = json!({
-                "TableName": MESSAGES,
-                "Key": { "pk": row["pk"], "sk": row["sk"] },
-                "UpdateExpression": "SET du = :now",
-                "ExpressionAttributeValues": { ":now": { "N": now_ms().to_string() } },
-            });
-            database.update_item(from_value(update).unwrap()).unwrap();
-        }
+    /// The store behind the functions' backs.
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
     }
 
     /// Ends every process and searches what they printed.

@@ -83,6 +83,13 @@ impl DeskServer {
         self.office.lock().unwrap().refused
     }
 
+    /// Waits until more than so many calls were answered with 500.
+    pub(crate) async fn refuses_more_than(&self, world: &World, before: usize) {
+        let what = format!("the desk refuses more than {before} calls");
+        let more = async || (self.refused() > before).then_some(());
+        world.until(&what, more).await;
+    }
+
     pub(super) fn unread(&self) -> Vec<Value> {
         self.office.lock().unwrap().unread.iter().cloned().collect()
     }

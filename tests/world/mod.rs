@@ -1,11 +1,11 @@
 //! The world of a scenario: a bridge, a WeChat with customers, desks with
 //! agents. Scenarios speak to it in these words only, so that they do not know
-//! in which form the bridge runs.
+//! in which form the bridge runs: every form is a [`Bridge`], and the root of a
+//! test target names its own as `crate::Form`.
 //!
 //! Nothing here sleeps: whoever expects something lets the world turn until it
 //! is there.
 
-pub(crate) mod cloud;
 pub(crate) mod desk;
 
 use std::net::SocketAddr;
@@ -22,10 +22,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::harness::gateway::Gateway;
+use crate::Form;
 use crate::harness::markers::Markers;
 use crate::harness::{now_ms, random};
-use cloud::Cloud;
 use desk::DeskServer;
 
 /// How often the world turns before an expectation has failed.
@@ -33,14 +32,38 @@ const TURNS: usize = 500;
 /// The pause between two turns: the programs need time too.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// A bridge in one of its forms, begun with nothing in its store.
+pub(crate) trait Bridge: Sized {
+    /// Starts every part of it.
+    async fn start() -> Self;
+
+    /// Where callers find it, without a slash at the end. It stays the same.
+    fn origin(&self) -> &str;
+
+    /// What opens its API.
+    fn admin_key(&self) -> &str;
+
+    /// What none of its processes may print.
+    fn markers(&self) -> &Markers;
+
+    /// Does what was rung for, if nobody does it otherwise.
+    async fn turn(&self);
+
+    /// Time passes for what waits, and the sweeper comes by.
+    async fn later(&self);
+
+    /// Finishes what was begun, ends every process, and searches what they
+    /// printed. Says what is left in the journal that is not done.
+    async fn end(self) -> Vec<String>;
+}
+
 /// Everything.
 pub(crate) struct World {
-    cloud: Cloud,
-    gateway: Gateway,
+    bridge: Form,
     pub(crate) wechat: Simulator,
     wechat_origin: String,
     pub(crate) http: reqwest::Client,
-    admin_key: String,
+    shops: Mutex<Vec<String>>,
     phones: Mutex<Vec<Phone>>,
     desks: Mutex<Vec<DeskServer>>,
     _server: JoinSet<()>,
@@ -76,10 +99,11 @@ pub(crate) struct Conversation<'w> {
 impl World {
     /// Starts a bridge and a WeChat that has no accounts yet.
     pub(crate) async fn start() -> World {
-        let cloud = Cloud::start().await;
-        let admin_key = cloud.markers.secret("admin key", 40);
-        cloud.put_secret("admin", &admin_key);
-        let gateway = cloud.gateway().await;
+        World::around(Form::start().await).await
+    }
+
+    /// Puts a WeChat that has no accounts yet beside a bridge.
+    pub(crate) async fn around(bridge: Form) -> World {
         let seed = format!("{:016x}", random());
         let (wechat, _courier) = Simulator::new(WeChat::new(&seed), now).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -93,12 +117,11 @@ impl World {
         #[expect(clippy::disallowed_methods, reason = "a caller from outside")]
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         World {
-            cloud,
-            gateway,
+            bridge,
             wechat,
             wechat_origin: format!("http://{host}"),
             http,
-            admin_key,
+            shops: Mutex::default(),
             phones: Mutex::default(),
             desks: Mutex::default(),
             _server: server,
@@ -107,12 +130,12 @@ impl World {
 
     /// What must not be printed.
     pub(crate) fn markers(&self) -> &Markers {
-        &self.cloud.markers
+        self.bridge.markers()
     }
 
     /// The address of a page or call of the bridge.
     pub(crate) fn at(&self, path: &str) -> String {
-        format!("{}{path}", self.gateway.origin())
+        format!("{}{path}", self.bridge.origin())
     }
 
     /// Connects an account to the inbox.
@@ -165,6 +188,7 @@ impl World {
             .unwrap();
         let connection = self.wechat.connect(&app_id).await.unwrap();
         assert_eq!(connection, Connection::Connected);
+        self.shops.lock().unwrap().push(id.clone());
         Shop {
             world: self,
             id,
@@ -179,10 +203,10 @@ impl World {
         path: &str,
         body: Option<Value>,
     ) -> (StatusCode, Value) {
-        let mut call = self
-            .http
-            .request(method, self.at(path))
-            .header("authorization", format!("Bearer {}", self.admin_key));
+        let mut call = self.http.request(method, self.at(path)).header(
+            "authorization",
+            format!("Bearer {}", self.bridge.admin_key()),
+        );
         if let Some(body) = body {
             call = call
                 .header("content-type", "application/json")
@@ -194,17 +218,50 @@ impl World {
         (status, serde_json::from_slice(&bytes).unwrap_or_default())
     }
 
-    /// Lets whatever was rung be done.
-    pub(crate) async fn turn(&self) {
-        while self.cloud.pump().await > 0 {}
-    }
-
     /// Time passes for what waits, and the sweeper comes by.
     pub(crate) async fn later(&self) {
-        self.cloud.pass_time();
-        let tick = json!({ "source": "magpie.sweep" });
-        self.cloud.invoke("sweep", tick).await.unwrap();
-        self.turn().await;
+        self.bridge.later().await;
+    }
+
+    /// Waits until nothing that was said is on its way any more: it is where it
+    /// belongs, or it is held.
+    async fn rests(&self) {
+        let shops = self.shops.lock().unwrap().clone();
+        let rests = self.until("everything that was said has arrived", async || {
+            for shop in &shops {
+                for id in self.customers(shop, "all").await {
+                    let history = Conversation { world: self, id }.history().await;
+                    let moving = |state: &str| state == "pending" || state == "sending";
+                    if history.iter().any(|(_, _, state)| moving(state)) {
+                        return None;
+                    }
+                }
+            }
+            Some(())
+        });
+        rests.await;
+    }
+
+    /// Waits until so many lanes are parked, and nothing is dead.
+    pub(crate) async fn parks(&self, lanes: usize) {
+        let what = format!("{lanes} lanes are parked and nothing is dead");
+        let parked = self.until(&what, async || {
+            let (status, now) = self.api(Method::GET, "/api/status", None).await;
+            assert_eq!(status, StatusCode::OK);
+            let total = &now["total"];
+            (total["parked_lanes"] == lanes && total["dead"] == 0).then_some(())
+        });
+        parked.await;
+    }
+
+    /// The ids of a shop's customers in conversations of this state.
+    async fn customers(&self, shop: &str, state: &str) -> Vec<String> {
+        let path = format!("/api/conversations?channel={shop}&state={state}");
+        let (status, answer) = self.api(Method::GET, &path, None).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        let all = answer["conversations"].as_array().unwrap().iter();
+        all.map(|one| one["customer_id"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// Lets the world turn until it has what is expected.
@@ -212,7 +269,7 @@ impl World {
         let mut pause = tokio::time::interval(PAUSE);
         for _ in 0..TURNS {
             pause.tick().await;
-            self.turn().await;
+            self.bridge.turn().await;
             if let Some(found) = has().await {
                 return found;
             }
@@ -220,31 +277,22 @@ impl World {
         panic!("it never came to this: {what}");
     }
 
-    /// The end of a scenario: nobody has anything left unread, nothing is
-    /// under way, and nothing was printed that must not be.
+    /// The end of a scenario: nothing is under way, nobody has anything left
+    /// unread, and nothing was printed that must not be.
     pub(crate) async fn close(self) {
-        self.turn().await;
+        self.rests().await;
+        self.parks(0).await;
+        let unfinished = self.bridge.end().await;
+        assert_eq!(unfinished, Vec::<String>::new(), "in the journal");
         for phone in self.phones.lock().unwrap().iter() {
             let unread = phone.all(&self.wechat).split_off(phone.seen());
             assert_eq!(unread, Vec::<String>::new(), "unread on a phone");
         }
         for desk in self.desks.lock().unwrap().iter() {
             assert_eq!(desk.unread(), Vec::<Value>::new(), "unread at a desk");
-            assert_eq!(
-                desk.unsigned(),
-                0,
-                "calls of a desk without a right signature"
-            );
+            let unsigned = desk.unsigned();
+            assert_eq!(unsigned, 0, "calls of a desk without a right signature");
         }
-        let (status, now) = self.api(Method::GET, "/api/status", None).await;
-        assert_eq!(status, StatusCode::OK);
-        let total = &now["total"];
-        assert_eq!(
-            (&total["parked_lanes"], &total["dead"]),
-            (&json!(0), &json!(0)),
-            "{now}"
-        );
-        self.cloud.close();
     }
 }
 
@@ -266,28 +314,16 @@ impl Shop<'_> {
         Customer { world, phone }
     }
 
-    /// The open conversations as the inbox lists them.
-    pub(crate) async fn list(&self) -> Vec<Value> {
-        let path = format!("/api/conversations?channel={}&state=open", self.id);
-        let (status, answer) = self.world.api(Method::GET, &path, None).await;
-        assert_eq!(status, StatusCode::OK, "{answer}");
-        answer["conversations"].as_array().unwrap().clone()
-    }
-
     /// The only conversation, once the inbox shows it.
     pub(crate) async fn conversation(&self) -> Conversation<'_> {
-        let listed = self
-            .world
-            .until("the inbox lists a conversation", async || {
-                let mut all = self.list().await;
-                assert!(all.len() <= 1, "{all:?}");
-                all.pop()
-            });
-        let id = listed.await["customer_id"].as_str().unwrap().to_owned();
-        Conversation {
-            world: self.world,
-            id,
-        }
+        let world = self.world;
+        let listed = world.until("the inbox lists a conversation", async || {
+            let mut all = world.customers(&self.id, "open").await;
+            assert!(all.len() <= 1, "{all:?}");
+            all.pop()
+        });
+        let id = listed.await;
+        Conversation { world, id }
     }
 }
 
@@ -332,7 +368,7 @@ impl Customer<'_> {
 
     /// Nothing new is on the phone when all that can be done is done.
     pub(crate) async fn sees_nothing(&self) {
-        self.world.turn().await;
+        self.world.rests().await;
         let all = self.phone.all(&self.world.wechat);
         assert_eq!(all.len(), self.phone.seen(), "{all:?}");
     }
