@@ -1,0 +1,79 @@
+//! The webhook desk: it knows a repeat by its id, and counts.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use magpie::desk::webhook;
+use tokio::sync::watch;
+
+use crate::instant;
+use crate::street::Push;
+
+/// The desk, and what it was told.
+pub(crate) struct Desk {
+    pub(crate) key: Vec<u8>,
+    pub(crate) told: watch::Sender<Told>,
+}
+
+/// Every message has a number; the numbers of one customer rise as its `MsgId`s do.
+#[derive(Default)]
+pub(crate) struct Told {
+    ids: HashMap<String, u64>,
+    pub(crate) first: HashMap<u64, Instant>,
+    newest: HashMap<u32, u64>,
+    /// The same id again, which a desk is to know.
+    pub(crate) known: usize,
+    /// The same message under another id.
+    pub(crate) doubled: usize,
+    pub(crate) misordered: usize,
+}
+
+impl Told {
+    pub(crate) fn has_all(&self, taken: &BTreeMap<u64, Push>) -> bool {
+        self.first.len() >= taken.len() && taken.keys().all(|key| self.first.contains_key(key))
+    }
+
+    fn hear(&mut self, id: String, customer: u32, number: u64) {
+        if self.ids.insert(id, number).is_some() {
+            self.known += 1;
+        } else if let Entry::Vacant(first) = self.first.entry(number) {
+            first.insert(instant());
+            let newest = self.newest.entry(customer).or_default();
+            self.misordered += usize::from(number < *newest);
+            *newest = number.max(*newest);
+        } else {
+            self.doubled += 1;
+        }
+    }
+}
+
+pub(crate) async fn hear(
+    State(desk): State<Arc<Desk>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let id = header("webhook-id").unwrap_or_default();
+    let timestamp = header("webhook-timestamp").unwrap_or_default();
+    let signature = STANDARD.encode(webhook::sign(&desk.key, id, timestamp, &body));
+    if header("webhook-signature") != Some(format!("v1,{signature}").as_str()) {
+        return StatusCode::UNAUTHORIZED;
+    }
+    let call: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    let text = call.pointer("/message/text").and_then(|text| text.as_str());
+    if let Some((customer, number)) = text.and_then(|text| text.split_once(" says "))
+        && let (Ok(customer), Ok(number)) = (customer.parse(), number.parse())
+    {
+        let id = id.to_owned();
+        desk.told
+            .send_modify(|told| told.hear(id, customer, number));
+    }
+    StatusCode::NO_CONTENT
+}

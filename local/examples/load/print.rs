@@ -1,0 +1,75 @@
+//! Everything that is printed.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the one module of this program that prints"
+)]
+
+use std::error::Error;
+use std::time::Duration;
+
+/// What came of it.
+pub(crate) struct Report {
+    pub(crate) fsync: [Duration; 2],
+    pub(crate) took: Duration,
+    pub(crate) quiet: Duration,
+    pub(crate) sent: usize,
+    pub(crate) delivered: usize,
+    pub(crate) lost: usize,
+    pub(crate) doubled: usize,
+    pub(crate) misordered: usize,
+    pub(crate) acknowledgement: Vec<Duration>,
+    pub(crate) journey: Vec<Duration>,
+    pub(crate) repeated: u64,
+    pub(crate) tried_again: u64,
+    pub(crate) given_up: u64,
+    pub(crate) known: usize,
+}
+
+/// The value that so many in a hundred of the sorted times do not exceed.
+pub(crate) fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+    let position = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(position).copied().unwrap_or_default()
+}
+
+fn ms(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1000.0)
+}
+
+fn times(name: &str, mut times: Vec<Duration>) {
+    times.sort_unstable();
+    let [p50, p99, max] = [50, 99, 100].map(|percent| ms(percentile(&times, percent)));
+    println!("{name:<26} p50 {p50}, p99 {p99}, max {max}");
+}
+
+pub(crate) fn progress(since: Duration, acknowledged: usize, heard: usize) {
+    let seconds = since.as_secs();
+    println!("{seconds:>4} s  {acknowledged} acknowledged, {heard} on the desk");
+}
+
+pub(crate) fn report(report: Report) {
+    let [before, after] = report.fsync.map(ms);
+    let count = f64::from(u32::try_from(report.sent).unwrap_or(u32::MAX));
+    let rate = count / report.took.as_secs_f64();
+    println!("fsync of 4 KiB             p50 {before} before, {after} after");
+    println!("acknowledged               {rate:.1} pushes/s");
+    times("acknowledgement", report.acknowledgement);
+    times("phone to desk", report.journey);
+    println!(
+        "time                       {:.1} s to the last acknowledgement, {:.1} s to the last on the desk",
+        report.took.as_secs_f64(),
+        report.quiet.as_secs_f64()
+    );
+    println!(
+        "repeats                    {} pushed, {} tried again, {} given up; {} told again under a known id",
+        report.repeated, report.tried_again, report.given_up, report.known
+    );
+    println!(
+        "sent {}, delivered {}, lost {}, doubled {}, out of order {}",
+        report.sent, report.delivered, report.lost, report.doubled, report.misordered
+    );
+}
+
+pub(crate) fn failure(failure: &dyn Error) {
+    eprintln!("load: {failure}");
+}
