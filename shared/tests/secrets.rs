@@ -2,6 +2,7 @@
 //! names an endpoint, whatever answers there) and in a file.
 
 #![expect(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a test stops at the first thing that is not as it has to be"
 )]
