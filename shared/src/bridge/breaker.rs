@@ -29,6 +29,8 @@ pub(super) struct Breakers(Mutex<BTreeMap<ChannelId, Known>>);
 struct Known {
     read: Option<(Moment, bool)>,
     failures: Vec<(Moment, ConversationKey)>,
+    /// When the desk last took something.
+    heard: Option<Moment>,
 }
 
 impl Breakers {
@@ -77,6 +79,20 @@ impl Bridge {
         let now = self.now();
         let mut all = self.breakers.known();
         all.entry(id.clone()).or_default().read = Some((now, open));
+    }
+
+    /// Notes that a desk has taken something.
+    pub(super) fn desk_heard(&self, id: &ChannelId) {
+        let now = self.now();
+        let mut all = self.breakers.known();
+        all.entry(id.clone()).or_default().heard = Some(now);
+    }
+
+    /// Whether a desk has taken something since.
+    pub(super) fn desk_was_heard(&self, id: &ChannelId, since: Moment) -> bool {
+        let all = self.breakers.known();
+        let heard = all.get(id).and_then(|known| known.heard);
+        heard.is_some_and(|heard| heard >= since)
     }
 
     /// Counts that a desk could not be reached, and opens the breaker when

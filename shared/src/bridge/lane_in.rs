@@ -432,7 +432,10 @@ impl Context<'_> {
         loop {
             let now = self.bridge.now();
             match self.desk.tell(&self.bridge.http, &letter, now).await {
-                Delivery::Accepted => return Ok(Step::Arrived),
+                Delivery::Accepted => {
+                    self.bridge.desk_heard(&self.channel.id);
+                    return Ok(Step::Arrived);
+                }
                 Delivery::Failed(failure) => {
                     let pause = lane::quick_pause(tries);
                     let time = self.bridge.now().plus(pause + lane::ATTEMPT) <= self.run.until;

@@ -224,9 +224,23 @@ impl Bridge {
         seconds: u64,
         cause: EndCause,
     ) -> Result<bool, Broken> {
-        let known = self.store.conversation(at).await?;
-        let Some(session) = known.and_then(|(conversation, _)| conversation.session) else {
+        let is_message = |entry: &&Entry| entry.key.class() == Some(Class::Message);
+        let look = self
+            .store
+            .look(at, |look| look.entries.values().any(|e| is_message(&e)))
+            .await?;
+        let Some(session) = look.conversation.and_then(|known| known.session) else {
             return Ok(false);
+        };
+        // Where WeChat's clock is ahead of ours, an end by our time would be
+        // taken for older than what the agent has read.
+        let newest = look.entries.values().rev().find(is_message);
+        let newest = newest.and_then(|entry| entry.key.seconds()).unwrap_or(0);
+        let ahead = u64::try_from(newest).unwrap_or(0);
+        let seconds = if newest > self.now().seconds() {
+            seconds.max(ahead)
+        } else {
+            seconds
         };
         let end = self.session_end_at(seconds, origin(channel), &session.id, cause);
         self.store.put_entry(at, &end, None).await?;

@@ -132,22 +132,15 @@ async fn probe(
             error!(channel = %channel.id, error = %broken, "a lane could not probe the desk");
             continue;
         }
-        let still = bridge.store.look(&at, |_| true).await?;
-        let stuck = still
-            .parked
-            .get(&Lane::In)
-            .is_some_and(|parked| parked.by.is_none());
-        if stuck {
-            bridge.believe(&channel.id, true);
-            return Ok(false);
+        // A lane that ended without the desk's help says nothing of it.
+        if bridge.desk_was_heard(&channel.id, now) {
+            bridge.store.close_breaker(&channel.id).await?;
+            info!(channel = %channel.id, "the desk is back");
+            return Ok(true);
         }
-        bridge.store.close_breaker(&channel.id).await?;
-        info!(channel = %channel.id, "the desk is back");
-        return Ok(true);
+        bridge.believe(&channel.id, true);
     }
-    // Nothing waits: the next message finds out.
-    bridge.store.close_breaker(&channel.id).await?;
-    Ok(true)
+    Ok(false)
 }
 
 /// A session's timer: it ends the session, unless the customer wrote since.
@@ -190,7 +183,9 @@ async fn timer(
         channel: channel.id.clone(),
         open_id: None,
     };
-    let seconds = u64::try_from(due.seconds()).unwrap_or(0);
+    // Behind everything that was read, however far ahead WeChat's clock is.
+    let last = newest.and_then(|entry| entry.key.seconds()).unwrap_or(0);
+    let seconds = u64::try_from(due.seconds().max(last)).unwrap_or(0);
     let end = bridge.session_end_at(seconds, origin, &session.id, EndCause::Silence);
     bridge.store.put_entry(at, &end, None).await?;
     bridge.store.move_timer(at, due, now.plus(RECHECK)).await?;

@@ -9,7 +9,9 @@ use magpie::journal::{Class, ConversationKey, Lane, State};
 use magpie::message::{Body, EndCause, SessionEnd};
 use serde_json::{Value, json};
 
-use crate::shop::{CHANNEL, SECRET, Shop, at, channel_id, secrets, signed, webhook_desk};
+use crate::shop::{
+    CHANNEL, SECRET, Shop, at, channel_id, secrets, signed, text_push, webhook_desk,
+};
 use crate::store;
 
 const OTHER: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -229,6 +231,20 @@ async fn an_agent_ends_the_session_once() {
     assert_eq!(shop.call("msg_end", &end).await.status(), 202, "it is over");
     shop.deliver().await;
     assert!(shop.told().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_ends_a_session_though_wechats_clock_is_ahead() {
+    let (shop, customer) = with_ann().await;
+    let ahead = text_push("oAnn", shop.now() + 120, 77, "你好");
+    assert_eq!(shop.push(&ahead).await.status(), 200);
+    shop.deliver().await;
+    assert_eq!(types(&shop.told()), ["message.created"]);
+    let end = json!({ "type": "session.end", "conversation": customer,
+        "time": shop.bridge.now().to_string() });
+    assert_eq!(shop.call("msg_end", &end).await.status(), 202);
+    shop.deliver().await;
+    assert_eq!(types(&shop.told()), ["session.ended"]);
 }
 
 #[tokio::test(start_paused = true)]
