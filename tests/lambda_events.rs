@@ -197,7 +197,7 @@ async fn a_call_of_a_program() {
 async fn ticks() {
     let cloud = Cloud::start().await;
     connect(&cloud).await;
-    for name in ["sweep", "token-refresh"] {
+    for name in ["sweep", "walk", "token-refresh"] {
         let answer = cloud.invoke(name, sample(name)).await.unwrap();
         assert_eq!(answer, Value::Null, "{name}");
     }

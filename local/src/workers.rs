@@ -41,6 +41,7 @@ pub(crate) fn start(
     tasks.spawn(refreshing(Arc::clone(bridge), Ticks::every(SWEEP, stop)));
     tasks.spawn(walking(Arc::clone(bridge), ring, Ticks::every(WALK, stop)));
     if let Some(engine) = engine {
+        tasks.spawn(watching(engine.clone(), stop.clone()));
         tasks.spawn(deleting(engine, Ticks::every(EXPIRED, stop)));
     }
 }
@@ -112,6 +113,16 @@ async fn walking(
         }
     }
     "the walk"
+}
+
+/// Ends with the process, or before it when the store cannot go on: the next
+/// start finds what is really on the disk.
+async fn watching(engine: Engine, stop: Stop) -> &'static str {
+    tokio::select! {
+        () = stop.asked() => {}
+        () = engine.failed() => {}
+    }
+    "the store"
 }
 
 async fn deleting(engine: Engine, mut ticks: Ticks) -> &'static str {

@@ -88,13 +88,19 @@ pub async fn deliver() -> ExitCode {
     .await
 }
 
-/// Every minute: what is due.
+/// Every minute: what is due; and the walk, begun by an event that says so and
+/// carried on by the next ones until it is through.
 pub async fn sweep() -> ExitCode {
     let Some((bridge, _)) = start() else {
         return ExitCode::FAILURE;
     };
-    serve(async |_: Tick, deadline: Moment| {
-        bridge::sweep::sweep(&bridge, deadline.minus(SWEEP_RESERVE)).await
+    serve(async |tick: Tick, deadline: Moment| {
+        let ends = deadline.minus(SWEEP_RESERVE);
+        if tick.walk {
+            bridge::walk::begin(&bridge).await?;
+        }
+        bridge::sweep::sweep(&bridge, ends).await?;
+        bridge::walk::go_on(&bridge, ends).await
     })
     .await
 }

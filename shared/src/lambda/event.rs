@@ -259,9 +259,13 @@ impl Failures {
     }
 }
 
-/// What Scheduler sends. It says only that it is time.
+/// What Scheduler sends, or a person who invokes a function: that it is time.
 #[derive(Deserialize)]
-pub(super) struct Tick {}
+pub(super) struct Tick {
+    /// Whether it is time for the walk over everything that waits, too.
+    #[serde(default)]
+    pub(super) walk: bool,
+}
 
 #[cfg(test)]
 mod tests {
@@ -399,8 +403,12 @@ mod tests {
 
     #[test]
     fn every_kind_of_tick_is_one() {
-        for tick in [json!({}), json!({ "source": "magpie.sweep" })] {
-            let _: Tick = from_value(tick).unwrap();
+        for (tick, walk) in [
+            (json!({}), false),
+            (json!({ "source": "magpie.sweep" }), false),
+            (json!({ "source": "magpie.sweep", "walk": true }), true),
+        ] {
+            assert_eq!(from_value::<Tick>(tick).unwrap().walk, walk);
         }
     }
 }

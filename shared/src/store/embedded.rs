@@ -4,11 +4,16 @@
 //!
 //! Conditions of its use on a file: one process a file (the caller holds a
 //! lock), no table stream, expired rows swept by the caller.
+//!
+//! Invariant: what is answered is on the disk. The engine itself only writes
+//! its log; [`group`] brings the log to the disk, once for all calls that wait
+//! for it, and answers them then.
 
 use std::fmt;
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
@@ -24,7 +29,8 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::RetryConfig;
 use dynoxide::{Database, DynoxideError};
 use futures_util::future::BoxFuture;
-use tokio::sync::oneshot;
+
+use super::group::{self, Answer, Calls};
 
 /// What a test does to one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +54,7 @@ pub type Meddler = Arc<dyn Fn(&str, &[u8]) -> BoxFuture<'static, Fate> + Send + 
 #[derive(Clone)]
 pub struct Engine {
     db: Database,
-    desk: Option<mpsc::Sender<Job>>,
+    calls: Option<Calls>,
     meddler: Option<Meddler>,
 }
 
@@ -56,13 +62,6 @@ impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine").finish_non_exhaustive()
     }
-}
-
-/// A call on its way to the engine's thread, and where its answer goes.
-struct Job {
-    operation: String,
-    body: Vec<u8>,
-    answer: oneshot::Sender<(u16, String)>,
 }
 
 /// Why the engine cannot be used.
@@ -74,40 +73,60 @@ pub enum EngineError {
     /// The path is no text.
     #[error("the store's path is not valid UTF-8")]
     Path,
-    /// The thread cannot be started.
-    #[error("the store's thread cannot be started")]
-    Thread(#[source] std::io::Error),
+    /// Its log cannot be opened.
+    #[error("the store's log cannot be opened")]
+    Log(#[source] io::Error),
+    /// A thread cannot be started.
+    #[error("the store's threads cannot be started")]
+    Thread(#[source] io::Error),
 }
 
 impl Engine {
-    /// Opens or creates a file. Calls go to a thread of the engine's own, in
-    /// the order in which they come: it holds one lock and waits for the disk.
+    /// Opens or creates a file. Calls are carried out one after the other, in
+    /// the order in which they come, by a thread of the engine's own.
     pub fn open(path: &Path) -> Result<Self, EngineError> {
+        Self::open_with(path, |log| move || log.sync_data())
+    }
+
+    /// Opens a file whose log, a second handle to it, is brought to the disk by
+    /// what `sync` makes of it.
+    fn open_with<S>(path: &Path, sync: impl FnOnce(File) -> S) -> Result<Self, EngineError>
+    where
+        S: FnMut() -> io::Result<()> + Send + 'static,
+    {
         let path = path.to_str().ok_or(EngineError::Path)?;
         let db = Database::new(path).map_err(EngineError::Open)?;
-        let (desk, jobs) = mpsc::channel::<Job>();
+        // The engine's only way to `PRAGMA synchronous = NORMAL`: it writes its
+        // log and brings it to the disk before it reuses it. The rest of what
+        // this sets are SQLite's defaults. <https://www.sqlite.org/wal.html>
+        db.disable_bulk_loading().map_err(EngineError::Open)?;
+        // SQLite locks the file and its index, never the log: opening that a
+        // second time takes no lock away.
+        let log = File::open(format!("{path}-wal")).map_err(EngineError::Log)?;
         let worker = db.clone();
-        std::thread::Builder::new()
-            .name("store".to_owned())
-            .spawn(move || {
-                for job in jobs {
-                    // Whoever asked may have gone; the work is done all the same.
-                    let _ = job.answer.send(answer(&worker, &job.operation, &job.body));
-                }
-            })
-            .map_err(EngineError::Thread)?;
+        let carry_out = move |operation: &str, body: &[u8]| answer(&worker, operation, body);
+        let calls = group::start(carry_out, sync(log)).map_err(EngineError::Thread)?;
         Ok(Self {
             db,
-            desk: Some(desk),
+            calls: Some(calls),
             meddler: None,
         })
+    }
+
+    /// Waits until the engine cannot go on, such as after its disk has failed:
+    /// every call is refused from then on.
+    pub async fn failed(&self) {
+        match &self.calls {
+            Some(calls) => calls.failed().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// An engine in memory that answers on the calling thread.
     pub fn in_memory() -> Result<Self, EngineError> {
         Ok(Self {
             db: Database::memory().map_err(EngineError::Open)?,
-            desk: None,
+            calls: None,
             meddler: None,
         })
     }
@@ -189,18 +208,9 @@ impl Engine {
             Fate::DiesBefore => return std::future::pending().await,
             Fate::Answered | Fate::AnswerLost | Fate::DiesAfter => {}
         }
-        let (status, json) = match &self.desk {
+        let Answer { status, json, .. } = match &self.calls {
             None => answer(&self.db, &operation, &body),
-            Some(desk) => {
-                let (answer, answered) = oneshot::channel();
-                let job = Job {
-                    operation,
-                    body,
-                    answer,
-                };
-                desk.send(job).map_err(|_| gone())?;
-                answered.await.map_err(|_| gone())?
-            }
+            Some(calls) => calls.call(operation, body).await.ok_or_else(gone)?,
         };
         match fate {
             Fate::AnswerLost => Err(ConnectorError::timeout("the answer was lost".into())),
@@ -211,7 +221,7 @@ impl Engine {
 }
 
 fn gone() -> ConnectorError {
-    ConnectorError::io("the store's thread is gone".into())
+    ConnectorError::io("the store cannot go on".into())
 }
 
 fn respond(status: u16, json: String) -> Result<HttpResponse, ConnectorError> {
@@ -225,7 +235,7 @@ fn respond(status: u16, json: String) -> Result<HttpResponse, ConnectorError> {
 }
 
 /// Carries out one call of `DynamoDB`'s protocol: the operations that we use.
-fn answer(db: &Database, operation: &str, body: &[u8]) -> (u16, String) {
+fn answer(db: &Database, operation: &str, body: &[u8]) -> Answer {
     macro_rules! call {
         ($method:ident) => {
             match serde_json::from_slice(body) {
@@ -240,24 +250,122 @@ fn answer(db: &Database, operation: &str, body: &[u8]) -> (u16, String) {
             }
         };
     }
-    let result = match operation {
-        "PutItem" => call!(put_item),
-        "GetItem" => call!(get_item),
-        "UpdateItem" => call!(update_item),
-        "DeleteItem" => call!(delete_item),
-        "Query" => call!(query),
-        "Scan" => call!(scan),
-        "TransactWriteItems" => call!(transact_write_items),
-        "BatchWriteItem" => call!(batch_write_item),
-        "CreateTable" => call!(create_table),
-        "DescribeTable" => call!(describe_table),
-        "UpdateTimeToLive" => call!(update_time_to_live),
-        _ => Err(DynoxideError::ValidationException(
-            "an operation that this engine does not answer".to_owned(),
-        )),
+    let (writes, result) = match operation {
+        "PutItem" => (true, call!(put_item)),
+        "GetItem" => (false, call!(get_item)),
+        "UpdateItem" => (true, call!(update_item)),
+        "DeleteItem" => (true, call!(delete_item)),
+        "Query" => (false, call!(query)),
+        "Scan" => (false, call!(scan)),
+        "TransactWriteItems" => (true, call!(transact_write_items)),
+        "BatchWriteItem" => (true, call!(batch_write_item)),
+        "CreateTable" => (true, call!(create_table)),
+        "DescribeTable" => (false, call!(describe_table)),
+        "UpdateTimeToLive" => (true, call!(update_time_to_live)),
+        _ => (
+            false,
+            Err(DynoxideError::ValidationException(
+                "an operation that this engine does not answer".to_owned(),
+            )),
+        ),
     };
     match result {
-        Ok(json) => (200, json),
-        Err(error) => (error.status_code(), error.to_json()),
+        Ok(json) => Answer {
+            status: 200,
+            json,
+            wrote: writes,
+        },
+        Err(error) => Answer {
+            status: error.status_code(),
+            json: error.to_json(),
+            wrote: false,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use aws_sdk_dynamodb::types::AttributeValue;
+
+    use super::*;
+    use crate::clock::Chance;
+    use crate::store::Store;
+
+    /// A folder that is gone with its owner.
+    struct Folder(PathBuf);
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    async fn put(client: &Client, number: usize) {
+        let call = client.put_item().table_name("messages");
+        let call = call.item("pk", AttributeValue::S(format!("row {number}")));
+        call.item("sk", AttributeValue::S("#".into()))
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// At every sync the disk's content is copied, the log no further than it
+    /// went before: what a power cut would leave right after. Every row that
+    /// was answered by then is in it.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_power_cut_takes_nothing_that_was_answered() {
+        let name = format!("magpie-power-{}", Chance::System.nonce());
+        let folder = Folder(std::env::temp_dir().join(name));
+        std::fs::create_dir(&folder.0).unwrap();
+        let path = folder.0.join("store.db");
+        let syncs = Arc::new(AtomicUsize::new(0));
+        let engine = Engine::open_with(&path, |log| {
+            let (syncs, path) = (Arc::clone(&syncs), path.clone());
+            move || {
+                let length = usize::try_from(log.metadata()?.len()).unwrap();
+                let number = syncs.load(Ordering::SeqCst) + 1;
+                let copy = path.with_file_name(format!("cut-{number}.db"));
+                std::fs::copy(&path, &copy)?;
+                let mut synced = std::fs::read(path.with_file_name("store.db-wal"))?;
+                synced.truncate(length);
+                std::fs::write(copy.with_file_name(format!("cut-{number}.db-wal")), synced)?;
+                syncs.store(number, Ordering::SeqCst);
+                Ok(())
+            }
+        })
+        .unwrap();
+        let client = engine.client();
+        let store = Store::new(client.clone(), "messages", "control");
+        store.create_tables(false).await.unwrap();
+        let writing = (0..8).map(|writer| {
+            let (client, syncs) = (client.clone(), Arc::clone(&syncs));
+            async move {
+                let mut answered = Vec::new();
+                for number in (writer..160).step_by(8) {
+                    put(&client, number).await;
+                    answered.push((number, syncs.load(Ordering::SeqCst)));
+                }
+                answered
+            }
+        });
+        let answered = futures_util::future::join_all(writing).await.concat();
+        let last = syncs.load(Ordering::SeqCst);
+        assert!(last < 160, "{last} syncs for 160 writes of eight at once");
+        for (number, cut) in answered {
+            let copy = folder.0.join(format!("cut-{cut}.db"));
+            let left = Database::new(copy.to_str().unwrap()).unwrap();
+            let pk = serde_json::json!({ "S": format!("row {number}") });
+            let key = serde_json::json!({ "pk": pk, "sk": { "S": "#" } });
+            let get = serde_json::json!({ "TableName": "messages", "Key": key });
+            let got = answer(&left, "GetItem", get.to_string().as_bytes());
+            assert!(
+                got.json.contains("Item"),
+                "row {number} after sync {cut}: {}",
+                got.json
+            );
+        }
     }
 }

@@ -1,5 +1,4 @@
-//! Lists: what is due, what is on the board, what is dead, what was said, and
-//! the walk over everything that waits.
+//! Lists: what is due, what is on the board, what is dead and what was said.
 
 use aws_sdk_dynamodb::types::{
     AttributeValue, DeleteRequest, ReturnConsumedCapacity, WriteRequest,
@@ -61,17 +60,6 @@ pub struct DeadEntry {
     pub at: ConversationKey,
     /// The entry.
     pub entry: Entry,
-}
-
-/// An entry that waits, as the walk finds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waiting {
-    /// The conversation.
-    pub at: ConversationKey,
-    /// The entry.
-    pub key: EntryKey,
-    /// When it was journalled or redriven.
-    pub since: Moment,
 }
 
 impl Store {
@@ -289,49 +277,6 @@ impl Store {
                 _ => return Ok((entries, more)),
             }
         }
-    }
-
-    /// One page of the walk: everything that waits, wherever it is.
-    pub async fn walk(
-        &self,
-        cursor: Option<Row>,
-    ) -> Result<(Vec<Waiting>, Option<Row>), StoreError> {
-        let page = self
-            .client
-            .scan()
-            .table_name(&self.messages)
-            .filter_expression("(st = :p OR st = :s) AND sk BETWEEN :low AND :high")
-            .projection_expression("pk, sk, #at, ra")
-            .expression_attribute_names("#at", "at")
-            .expression_attribute_values(":p", s("p"))
-            .expression_attribute_values(":s", s("s"))
-            .expression_attribute_values(":low", s("I#"))
-            .expression_attribute_values(":high", s("O~"))
-            .consistent_read(true)
-            .set_exclusive_start_key(cursor)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(unavailable("Scan walk"))?;
-        self.count(Side::Read, page.consumed_capacity());
-        let mut waiting = Vec::new();
-        for row in page.items.unwrap_or_default() {
-            if let (Some(at), Some(key)) = (
-                row.text("pk").and_then(ConversationKey::parse),
-                row.text("sk").and_then(EntryKey::parse),
-            ) {
-                let since = row.number("ra").map(Moment::from_millis);
-                waiting.push(Waiting {
-                    at,
-                    key,
-                    since: since.map_or_else(|| row.moment("at"), Ok)?,
-                });
-            }
-        }
-        Ok((
-            waiting,
-            page.last_evaluated_key.filter(|key| !key.is_empty()),
-        ))
     }
 
     /// Deletes every row of a conversation. Says how many there were.

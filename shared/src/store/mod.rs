@@ -13,12 +13,15 @@ mod conversations;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 mod entries;
+#[cfg(feature = "embedded")]
+mod group;
 mod lanes;
 mod lists;
 pub(crate) mod network;
 mod row;
 pub mod tables;
 mod token;
+mod walk;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -30,9 +33,10 @@ pub use census::ParkedLane;
 pub use conversations::{Found, Opened, Snippet};
 pub use entries::{Holder, Look, Put};
 pub use lanes::{Park, Taken};
-pub use lists::{BoardPage, DeadEntry, Due, Page, Waiting};
+pub use lists::{BoardPage, DeadEntry, Due, Page};
 pub use network::client;
 pub use token::{Lease, StoredToken};
+pub use walk::{Waiting, WalkPlace};
 
 /// The two tables and the client that reaches them.
 #[derive(Debug)]
@@ -49,10 +53,13 @@ pub struct Store {
 pub enum StoreError {
     /// The store did not answer, or refused for a reason that passes. The
     /// operation may have taken effect.
-    #[error("the store did not carry out {operation}")]
+    #[error("the store did not carry out {operation}: {code}")]
     Unavailable {
         /// The operation.
         operation: &'static str,
+        /// The engine's code, or what kept it from answering. No text of the
+        /// engine's: that may repeat values.
+        code: String,
         /// What the SDK said.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -163,10 +170,24 @@ impl Store {
 /// Wraps what the SDK said about this operation.
 fn unavailable<E>(operation: &'static str) -> impl Fn(SdkError<E>) -> StoreError
 where
-    E: std::error::Error + Send + Sync + 'static,
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
     move |error| StoreError::Unavailable {
         operation,
+        code: code(&error),
         source: Box::new(error),
     }
+}
+
+/// The code of an AWS service's refusal, or what kept it from answering: fit
+/// for a log, since neither carries a value.
+pub(crate) fn code<E: ProvideErrorMetadata>(error: &SdkError<E>) -> String {
+    let code = match error {
+        SdkError::ConstructionFailure(_) => "no request could be made",
+        SdkError::TimeoutError(_) => "no answer in time",
+        SdkError::DispatchFailure(_) => "no connection",
+        SdkError::ResponseError(_) => "an answer that cannot be read",
+        _ => error.code().unwrap_or("a refusal without a code"),
+    };
+    code.to_owned()
 }

@@ -12,6 +12,7 @@ mod outbound;
 #[path = "../shop/mod.rs"]
 mod shop;
 mod verify;
+mod walk;
 
 use magpie::store::Store;
 use magpie::store::embedded::Engine;

@@ -1,0 +1,178 @@
+//! The walk over everything that waits, and how far it has come: a row of the
+//! table of control, there while a walk is under way.
+
+use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValue};
+
+use super::row::{Read, Row, n, s};
+use super::{Side, Store, StoreError, unavailable};
+use crate::journal::{ConversationKey, EntryKey};
+use crate::moment::Moment;
+
+/// Where the row lies.
+const PLACE: &str = "WALK";
+
+/// An entry that waits, as the walk finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The conversation.
+    pub at: ConversationKey,
+    /// The entry.
+    pub key: EntryKey,
+    /// When it was journalled or redriven.
+    pub since: Moment,
+}
+
+/// How far a walk has come.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WalkPlace {
+    /// Where the next page begins; `None` at the beginning.
+    pub cursor: Option<Row>,
+    revision: u64,
+}
+
+impl WalkPlace {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        let key = |stored: &str, name: &str| {
+            let value = row.get(stored).cloned();
+            value.map(|value| (name.to_owned(), value))
+        };
+        Ok(Self {
+            cursor: key("cp", "pk")
+                .zip(key("cs", "sk"))
+                .map(|(pk, sk)| Row::from([pk, sk])),
+            revision: row.number("rev").ok_or(StoreError::Unreadable("rev"))?,
+        })
+    }
+}
+
+impl Store {
+    /// One page of the walk: everything that waits, wherever it is.
+    pub async fn walk(
+        &self,
+        cursor: Option<Row>,
+    ) -> Result<(Vec<Waiting>, Option<Row>), StoreError> {
+        let page = self
+            .client
+            .scan()
+            .table_name(&self.messages)
+            .filter_expression("(st = :p OR st = :s) AND sk BETWEEN :low AND :high")
+            .projection_expression("pk, sk, #at, ra")
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_values(":p", s("p"))
+            .expression_attribute_values(":s", s("s"))
+            .expression_attribute_values(":low", s("I#"))
+            .expression_attribute_values(":high", s("O~"))
+            .consistent_read(true)
+            .set_exclusive_start_key(cursor)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(unavailable("Scan walk"))?;
+        self.count(Side::Read, page.consumed_capacity());
+        let mut waiting = Vec::new();
+        for row in page.items.unwrap_or_default() {
+            if let (Some(at), Some(key)) = (
+                row.text("pk").and_then(ConversationKey::parse),
+                row.text("sk").and_then(EntryKey::parse),
+            ) {
+                let since = row.number("ra").map(Moment::from_millis);
+                waiting.push(Waiting {
+                    at,
+                    key,
+                    since: since.map_or_else(|| row.moment("at"), Ok)?,
+                });
+            }
+        }
+        Ok((
+            waiting,
+            page.last_evaluated_key.filter(|key| !key.is_empty()),
+        ))
+    }
+
+    /// Begins a walk, unless one is under way. Says whether it did.
+    pub async fn begin_walk(&self, now: Moment) -> Result<bool, StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.control)
+            .item("pk", s(PLACE))
+            .item("sk", s("#"))
+            .item("at", n(now.millis()))
+            .item("rev", n(0))
+            .condition_expression("attribute_not_exists(pk)")
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        let put = self.held("PutItem walk", put)?;
+        if let Some(put) = &put {
+            self.count(Side::Write, put.consumed_capacity());
+        }
+        Ok(put.is_some())
+    }
+
+    /// How far the walk has come that is under way, if one is.
+    pub async fn walk_place(&self) -> Result<Option<WalkPlace>, StoreError> {
+        let got = self
+            .client
+            .get_item()
+            .table_name(&self.control)
+            .key("pk", s(PLACE))
+            .key("sk", s("#"))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(unavailable("GetItem walk"))?;
+        self.count(Side::Read, got.consumed_capacity());
+        got.item.as_ref().map(WalkPlace::read).transpose()
+    }
+
+    /// Notes that the walk goes on at `next`, or has ended there without one.
+    /// `None` if it is not where `seen` says: somebody else walks.
+    pub async fn move_walk(
+        &self,
+        seen: &WalkPlace,
+        next: Option<Row>,
+    ) -> Result<Option<WalkPlace>, StoreError> {
+        let Some(mut next) = next else {
+            let delete = self
+                .client
+                .delete_item()
+                .table_name(&self.control)
+                .key("pk", s(PLACE))
+                .key("sk", s("#"))
+                .condition_expression("attribute_exists(pk) AND rev = :seen")
+                .expression_attribute_values(":seen", n(seen.revision))
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await;
+            let delete = self.held("DeleteItem walk", delete)?;
+            if let Some(delete) = &delete {
+                self.count(Side::Write, delete.consumed_capacity());
+            }
+            return Ok(delete.map(|_| seen.clone()));
+        };
+        let mut key = |name: &str| next.remove(name).ok_or(StoreError::Unreadable("cursor"));
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.control)
+            .key("pk", s(PLACE))
+            .key("sk", s("#"))
+            .update_expression("SET cp = :pk, cs = :sk, rev = :next")
+            .condition_expression("attribute_exists(pk) AND rev = :seen")
+            .expression_attribute_values(":pk", key("pk")?)
+            .expression_attribute_values(":sk", key("sk")?)
+            .expression_attribute_values(":seen", n(seen.revision))
+            .expression_attribute_values(":next", n(seen.revision.saturating_add(1)))
+            .return_values(ReturnValue::AllNew)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        let update = self.held("UpdateItem walk", update)?;
+        if let Some(update) = &update {
+            self.count(Side::Write, update.consumed_capacity());
+        }
+        let row = update.and_then(|update| update.attributes);
+        row.as_ref().map(WalkPlace::read).transpose()
+    }
+}
