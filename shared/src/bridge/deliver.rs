@@ -50,8 +50,15 @@ pub(super) enum Wait {
     Backoff(Duration),
     /// At this moment.
     Until(Moment),
-    /// As soon as somebody has time.
+    /// As soon as somebody has time, or as its channel is worked on again.
     Now,
+}
+
+impl Wait {
+    /// Whether nothing has failed.
+    fn for_time(self) -> bool {
+        matches!(self, Self::Now)
+    }
 }
 
 /// What came of working on a lane, and whether anything ended on the way.
@@ -149,7 +156,9 @@ async fn answer_bell(
             .filter(|_| lane == Lane::In)
             .or(rung.first());
         let done = match look.parked.get(&lane) {
-            Some(parked) if parked.due <= bridge.now() => {
+            Some(parked)
+                if parked.due <= bridge.now() && !left_alone(bridge, lane, &look).await? =>
+            {
                 turn(bridge, at, lane, earliest, run).await?
             }
             Some(parked) => {
@@ -171,6 +180,18 @@ async fn answer_bell(
         return Ok(());
     }
     put_off(bridge, at, rung, run).await
+}
+
+/// Whether a lane is due that nobody works on for now: its channel is suspended,
+/// or its desk is down.
+async fn left_alone(bridge: &Bridge, lane: Lane, look: &Look) -> Result<bool, Broken> {
+    let Some(conversation) = &look.conversation else {
+        return Ok(false);
+    };
+    let id = &conversation.channel;
+    let channel = bridge.working_channel(id).await?;
+    let suspended = channel.is_some_and(|channel| channel.suspended);
+    Ok(suspended || (lane == Lane::In && bridge.desk_is_down(id).await?))
 }
 
 /// Tells the desk of answers that join a lane which waits for the window.
@@ -261,10 +282,11 @@ async fn free(
         (Progress::Again, _) => Ok(false),
         (Progress::Stopped(stop), Some(channel)) => {
             lane_out::tell_held(bridge, at, &stop, run).await?;
+            let attempts = u32::from(!stop.wait.for_time());
             let park = Park {
                 channel: &channel,
-                due: due(bridge, &stop, 1),
-                attempts: 1,
+                due: due(bridge, &stop, attempts),
+                attempts,
                 from: &stop.from,
                 reason: stop.reason,
                 by: &run.by,
@@ -344,8 +366,7 @@ pub(super) async fn turn(
                 if stop.reason == Reason::WindowFull && parked.reason != Reason::WindowFull {
                     attempts = 0;
                 }
-                // Waiting for time is no failure.
-                if stop.reason != Reason::OutOfTime {
+                if !stop.wait.for_time() {
                     attempts = attempts.saturating_add(1);
                 }
                 if parked.reason != Reason::WindowFull {
@@ -396,8 +417,7 @@ async fn slice(
         .await?;
     match lane {
         Lane::In => {
-            // The newest page shows an earlier entry whose bell is on its way.
-            let look = bridge.store.look(at, |_| true).await?;
+            let look = bridge.store.look(at, Look::shows_the_newest).await?;
             if wakes_held(&look) {
                 bridge.store.wake_held(at, bridge.now()).await?;
             }

@@ -64,14 +64,12 @@ pub(super) async fn work(
         }
         return Ok(worked(Progress::Done, true, Some(id)));
     };
+    // Left alone until then, it goes on with the first sweep afterwards.
     if channel.suspended {
-        return Ok(stopped(Reason::Suspended, Wait::Backoff(Duration::ZERO)));
+        return Ok(stopped(Reason::Suspended, Wait::Now));
     }
     if bridge.desk_is_down(&id).await? {
-        return Ok(stopped(
-            Reason::DeskUnreachable,
-            Wait::Backoff(Duration::ZERO),
-        ));
+        return Ok(stopped(Reason::DeskUnreachable, Wait::Now));
     }
     let Some(desk) = bridge.desk(&channel).await? else {
         return Ok(stopped(

@@ -123,8 +123,7 @@ pub(super) async fn work(
     let channel = bridge.working_channel(&id).await?;
     let (progress, went_on) = match (channel, &look.conversation) {
         (Some(channel), Some(_)) if channel.suspended => {
-            let wait = Wait::Backoff(Duration::ZERO);
-            (stop(first, Reason::Suspended, wait), false)
+            (stop(first, Reason::Suspended, Wait::Now), false)
         }
         (Some(channel), Some(conversation)) => {
             let mut lane = Context {

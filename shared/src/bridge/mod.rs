@@ -184,6 +184,12 @@ impl Bridge {
         Ok(read)
     }
 
+    /// Notes a channel's settings that were read just now.
+    pub(crate) fn remember(&self, channel: &Channel) {
+        let known = Some(Arc::new(channel.clone()));
+        self.channels.put(&channel.id, self.now(), known);
+    }
+
     /// A channel's settings for work on its lanes: what is not known, or known
     /// as deleted, is read again before entries die of it. `None` if it is gone.
     pub(crate) async fn working_channel(

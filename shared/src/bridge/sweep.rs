@@ -55,6 +55,7 @@ async fn channel(bridge: &Bridge, id: &ChannelId, ends: Moment) -> Result<(), Br
     if channel.suspended {
         return Ok(());
     }
+    bridge.remember(&channel);
     let down = match bridge.store.breaker(id).await? {
         Some(probed) => !probe(bridge, &channel, probed, ends).await?,
         None => false,
@@ -62,6 +63,13 @@ async fn channel(bridge: &Bridge, id: &ChannelId, ends: Moment) -> Result<(), Br
     bridge.believe(id, down);
     for shard in 0..SHARDS {
         loop {
+            // Lanes that are left alone from now on stay due: they are not
+            // taken up again and again.
+            let suspended = bridge.working_channel(id).await?;
+            if suspended.is_none_or(|channel| channel.suspended) {
+                return Ok(());
+            }
+            let down = bridge.desk_is_down(id).await?;
             let due = bridge
                 .store
                 .due(id, shard, bridge.now(), down, PAGE)

@@ -17,8 +17,15 @@ use crate::message::{Body, ChannelId, MessageId, OpenId};
 use crate::moment::Moment;
 use crate::reason::Reason;
 
-/// How many rows one look reads at a time.
-const PAGE: i32 = 8;
+/// How many rows a look reads first: the conversation, its timer and three
+/// entries, which with a kilobyte each cost one unit.
+const LOOK: i32 = 5;
+/// How many outbound rows are read first: with a kilobyte each they cost one
+/// unit.
+const OUTGOING: i32 = 4;
+/// How many rows a look reads at a time at the most. Each page is twice the one
+/// before it, so that a long backlog is read in few calls.
+const LAST_PAGE: i32 = 128;
 
 /// What became of a conditional put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +56,13 @@ impl Look {
     #[must_use]
     pub fn meets_an_ended_entry(&self) -> bool {
         self.entries.values().any(|entry| entry.state.ended())
+    }
+
+    /// Whether the newest entries were seen, and among them a late one whose
+    /// bell is on its way.
+    #[must_use]
+    pub fn shows_the_newest(&self) -> bool {
+        self.entries.len() >= 8
     }
 }
 
@@ -263,9 +277,9 @@ impl Store {
         enough: impl Fn(&Look) -> bool,
     ) -> Result<Look, StoreError> {
         let mut look = Look::default();
-        let mut start = None;
+        let (mut start, mut most) = (None, LOOK);
         loop {
-            let (rows, next) = self.newest(at, "I#", "J~", start).await?;
+            let (rows, next) = self.newest(at, "I#", "J~", start, most).await?;
             for row in rows {
                 match row.need("sk")? {
                     "J" => look.conversation = Some(super::conversations::read(&row)?),
@@ -280,10 +294,10 @@ impl Store {
                     }
                 }
             }
-            start = next;
-            if start.is_none() || enough(&look) {
+            if next.is_none() || enough(&look) {
                 return Ok(look);
             }
+            (start, most) = (next, LAST_PAGE.min(2 * most));
         }
     }
 
@@ -295,17 +309,17 @@ impl Store {
         enough: impl Fn(&BTreeMap<EntryKey, Entry>) -> bool,
     ) -> Result<BTreeMap<EntryKey, Entry>, StoreError> {
         let mut entries = BTreeMap::new();
-        let mut start = None;
+        let (mut start, mut most) = (None, OUTGOING);
         loop {
-            let (rows, next) = self.newest(at, "O#", "O~", start).await?;
+            let (rows, next) = self.newest(at, "O#", "O~", start, most).await?;
             for row in rows {
                 let entry = read(&row)?;
                 entries.insert(entry.key.clone(), entry);
             }
-            start = next;
-            if start.is_none() || enough(&entries) {
+            if next.is_none() || enough(&entries) {
                 return Ok(entries);
             }
+            (start, most) = (next, LAST_PAGE.min(2 * most));
         }
     }
 
@@ -315,6 +329,7 @@ impl Store {
         low: &str,
         high: &str,
         start: Option<Row>,
+        most: i32,
     ) -> Result<(Vec<Row>, Option<Row>), StoreError> {
         let page = self
             .client
@@ -326,7 +341,7 @@ impl Store {
             .expression_attribute_values(":high", s(high))
             .scan_index_forward(false)
             .consistent_read(true)
-            .limit(PAGE)
+            .limit(most)
             .set_exclusive_start_key(start)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()

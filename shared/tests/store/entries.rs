@@ -215,9 +215,9 @@ async fn one_look_shows_the_conversation_and_its_newest_entries() {
     );
     assert_eq!(look.parked[&Lane::In].from, *from);
     assert_eq!(look.timer, Some(after(100)));
-    // Two pages of eight: four rows are no entries, and five entries wait.
+    // Pages of five and ten: four rows are no entries, and five entries wait.
     let keys: Vec<_> = look.entries.keys().cloned().collect();
-    let newest: Vec<_> = all[8..].iter().map(|entry| entry.key.clone()).collect();
+    let newest: Vec<_> = all[9..].iter().map(|entry| entry.key.clone()).collect();
     assert_eq!(keys, newest);
     assert!(look.entries[&all[14].key].state.ended());
     assert_eq!(look.entries[&all[15].key], all[15]);
@@ -235,7 +235,7 @@ async fn a_look_ends_with_its_first_page_or_with_the_last() {
         (look.entries.len(), (tables.spent() - before).read)
     };
     let (entries, read) = look(|_| true).await;
-    assert_eq!(entries, 8);
+    assert_eq!(entries, 5);
     assert!(read <= 1.0, "{read}");
     let (entries, read) = look(Look::meets_an_ended_entry).await;
     assert_eq!(entries, 20, "nothing has ended");
@@ -260,12 +260,12 @@ async fn outgoing_entries_are_read_by_the_page_newest_first() {
             .map(|entry| entry.key.clone())
             .collect::<Vec<_>>()
     };
-    assert_eq!(newest.keys().cloned().collect::<Vec<_>>(), keys(12));
-    let sixteen = tables
-        .outgoing(&at, |entries| entries.len() > 8)
+    assert_eq!(newest.keys().cloned().collect::<Vec<_>>(), keys(16));
+    let twelve = tables
+        .outgoing(&at, |entries| entries.len() > 4)
         .await
         .unwrap();
-    assert_eq!(sixteen.into_keys().collect::<Vec<_>>(), keys(4));
+    assert_eq!(twelve.into_keys().collect::<Vec<_>>(), keys(8));
     let whole = tables.outgoing(&at, |_| false).await.unwrap();
     assert_eq!(whole.into_keys().collect::<Vec<_>>(), keys(0));
 }
