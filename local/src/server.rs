@@ -31,6 +31,9 @@ const MOST: usize = 1024;
 /// How long a connection may take for the head of a call, and how long it may
 /// be silent between calls.
 const HEAD: Duration = Duration::from_secs(10);
+/// The same when more than half of the connections are taken: whoever only
+/// holds them makes room for those who call.
+const HEAD_CROWDED: Duration = Duration::from_secs(1);
 /// The longest head of a call, in bytes.
 const HEAD_MAX: usize = 32 * 1024;
 /// How long to wait when the system gives no connection, for want of files.
@@ -42,7 +45,11 @@ struct Calls(Arc<Mutex<JoinSet<()>>>);
 
 /// Serves until the end is asked for, and then what was begun.
 pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Stop) {
-    let seats = Arc::new(Semaphore::new(MOST));
+    serve_so_many(MOST, listener, router, stop).await;
+}
+
+async fn serve_so_many(most: usize, listener: TcpListener, router: Router, stop: Stop) {
+    let seats = Arc::new(Semaphore::new(most));
     let calls = Calls::default();
     let mut connections = JoinSet::new();
     loop {
@@ -55,7 +62,10 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Stop) {
         let Some((stream, peer, seat)) = accepted else {
             continue;
         };
-        let conversation = converse(stream, peer, router.clone(), calls.clone(), stop.clone());
+        let crowded = seats.available_permits() < most / 2;
+        let patience = if crowded { HEAD_CROWDED } else { HEAD };
+        let calls = calls.clone();
+        let conversation = converse(stream, peer, patience, router.clone(), calls, stop.clone());
         connections.spawn(async move {
             conversation.await;
             drop(seat);
@@ -95,6 +105,7 @@ async fn accept(
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     peer: SocketAddr,
+    patience: Duration,
     router: Router,
     calls: Calls,
     stop: Stop,
@@ -106,7 +117,7 @@ async fn converse(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        .header_read_timeout(patience)
         .max_header_size(HEAD_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
@@ -153,7 +164,7 @@ mod tests {
         let (_switch, stop) = Switch::new();
         let router = Router::new().route("/", axum::routing::get(|| async { "hello" }));
         let peer = ([127, 0, 0, 1], 1).into();
-        let server = converse(theirs, peer, router, Calls::default(), stop);
+        let server = converse(theirs, peer, HEAD, router, Calls::default(), stop);
         let client = async {
             ours.write_all(bytes.as_bytes()).await.unwrap();
             let mut said = String::new();
@@ -178,5 +189,32 @@ mod tests {
             check(&long).await,
             "HTTP/1.1 431 Request Header Fields Too Large"
         );
+    }
+    #[tokio::test]
+    async fn those_who_only_hold_connections_make_room_for_those_who_call() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (switch, stop) = Switch::new();
+        let router = Router::new().route("/", axum::routing::get(|| async { "hello" }));
+        let caller = async {
+            let mut held = Vec::new();
+            for _ in 0..16 {
+                held.push(tokio::net::TcpStream::connect(address).await.unwrap());
+            }
+            let mut ours = tokio::net::TcpStream::connect(address).await.unwrap();
+            let call = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+            ours.write_all(call).await.unwrap();
+            let mut said = String::new();
+            let answer = ours.read_to_string(&mut said);
+            // Before those that came early are tired of waiting.
+            tokio::time::timeout(HEAD / 2, answer)
+                .await
+                .unwrap()
+                .unwrap();
+            switch.flip();
+            said
+        };
+        let ((), said) = tokio::join!(serve_so_many(16, listener, router, stop), caller);
+        assert!(said.starts_with("HTTP/1.1 200"), "{said}");
     }
 }
