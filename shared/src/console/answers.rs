@@ -62,7 +62,10 @@ pub(super) async fn say(call: &Call<'_>, customer: &CustomerId) -> Answered {
     let said = bridge
         .say(&known.at, &known.channel.id, &id, time, &text)
         .await?
-        .map_err(Problem::unsendable)?;
+        .map_err(|reason| match reason {
+            Reason::IdUsed => Problem::conflict(reason.code(), reason.zh(), reason.en()),
+            reason => Problem::unsendable(reason),
+        })?;
     let entries = as_journalled(call, &known, &said).await?;
     if let Some(first) = said.first() {
         let last = Snippet {
@@ -81,8 +84,7 @@ pub(super) async fn say(call: &Call<'_>, customer: &CustomerId) -> Answered {
 }
 
 /// The entries of an answer as they are in the journal: a repeat finds those of
-/// the first time, which may have gone on since. An id and time that were used
-/// for other words are refused.
+/// the first time, which may have gone on since.
 async fn as_journalled(
     call: &Call<'_>,
     known: &Known,
@@ -90,20 +92,10 @@ async fn as_journalled(
 ) -> Result<Vec<Message>, Refusal> {
     let mut entries = Vec::new();
     for ours in said {
+        // It may have been erased since.
         let stored = call.bridge.store.entry(&known.at, &ours.key).await?;
-        match stored {
-            Some(stored) if stored.body == ours.body => {
-                entries.push(show(call.lang, &stored, None));
-            }
-            _ => {
-                return Err(Problem::conflict(
-                    "id_used",
-                    "此 id 和时间已用于另一条消息。",
-                    "This id and time were used for another message.",
-                )
-                .into());
-            }
-        }
+        let stored = stored.ok_or_else(Problem::missing)?;
+        entries.push(show(call.lang, &stored, None));
     }
     Ok(entries)
 }

@@ -28,7 +28,7 @@ use aws_sdk_dynamodb::types::ConsumedCapacity;
 
 pub use census::ParkedLane;
 pub use conversations::{Found, Opened, Snippet};
-pub use entries::{Holder, Look, Put};
+pub use entries::{Holder, Look, Put, Said};
 pub use lanes::{Park, Taken};
 pub use lists::{BoardPage, DeadEntry, Due, Page, Waiting};
 pub use network::client;
