@@ -6,12 +6,13 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::conversations::{Known, find};
+use super::cursor::{entry_key, unveil};
 use super::messages::{Message, show};
 use super::problem::{Answered, Problem, Refusal, empty, json};
-use super::{Call, accepted, unveil};
+use super::{Call, accepted};
 use crate::bridge::snippet;
 use crate::channel::DeskSettings;
-use crate::journal::{Entry, EntryKey, Lane};
+use crate::journal::{Entry, Lane};
 use crate::message::{Body, CustomerId, EndCause, MessageId};
 use crate::moment::Moment;
 use crate::reason::Reason;
@@ -107,7 +108,7 @@ pub(super) async fn read(call: &Call<'_>, customer: &CustomerId) -> Answered {
     let up_to = fields.parsed(
         "up_to",
         |text| {
-            let key = EntryKey::parse(&unveil(text)?)?;
+            let key = entry_key(&unveil(text)?)?;
             (key.lane() == Lane::In).then_some(key)
         },
         "应为客户消息的 id",

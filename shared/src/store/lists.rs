@@ -1,11 +1,9 @@
 //! Lists: what is due, what is on the board, what is dead, what was said, and
 //! the walk over everything that waits.
 
-use aws_sdk_dynamodb::types::{
-    AttributeValue, DeleteRequest, ReturnConsumedCapacity, WriteRequest,
-};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::fmt;
+
+use aws_sdk_dynamodb::types::{DeleteRequest, ReturnConsumedCapacity, WriteRequest};
 
 use super::conversations::{Snippet, board_partition};
 use super::entries::{dead_partition, due_partition};
@@ -44,11 +42,11 @@ pub enum Due {
 
 /// One page of a list and where the next begins.
 #[derive(Clone, Debug)]
-pub struct Page<T> {
+pub struct Page<T, P = String> {
     /// The rows.
     pub rows: Vec<T>,
-    /// Opaque; `None` at the end.
-    pub next: Option<String>,
+    /// `None` at the end.
+    pub next: Option<P>,
 }
 
 /// One page of one partition of the board.
@@ -61,6 +59,45 @@ pub struct DeadEntry {
     pub at: ConversationKey,
     /// The entry.
     pub entry: Entry,
+}
+
+/// A place in a channel's list of dead entries. It names no channel, so that it
+/// leads nowhere else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadPlace {
+    /// When the entry died.
+    died: Moment,
+    /// The conversation.
+    pub at: ConversationKey,
+    /// The entry.
+    pub key: EntryKey,
+}
+
+impl DeadPlace {
+    /// Reads what [`fmt::Display`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut pieces = text.splitn(3, '|');
+        Some(Self {
+            died: Moment::from_millis(pieces.next()?.parse().ok()?),
+            at: ConversationKey::parse(pieces.next()?)?,
+            key: EntryKey::parse(pieces.next()?)?,
+        })
+    }
+
+    fn of(row: &Row) -> Option<Self> {
+        Some(Self {
+            died: row.moment("du").ok()?,
+            at: row.text("pk").and_then(ConversationKey::parse)?,
+            key: row.text("sk").and_then(EntryKey::parse)?,
+        })
+    }
+}
+
+impl fmt::Display for DeadPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}|{}|{}", self.died.millis(), self.at, self.key)
+    }
 }
 
 /// An entry that waits, as the walk finds it.
@@ -138,13 +175,21 @@ impl Store {
         Ok(due)
     }
 
-    /// A channel's dead entries, latest first.
+    /// A channel's dead entries, latest first, from behind a place on.
     pub async fn dead(
         &self,
         channel: &ChannelId,
         most: i32,
-        cursor: Option<&str>,
-    ) -> Result<Page<DeadEntry>, StoreError> {
+        behind: Option<&DeadPlace>,
+    ) -> Result<Page<DeadEntry, DeadPlace>, StoreError> {
+        let start = behind.map(|place| {
+            Row::from([
+                ("dp".to_owned(), s(dead_partition(channel))),
+                ("du".to_owned(), n(place.died.millis())),
+                ("pk".to_owned(), s(place.at.as_str())),
+                ("sk".to_owned(), s(place.key.as_str())),
+            ])
+        });
         let page = self
             .client
             .query()
@@ -154,7 +199,7 @@ impl Store {
             .expression_attribute_values(":dp", s(dead_partition(channel)))
             .scan_index_forward(false)
             .limit(most)
-            .set_exclusive_start_key(cursor.and_then(read_cursor))
+            .set_exclusive_start_key(start)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await
@@ -176,7 +221,7 @@ impl Store {
         }
         Ok(Page {
             rows,
-            next: page.last_evaluated_key.as_ref().and_then(write_cursor),
+            next: page.last_evaluated_key.as_ref().and_then(DeadPlace::of),
         })
     }
 
@@ -390,37 +435,4 @@ fn delete(key: Row) -> Result<WriteRequest, StoreError> {
         .build()
         .map_err(|_| StoreError::Unreadable("pk"))?;
     Ok(WriteRequest::builder().delete_request(request).build())
-}
-
-/// A cursor is the index key in JSON and base64: opaque to callers, and a
-/// forged one can only ask for another place of the same list.
-fn write_cursor(key: &Row) -> Option<String> {
-    if key.is_empty() {
-        return None;
-    }
-    let plain: std::collections::BTreeMap<_, _> = key
-        .iter()
-        .filter_map(|(name, value)| match value {
-            AttributeValue::S(text) => Some((name.as_str(), format!("S{text}"))),
-            AttributeValue::N(number) => Some((name.as_str(), format!("N{number}"))),
-            _ => None,
-        })
-        .collect();
-    Some(URL_SAFE_NO_PAD.encode(serde_json::to_vec(&plain).ok()?))
-}
-
-fn read_cursor(cursor: &str) -> Option<Row> {
-    let json = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    let plain: std::collections::BTreeMap<String, String> = serde_json::from_slice(&json).ok()?;
-    plain
-        .into_iter()
-        .map(|(name, value)| {
-            let mut chars = value.chars();
-            match chars.next()? {
-                'S' => Some((name, s(chars.as_str()))),
-                'N' => Some((name, AttributeValue::N(chars.as_str().to_owned()))),
-                _ => None,
-            }
-        })
-        .collect()
 }

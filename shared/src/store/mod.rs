@@ -30,7 +30,7 @@ pub use census::ParkedLane;
 pub use conversations::{Found, Opened, Snippet};
 pub use entries::{Holder, Look, Put, Said};
 pub use lanes::{Park, Taken};
-pub use lists::{BoardPage, DeadEntry, Due, Page, Waiting};
+pub use lists::{BoardPage, DeadEntry, DeadPlace, Due, Page, Waiting};
 pub use network::client;
 pub use token::{Lease, StoredToken};
 

@@ -7,6 +7,7 @@
 )]
 
 mod channels;
+mod cursors;
 mod dead;
 mod doors;
 mod talks;
