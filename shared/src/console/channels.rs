@@ -249,7 +249,7 @@ pub(super) async fn delete(call: &Call<'_>, id: &ChannelId) -> Answered {
                 revision: known.revision.saturating_add(1),
                 ..known
             };
-            if !bridge.store.retire_channel(&retired).await? {
+            if !bridge.store.retire_channel(&retired, bridge.now()).await? {
                 continue;
             }
         }

@@ -1,6 +1,7 @@
 //! The journal's entries: put, look, claim, end.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -23,6 +24,9 @@ use crate::reason::Reason;
 
 /// How many rows one look reads at a time.
 const PAGE: i32 = 8;
+/// How long a location report is kept unless another comes: nothing ends it, and
+/// the customer may never write.
+const LOCATION_KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// What became of a conditional put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -299,6 +303,8 @@ impl Store {
         let mut row = write(at, entry)?;
         row.insert("sk".to_owned(), s("L"));
         row.insert("of".to_owned(), s(entry.key.as_str()));
+        let expires = entry.at.plus(LOCATION_KEPT).seconds();
+        row.insert("ttl".to_owned(), n(expires));
         let put = self
             .client
             .put_item()

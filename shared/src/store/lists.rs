@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use aws_sdk_dynamodb::types::{DeleteRequest, ReturnConsumedCapacity, WriteRequest};
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 
 use super::conversations::{Snippet, board_partition};
 use super::entries::{dead_partition, due_partition};
@@ -378,61 +378,4 @@ impl Store {
             page.last_evaluated_key.filter(|key| !key.is_empty()),
         ))
     }
-
-    /// Deletes every row of a conversation. Says how many there were.
-    pub async fn erase(&self, at: &ConversationKey) -> Result<usize, StoreError> {
-        let mut erased = 0;
-        loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.messages)
-                .key_condition_expression("pk = :pk")
-                .projection_expression("pk, sk, cid")
-                .expression_attribute_values(":pk", s(at.as_str()))
-                .consistent_read(true)
-                .limit(24)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await
-                .map_err(unavailable("Query erase"))?;
-            self.count(Side::Read, page.consumed_capacity());
-            let rows = page.items.unwrap_or_default();
-            if rows.is_empty() {
-                return Ok(erased);
-            }
-            let mut requests = Vec::new();
-            for mut row in rows {
-                if let Some(customer) = row.remove("cid").and_then(|v| v.as_s().ok().cloned()) {
-                    // Before the row that names it: once that is gone, nobody
-                    // knows of the link.
-                    self.unlink(&customer).await?;
-                }
-                requests.push(delete(row)?);
-                erased += 1;
-            }
-            // What the engine leaves undone is read again.
-            let done = self
-                .client
-                .batch_write_item()
-                .request_items(&self.messages, requests)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await
-                .map_err(unavailable("BatchWriteItem erase"))?;
-            for capacity in done.consumed_capacity() {
-                self.count(Side::Write, Some(capacity));
-            }
-            let undone = done.unprocessed_items.unwrap_or_default();
-            erased -= undone.values().map(Vec::len).sum::<usize>();
-        }
-    }
-}
-
-fn delete(key: Row) -> Result<WriteRequest, StoreError> {
-    let request = DeleteRequest::builder()
-        .set_key(Some(key))
-        .build()
-        .map_err(|_| StoreError::Unreadable("pk"))?;
-    Ok(WriteRequest::builder().delete_request(request).build())
 }

@@ -13,6 +13,7 @@ mod conversations;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 mod entries;
+mod erase;
 mod lanes;
 mod lists;
 pub(crate) mod network;
@@ -29,6 +30,7 @@ use aws_sdk_dynamodb::types::ConsumedCapacity;
 pub use census::ParkedLane;
 pub use conversations::{Found, Opened, Snippet};
 pub use entries::{Holder, Look, Put, Said};
+pub use erase::Erased;
 pub use lanes::{Park, Taken};
 pub use lists::{BoardPage, DeadEntry, DeadPlace, Due, Page, Waiting};
 pub use network::client;

@@ -189,6 +189,10 @@ async fn the_latest_location_stays() {
         assert_eq!(body, r#"-{"t":{"t":""}}"#.len() + size, "{words}");
     }
     assert_eq!(tables.keys(at.as_str()).await, ["L"], "it is no entry");
+    // It ends by itself, a month after the last report.
+    let month = after(9).seconds() + 30 * 24 * 3600;
+    let ttl = tables.attributes(&at, "L", &["ttl"]).await;
+    assert_eq!(ttl, [month.to_string()]);
 }
 
 /// Puts so many messages, the first of which have ended.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use magpie::journal::{ConversationKey, Entry, EntryKey, Lane};
 use magpie::message::Body;
 use magpie::reason::Reason;
-use magpie::store::{Holder, Waiting};
+use magpie::store::{DeadPlace, Holder, Waiting};
 
 use crate::made::{
     after, answer, at, claim, conversation, entry, line, message, park, session, shop, snippet,

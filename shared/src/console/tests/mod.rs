@@ -10,6 +10,7 @@ mod channels;
 mod cursors;
 mod dead;
 mod doors;
+mod purge;
 mod talks;
 
 use bytes::Bytes;
