@@ -6,6 +6,7 @@
 
 mod answers;
 mod board;
+mod change;
 mod changes;
 mod channels;
 mod check;

@@ -89,13 +89,20 @@ impl Store {
 
     /// Changes a channel, if it is still as `channel.revision - 1` left it.
     pub async fn update_channel(&self, channel: &Channel) -> Result<bool, StoreError> {
+        let before = channel.revision.saturating_sub(1);
+        self.move_channel(channel, before).await
+    }
+
+    /// Gives a channel another revision, and its settings, if it is still of
+    /// the revision `from`: whoever has begun a change of that is too late.
+    pub async fn move_channel(&self, channel: &Channel, from: u64) -> Result<bool, StoreError> {
         let put = self
             .client
             .put_item()
             .table_name(&self.control)
             .set_item(Some(config_row(channel)?))
             .condition_expression("attribute_exists(pk) AND rev = :rev")
-            .expression_attribute_values(":rev", n(channel.revision.saturating_sub(1)))
+            .expression_attribute_values(":rev", n(from))
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await;
