@@ -11,6 +11,7 @@ mod cursors;
 mod dead;
 mod doors;
 mod purge;
+mod races;
 mod talks;
 
 use bytes::Bytes;
