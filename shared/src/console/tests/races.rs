@@ -20,7 +20,7 @@ use crate::secrets::ChannelSecrets;
 use crate::store::Store;
 use crate::store::embedded::{Engine, Fate};
 
-const DRAWS: u64 = 300;
+const DRAWS: u64 = 120;
 const PATH: &str = "/api/channels/shop-a";
 
 /// Numbers that look random and are the same for a seed.
@@ -143,7 +143,8 @@ async fn whose(house: &House, what: &str) -> char {
         url: format!("https://{mark}.example.com/"),
     };
     assert_eq!(channel.desk, expected, "{what}");
-    let secrets = secrets.unwrap_or_else(|| panic!("no secrets: {what}"));
+    assert!(secrets.is_some(), "{what}");
+    let secrets = secrets.unwrap();
     assert_eq!(secrets.token, format!("token{mark}"), "{what}");
     assert_eq!(secrets.desk, [desk_secret(mark)], "{what}");
     let app_secret = Some(format!("{mark}123456789abcdef"));
@@ -235,7 +236,7 @@ async fn whoever_dies_or_hears_no_answer_leaves_a_working_channel() {
         assert_eq!(put(&house, 'c').await, 200, "{what}");
         settled(&house, 'c', &what).await;
     }
-    assert!(deaths > 20, "{deaths}");
+    assert!(deaths > 10, "{deaths}");
 }
 
 #[tokio::test(start_paused = true)]
