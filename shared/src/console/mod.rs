@@ -24,6 +24,7 @@ mod status;
 #[cfg(all(test, feature = "embedded"))]
 mod tests;
 mod ticket;
+pub mod within;
 
 use std::collections::BTreeMap;
 

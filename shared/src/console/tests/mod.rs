@@ -13,6 +13,7 @@ mod doors;
 mod purge;
 mod races;
 mod talks;
+mod within;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
