@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::change::{self, Set};
+use super::cursor::{self, List};
 use super::fields::Fields;
 use super::problem::{Answered, Problem, Refusal, json};
 use super::settings::{self, Settings};
@@ -123,19 +124,34 @@ pub(super) async fn asked(call: &Call<'_>) -> Result<Vec<ChannelId>, Refusal> {
     }
 }
 
-/// `GET /api/channels`.
+/// `GET /api/channels`: by id.
 pub(super) async fn list(call: &Call<'_>) -> Answered {
     #[derive(Serialize)]
-    struct List<'a> {
+    struct Listed<'a> {
         channels: Vec<Shown<'a>>,
+        cursor: Option<String>,
     }
-    let all = all(call.bridge).await?;
+    let limit = call.limit()?;
+    let behind = match call.place(List::Channels)? {
+        Some(text) => Some(ChannelId::parse(&text).ok_or_else(cursor::bad)?),
+        None => None,
+    };
+    let mut all = all(call.bridge).await?;
+    all.sort_by(|one, other| one.id.cmp(&other.id));
+    all.retain(|channel| behind.as_ref().is_none_or(|behind| channel.id > *behind));
+    let more = all.len() > limit;
+    all.truncate(limit);
     let mut channels = Vec::new();
     for channel in &all {
         let secrets = call.bridge.secrets_of(channel).await?;
         channels.push(show(call, channel, secrets.as_deref(), None));
     }
-    json(StatusCode::OK, &List { channels })
+    let end = all.last().filter(|_| more);
+    let list = Listed {
+        channels,
+        cursor: end.map(|channel| List::Channels.cursor(channel.id.as_str())),
+    };
+    json(StatusCode::OK, &list)
 }
 
 /// `GET /api/channels/{id}`: read anew, not from memory.

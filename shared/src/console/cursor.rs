@@ -22,7 +22,9 @@ const KEY_MAX: usize = 96;
 /// A list that is read by pages.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum List<'a> {
-    /// The conversations, or what is new of them.
+    /// The channels.
+    Channels,
+    /// The conversations.
     Conversations,
     /// What is new since.
     Changes,
@@ -35,6 +37,7 @@ pub(super) enum List<'a> {
 impl List<'_> {
     fn seal(self, place: &str) -> Vec<u8> {
         let name = match self {
+            Self::Channels => "channels",
             Self::Conversations => "conversations",
             Self::Changes => "changes",
             Self::Messages(at) => at.as_str(),
@@ -129,6 +132,7 @@ mod tests {
         let at = |id: &str| ConversationKey::of_channel(&ChannelId::parse(id).unwrap());
         let (one, two) = (at("one"), at("two"));
         let lists = [
+            List::Channels,
             List::Conversations,
             List::Changes,
             List::Dead,

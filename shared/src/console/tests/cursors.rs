@@ -30,6 +30,7 @@ async fn house() -> (House, Vec<String>) {
         tokio::time::advance(std::time::Duration::from_secs(1)).await;
     }
     let mut lists = vec![
+        "/api/channels?limit=1".to_owned(),
         "/api/conversations?limit=1".to_owned(),
         "/api/changes?limit=1".to_owned(),
         "/api/dead?limit=1".to_owned(),
@@ -71,7 +72,7 @@ async fn a_cursor_that_is_none_of_the_lists_is_refused_with_words() {
             }
         }
         for end in 1..own.len() {
-            refused(&house, list, &own[..end]).await;
+            refused(&house, list, own.get(..end).unwrap()).await;
         }
         for length in [1, 2, 16, 40, 300] {
             let bytes = house.stage.bridge.chance.bytes::<300>();
@@ -111,6 +112,14 @@ async fn a_forged_cursor_leads_to_no_other_partition() {
     let page = house.get(&format!("/api/dead?cursor={cursor}")).await;
     assert_eq!(page["dead"], json!([]));
 
+    for place in ["", "No Channel", "x", &long] {
+        refused(
+            &house,
+            "/api/channels?limit=9",
+            &List::Channels.cursor(place),
+        )
+        .await;
+    }
     for place in ["", "~", "#", "1795335330120", "-000000000001#U#x", &long] {
         let cursor = List::Conversations.cursor(place);
         refused(&house, "/api/conversations?limit=9", &cursor).await;
@@ -121,7 +130,7 @@ async fn a_forged_cursor_leads_to_no_other_partition() {
     let channel = ChannelId::parse("demo").unwrap();
     for who in ["openid-1", "openid-2"] {
         let at = house.stage.place(&channel, who).await;
-        let list = lists.iter().skip(3);
+        let list = lists.iter().skip(4);
         for place in ["", "|J", "J|", "I#|O#", "O#1795335330120#a#01|", &long] {
             let cursor = List::Messages(&at).cursor(place);
             for list in list.clone() {
@@ -156,7 +165,7 @@ async fn forged_ids_are_not_found_and_break_nothing() {
         let reply = house.post(&path, &json!({})).await;
         assert_eq!(reply.status, StatusCode::NOT_FOUND, "{id}");
     }
-    let talk = lists[3].split('?').next().unwrap();
+    let talk = lists[4].split('?').next().unwrap();
     for key in ["", "I#", "J", &format!("I#1795335330#5{long}")] {
         let up_to: Value = veil(key).into();
         let path = format!("{talk}/read");

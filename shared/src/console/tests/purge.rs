@@ -73,7 +73,7 @@ async fn everything_goes_begun_or_not_and_the_row_goes_last() {
     }
     // A worker that believed in it began a conversation.
     let seconds = u64::try_from(bridge.now().seconds()).unwrap();
-    let late = house.stage.place(&channel.id, "openid-9").await;
+    let other = house.stage.place(&channel.id, "openid-9").await;
     let origin = Origin {
         channel: channel.id.clone(),
         open_id: Some(OpenId::new("openid-9")),
@@ -90,18 +90,18 @@ async fn everything_goes_begun_or_not_and_the_row_goes_last() {
         read_up_to: None,
         active: bridge.now(),
     };
-    bridge.store.begin(&late, &new).await.unwrap();
+    bridge.store.begin(&other, &new).await.unwrap();
     bridge
         .store
-        .link(&late, &customer, &channel.id)
+        .link(&other, &customer, &channel.id)
         .await
         .unwrap();
-    bridge.store.put_entry(&late, &entry, None).await.unwrap();
+    bridge.store.put_entry(&other, &entry, None).await.unwrap();
 
     tokio::time::advance(MINUTE).await;
     assert!(!swept(&house).await);
     let store = &house.stage.bridge.store;
-    assert_eq!(store.erase(&late).await.unwrap(), 0);
+    assert_eq!(store.erase(&other).await.unwrap(), 0);
     assert_eq!(store.find(&customer).await.unwrap(), None);
     let body = serde_json::json!({});
     let reply = house
