@@ -6,6 +6,7 @@
 //!
 //! The API: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/>
 
+mod answers;
 mod body;
 mod census;
 pub mod control;
@@ -27,9 +28,10 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::ConsumedCapacity;
 
+pub use answers::Said;
 pub use census::ParkedLane;
 pub use conversations::{Found, Opened, Snippet};
-pub use entries::{Holder, Look, Put, Said};
+pub use entries::{Holder, Look, Put};
 pub use erase::Erased;
 pub use lanes::{Park, Taken};
 pub use lists::{BoardPage, DeadEntry, DeadPlace, Due, Page, Waiting};
