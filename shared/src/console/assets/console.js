@@ -276,11 +276,12 @@ let lastTick = 0;
 
 async function loadChannels() {
   const all = [];
-  for (let at = ''; at !== null;) {
+  let at = '';
+  do {
     const got = await call('GET', `channels?limit=100&cursor=${at}`);
     all.push(...got.channels);
     at = got.cursor;
-  }
+  } while (at);
   if (JSON.stringify(all) === JSON.stringify([...channels.values()])) return;
   channels.clear();
   for (const c of all) channels.set(c.id, c);
