@@ -6,16 +6,17 @@
 //! stays changed.
 
 use magpie::bridge::Bridge;
-use magpie::channel::{CallbackMode, Channel, DeskSettings, TokenCall};
+use magpie::channel::CallbackMode;
 use magpie::clock::{Chance, Clock};
+use magpie::console::within::{NotSet, body_of, set_channel};
 use magpie::message::ChannelId;
 use magpie::secrets::{ChannelSecrets, SecretError};
 use magpie::store::StoreError;
-use magpie::store::control::Created;
 use magpie_local::simulator::{
     AccountSettings, BadSettings, Connection, Courier, Mode, Refused, Simulator, WeChat,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use tracing::{info, warn};
 use url::Url;
 
@@ -39,6 +40,9 @@ pub(crate) enum DemoError {
     /// The secrets failed.
     #[error("the demo's secrets cannot be kept")]
     Secret(#[from] SecretError),
+    /// The console does not take the channel.
+    #[error(transparent)]
+    Channel(#[from] NotSet),
     /// What was kept of the demo is not what we keep.
     #[error("the demo's secrets cannot be read")]
     Unreadable(#[source] serde_json::Error),
@@ -76,23 +80,24 @@ impl Kept {
         }
     }
 
-    fn channel(&self, id: ChannelId, api: &Url) -> Channel {
-        Channel {
-            id,
-            name: NAME.to_owned(),
-            app_id: self.app_id.clone(),
-            original_id: self.original_id.clone(),
-            mode: CallbackMode::Secure,
-            suspended: false,
-            resumed: None,
-            deleted: false,
-            api_base: base(api),
-            token_call: TokenCall::Stable,
-            part_pause_ms: 300,
-            retention_days: 30,
-            desk: DeskSettings::Inbox,
-            revision: 1,
-        }
+    /// The settings of the channel, as the console takes them.
+    fn body(&self, api: &Url) -> Map<String, Value> {
+        let fields = [
+            ("name", json!(NAME)),
+            ("app_id", json!(self.app_id)),
+            ("original_id", json!(self.original_id)),
+            ("api_base", json!(base(api))),
+            ("app_secret", json!(self.app_secret)),
+            (
+                "callback",
+                json!({ "mode": "secure", "token": self.token, "encoding_aes_key": self.aes_key }),
+            ),
+            ("desk", json!({ "kind": "inbox" })),
+        ];
+        fields
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 
     fn secrets(&self) -> ChannelSecrets {
@@ -182,31 +187,33 @@ async fn connect(bridge: &Bridge, kept: &Kept, api: &Url) -> Result<ChannelSecre
     let Some(id) = ChannelId::parse(CHANNEL) else {
         return Ok(kept.secrets());
     };
-    match bridge.store.channel(&id).await? {
-        None => {
-            // First the secrets: a channel without them answers nobody.
-            let secrets = kept.secrets();
-            bridge.secrets.put_channel(&id, &secrets).await?;
-            let created = bridge.store.create_channel(&kept.channel(id, api)).await?;
-            if created != Created::New {
-                warn!("the demo channel cannot be created: its account is another's");
-            }
-            Ok(secrets)
-        }
+    let secrets = bridge.secrets.channel(&id).await?;
+    let body = match (bridge.store.channel(&id).await?, secrets) {
         // It is on its way out: the next start makes a new one.
-        Some(channel) if channel.deleted => Ok(kept.secrets()),
-        Some(channel) => {
-            if channel.api_base != base(api) {
-                let moved = Channel {
-                    api_base: base(api),
-                    revision: channel.revision + 1,
-                    ..channel
-                };
-                bridge.store.update_channel(&moved).await?;
-            }
+        (Some(channel), _) if channel.deleted => return Ok(kept.secrets()),
+        (Some(channel), Some(secrets)) if channel.api_base == base(api) => return Ok(secrets),
+        (Some(channel), Some(_)) => {
+            let mut body = body_of(&channel);
+            body.insert("api_base".to_owned(), json!(base(api)));
+            body
+        }
+        (None, _) => kept.body(api),
+        // Its creation broke off.
+        (Some(channel), None) => {
+            let mut body = body_of(&channel);
+            let fresh = kept.body(api).into_iter();
+            body.extend(fresh.filter(|(name, _)| name != "name" && name != "desk"));
+            body
+        }
+    };
+    match set_channel(bridge, &id, body).await {
+        Ok(secrets) => Ok(secrets),
+        Err(refused @ NotSet::Refused(_)) => {
+            warn!(error = %refused, "the demo channel stays as it is");
             let secrets = bridge.secrets.channel(&id).await?;
             Ok(secrets.unwrap_or_else(|| kept.secrets()))
         }
+        Err(broken) => Err(broken.into()),
     }
 }
 
@@ -226,7 +233,7 @@ mod tests {
         let bridge = Bridge::new(
             Store::new(engine.client(), "messages", "control"),
             Secrets::File(SecretFile::in_memory()),
-            Http::network(Allowed::default()).unwrap(),
+            Http::network(Allowed::parse("http://127.0.0.1").unwrap()).unwrap(),
             Clock::System,
             Chance::seeded(7),
             Bell::Stream,
@@ -235,6 +242,7 @@ mod tests {
         let id = ChannelId::parse(CHANNEL).unwrap();
         let here = Url::parse("http://127.0.0.1:1").unwrap();
         let mut seen = Vec::new();
+        let mut names = (NAME, 30);
         for port in [2, 2, 3] {
             let api = Url::parse(&format!("http://127.0.0.1:{port}")).unwrap();
             let demo = Demo::open(&bridge, &here, &api).await.unwrap();
@@ -251,6 +259,15 @@ mod tests {
             }));
             let channel = bridge.store.channel(&id).await.unwrap().unwrap();
             assert_eq!(channel.api_base, format!("http://127.0.0.1:{port}"));
+            assert_eq!((channel.name.as_str(), channel.retention_days), names);
+            if port == 2 && names.0 == NAME {
+                // What the operator changed stays changed.
+                names = ("Mine", 7);
+                let mut body = body_of(&channel);
+                body.insert("name".to_owned(), json!(names.0));
+                body.insert("retention_days".to_owned(), json!(names.1));
+                set_channel(&bridge, &id, body).await.unwrap();
+            }
         }
         assert_eq!(seen.first().unwrap().0.len(), FOLLOWERS.len());
         assert_eq!(seen.first().unwrap().3, "http://127.0.0.1:1/wechat/demo");

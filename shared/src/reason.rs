@@ -145,6 +145,10 @@ reasons! {
     UnknownConversation = "unknown_conversation",
         "找不到该会话：请刷新后重试。",
         "There is no such conversation: reload and try again.";
+    /// The id and the time of an answer are those of another one.
+    IdUsed = "id_used",
+        "此 id 和时间已用于另一条消息，原消息不受影响：请换新的 id 重发。",
+        "This id and time were used for another message, which stays as it is: send it again with a new id.";
     /// A worker holds the entry.
     InFlight = "in_flight",
         "正在发送：请稍候。",

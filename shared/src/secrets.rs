@@ -1,8 +1,11 @@
 //! Secrets: those of channels, the pepper, the admin key. In AWS they lie in
 //! Secrets Manager, on one machine in a file of mode 0600.
 //!
-//! Invariant: a secret is written whole and never logged. The API:
+//! Invariant: a secret is written whole and never logged; whoever changes one
+//! that others change too says which version he has read. The API:
 //! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/>
+
+mod channel;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,12 +16,15 @@ use std::sync::{Mutex, PoisonError};
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
-use serde::{Deserialize, Serialize};
 
-use crate::channel::CallbackMode;
 use crate::config::Aws;
-use crate::message::ChannelId;
 use crate::store::network;
+pub use channel::{ChannelSecrets, Kept, channel_name};
+
+/// The label of a version that may become the current one.
+const PROPOSED: &str = "MAGPIEPROPOSED";
+/// The label of the version that counts.
+const CURRENT: &str = "AWSCURRENT";
 
 /// Where secrets lie.
 pub enum Secrets {
@@ -36,6 +42,16 @@ pub enum Secrets {
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secrets(…)")
+    }
+}
+
+/// The version of a secret that was read. Opaque; it may hold the secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Version(String);
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Version(…)")
     }
 }
 
@@ -114,22 +130,24 @@ impl SecretFile {
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = secrets;
     }
 
-    /// Changes the secrets and writes them all anew beside the old file, which
-    /// is replaced only when the new one is on the disk.
+    /// Changes the secrets, if `change` says so, and writes them all anew beside
+    /// the old file, which is replaced only when the new one is on the disk.
     fn change(
         &self,
-        change: impl FnOnce(&mut BTreeMap<String, String>),
-    ) -> Result<(), SecretError> {
+        change: impl FnOnce(&mut BTreeMap<String, String>) -> bool,
+    ) -> Result<bool, SecretError> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = held.clone();
-        change(&mut next);
+        if !change(&mut next) {
+            return Ok(false);
+        }
         if let Some(path) = &self.path {
             let json =
                 serde_json::to_vec_pretty(&next).map_err(|_| SecretError::Unreadable("file"))?;
             write_private(path, &json).map_err(SecretError::File)?;
         }
         *held = next;
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -161,21 +179,34 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 impl Secrets {
     /// The secret of this name, if there is one.
     pub async fn get(&self, name: &str) -> Result<Option<String>, SecretError> {
+        Ok(self.versioned(name).await?.map(|(_, text)| text))
+    }
+
+    /// The secret of this name and its version, if there is one.
+    pub async fn versioned(&self, name: &str) -> Result<Option<(Version, String)>, SecretError> {
         match self {
             Self::File(file) => {
-                let held = file.held.lock().unwrap_or_else(PoisonError::into_inner);
-                Ok(held.get(name).cloned())
+                let text = {
+                    let held = file.held.lock();
+                    held.unwrap_or_else(PoisonError::into_inner)
+                        .get(name)
+                        .cloned()
+                };
+                // As over a network: others come in between.
+                #[cfg(test)]
+                tokio::task::yield_now().await;
+                Ok(text.map(|text| (Version(text.clone()), text)))
             }
             Self::Manager { client, prefix } => {
                 let got = client
                     .get_secret_value()
                     .secret_id(format!("{prefix}{name}"))
                     // Without it some engines answer with an older version.
-                    .version_stage("AWSCURRENT")
+                    .version_stage(CURRENT)
                     .send()
                     .await;
                 match got {
-                    Ok(got) => Ok(got.secret_string),
+                    Ok(got) => Ok(got.version_id.map(Version).zip(got.secret_string)),
                     Err(error) if is_gone(&error) => Ok(None),
                     Err(error) => Err(unavailable("GetSecretValue")(error)),
                 }
@@ -186,9 +217,13 @@ impl Secrets {
     /// Writes a secret.
     pub async fn put(&self, name: &str, text: &str) -> Result<(), SecretError> {
         match self {
-            Self::File(file) => file.change(|held| {
-                held.insert(name.to_owned(), text.to_owned());
-            }),
+            Self::File(file) => {
+                file.change(|held| {
+                    held.insert(name.to_owned(), text.to_owned());
+                    true
+                })?;
+                Ok(())
+            }
             Self::Manager { client, prefix } => {
                 let id = format!("{prefix}{name}");
                 let put = || client.put_secret_value().secret_id(&id).secret_string(text);
@@ -197,15 +232,38 @@ impl Secrets {
                     Err(error) if error.code() == Some("ResourceNotFoundException") => {}
                     Err(error) => return Err(unavailable("PutSecretValue")(error)),
                 }
-                let created = client.create_secret().name(&id).secret_string(text).send();
-                match created.await {
-                    Ok(_) => return Ok(()),
-                    // Another process was first: the later one counts.
-                    Err(error) if error.code() == Some("ResourceExistsException") => {}
-                    Err(error) => return Err(unavailable("CreateSecret")(error)),
+                if create(client, &id, text).await? {
+                    return Ok(());
                 }
+                // Another process was first: the later one counts.
                 let put = put().send().await;
                 put.map(|_| ()).map_err(unavailable("PutSecretValue"))
+            }
+        }
+    }
+
+    /// Writes a secret if it still is of the version that was read; if none was,
+    /// if there still is none. Says whether it was.
+    pub async fn replace(
+        &self,
+        name: &str,
+        read: Option<&Version>,
+        text: &str,
+    ) -> Result<bool, SecretError> {
+        match self {
+            Self::File(file) => file.change(|held| {
+                let unchanged = held.get(name) == read.map(|Version(text)| text);
+                if unchanged {
+                    held.insert(name.to_owned(), text.to_owned());
+                }
+                unchanged
+            }),
+            Self::Manager { client, prefix } => {
+                let id = format!("{prefix}{name}");
+                match read {
+                    Some(Version(current)) => replace(client, &id, current, text).await,
+                    None => create(client, &id, text).await,
+                }
             }
         }
     }
@@ -216,26 +274,8 @@ impl Secrets {
         if let Some(there) = self.get(name).await? {
             return Ok(there);
         }
-        match self {
-            Self::File(file) => file.change(|held| {
-                held.entry(name.to_owned())
-                    .or_insert_with(|| text.to_owned());
-            })?,
-            Self::Manager { client, prefix } => {
-                let created = client
-                    .create_secret()
-                    .name(format!("{prefix}{name}"))
-                    .secret_string(text)
-                    .send()
-                    .await;
-                match created {
-                    Ok(_) => {}
-                    // Another process was first: its secret is the one.
-                    Err(error) if error.code() == Some("ResourceExistsException") => {}
-                    Err(error) => return Err(unavailable("CreateSecret")(error)),
-                }
-            }
-        }
+        // If another process was first, its secret is the one.
+        self.replace(name, None, text).await?;
         self.get(name)
             .await?
             .ok_or(SecretError::Unreadable("new secret"))
@@ -244,9 +284,10 @@ impl Secrets {
     /// Removes a secret at once.
     pub async fn remove(&self, name: &str) -> Result<(), SecretError> {
         match self {
-            Self::File(file) => file.change(|held| {
-                held.remove(name);
-            }),
+            Self::File(file) => {
+                file.change(|held| held.remove(name).is_some())?;
+                Ok(())
+            }
             Self::Manager { client, prefix } => {
                 let deleted = client
                     .delete_secret()
@@ -262,39 +303,53 @@ impl Secrets {
             }
         }
     }
+}
 
-    /// The secrets of a channel, if it has any.
-    pub async fn channel(
-        &self,
-        channel: &ChannelId,
-    ) -> Result<Option<ChannelSecrets>, SecretError> {
-        self.get(&channel_name(channel))
-            .await?
-            .map(|json| serde_json::from_str(&json).map_err(|_| SecretError::Unreadable("channel")))
-            .transpose()
-    }
-
-    /// Writes the secrets of a channel.
-    pub async fn put_channel(
-        &self,
-        channel: &ChannelId,
-        secrets: &ChannelSecrets,
-    ) -> Result<(), SecretError> {
-        let json =
-            serde_json::to_string(secrets).map_err(|_| SecretError::Unreadable("channel"))?;
-        self.put(&channel_name(channel), &json).await
-    }
-
-    /// Removes the secrets of a channel at once.
-    pub async fn remove_channel(&self, channel: &ChannelId) -> Result<(), SecretError> {
-        self.remove(&channel_name(channel)).await
+/// Creates a secret. Says `false` if there is one.
+async fn create(client: &Client, id: &str, text: &str) -> Result<bool, SecretError> {
+    let created = client.create_secret().name(id).secret_string(text).send();
+    match created.await {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some("ResourceExistsException") => Ok(false),
+        Err(error) => Err(unavailable("CreateSecret")(error)),
     }
 }
 
-/// The name of a channel's secret, below the prefix.
-#[must_use]
-pub fn channel_name(channel: &ChannelId) -> String {
-    format!("ch/{channel}")
+/// Writes a version beside the current one, then moves the label over, which
+/// Secrets Manager does only from the version that is said to have it.
+async fn replace(
+    client: &Client,
+    id: &str,
+    current: &str,
+    text: &str,
+) -> Result<bool, SecretError> {
+    let put = client
+        .put_secret_value()
+        .secret_id(id)
+        .secret_string(text)
+        .version_stages(PROPOSED)
+        .send()
+        .await;
+    let put = match put {
+        Ok(put) => put,
+        Err(error) if is_gone(&error) => return Ok(false),
+        Err(error) => return Err(unavailable("PutSecretValue")(error)),
+    };
+    let moved = client
+        .update_secret_version_stage()
+        .secret_id(id)
+        .version_stage(CURRENT)
+        .remove_from_version_id(current)
+        .set_move_to_version_id(put.version_id)
+        .send()
+        .await;
+    match moved {
+        Ok(_) => Ok(true),
+        // Another version has the label, or the secret is gone.
+        Err(error) if is_gone(&error) => Ok(false),
+        Err(error) if error.code() == Some("InvalidParameterException") => Ok(false),
+        Err(error) => Err(unavailable("UpdateSecretVersionStage")(error)),
+    }
 }
 
 /// Whether Secrets Manager says that there is no such secret: it is unknown,
@@ -313,37 +368,5 @@ where
     move |error| SecretError::Unavailable {
         operation,
         source: Box::new(error),
-    }
-}
-
-/// What a channel keeps secret, and what its callback needs beside it, so that
-/// one read is enough there. Version 1.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChannelSecrets {
-    /// Which check the callback applies.
-    pub mode: CallbackMode,
-    /// WeChat's id of the account.
-    pub app_id: String,
-    /// The account's original id.
-    pub original_id: String,
-    /// The callback's token.
-    pub token: String,
-    /// The key of envelopes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub aes_key: Option<String>,
-    /// The key of envelopes before the last change.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous_aes_key: Option<String>,
-    /// The app secret, for token calls.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub app_secret: Option<String>,
-    /// The secrets of a webhook desk, the signing one first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub desk: Vec<String>,
-}
-
-impl fmt::Debug for ChannelSecrets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ChannelSecrets(…)")
     }
 }

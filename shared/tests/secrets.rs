@@ -172,6 +172,45 @@ async fn of_two_who_write_a_new_secret_at_once_neither_fails() {
 }
 
 #[tokio::test]
+async fn a_secret_is_replaced_only_as_it_was_read() {
+    for secrets in places().await {
+        assert!(secrets.replace("x", None, "one").await.unwrap());
+        assert!(!secrets.replace("x", None, "two").await.unwrap());
+        let (first, _) = secrets.versioned("x").await.unwrap().unwrap();
+        assert!(secrets.replace("x", Some(&first), "two").await.unwrap());
+        assert!(!secrets.replace("x", Some(&first), "three").await.unwrap());
+        let (second, text) = secrets.versioned("x").await.unwrap().unwrap();
+        assert_eq!(text, "two");
+        // Who writes without looking makes what was read old, too.
+        secrets.put("x", "four").await.unwrap();
+        assert!(!secrets.replace("x", Some(&second), "five").await.unwrap());
+        let (third, _) = secrets.versioned("x").await.unwrap().unwrap();
+        secrets.remove("x").await.unwrap();
+        assert!(!secrets.replace("x", Some(&third), "six").await.unwrap());
+        assert!(secrets.replace("x", None, "seven").await.unwrap());
+        assert!(!secrets.replace("x", Some(&third), "eight").await.unwrap());
+        assert_eq!(secrets.get("x").await.unwrap().as_deref(), Some("seven"));
+    }
+}
+
+#[tokio::test]
+async fn of_many_who_replace_a_secret_at_once_one_does() {
+    for secrets in places().await {
+        secrets.put("x", "old").await.unwrap();
+        let (read, _) = secrets.versioned("x").await.unwrap().unwrap();
+        let texts: Vec<_> = (0..8).map(|n| format!("new-{n}")).collect();
+        let replaced = texts
+            .iter()
+            .map(|text| secrets.replace("x", Some(&read), text));
+        let replaced = join_all(replaced).await;
+        let winners: Vec<_> = (0..8).filter(|n| *replaced[*n].as_ref().unwrap()).collect();
+        let stored = secrets.get("x").await.unwrap().unwrap();
+        assert_eq!(winners.len(), 1);
+        assert_eq!(stored, texts[winners[0]]);
+    }
+}
+
+#[tokio::test]
 async fn a_channels_secrets_come_back_whole() {
     for secrets in places().await {
         let id = channel();

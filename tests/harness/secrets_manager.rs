@@ -123,7 +123,7 @@ struct Secret {
 
 struct Version {
     value: String,
-    stages: Vec<&'static str>,
+    stages: Vec<String>,
     created: f64,
 }
 
@@ -144,20 +144,42 @@ impl Secret {
         }
     }
 
-    /// Adds a version and moves the stages on, as `PutSecretValue` does.
+    /// Adds a version and makes it the current one, as `PutSecretValue` does.
     fn add(&mut self, id: &str, value: &str) {
-        self.versions
-            .retain(|_, version| version.stages.contains(&CURRENT));
-        for version in self.versions.values_mut() {
-            version.stages = vec![PREVIOUS];
-        }
+        self.add_labelled(id, value, CURRENT);
+    }
+
+    fn add_labelled(&mut self, id: &str, value: &str, stage: &str) {
         let version = Version {
             value: value.to_owned(),
-            stages: vec![CURRENT],
+            stages: Vec::new(),
             created: seconds(),
         };
-        self.changed = version.created;
         self.versions.insert(id.to_owned(), version);
+        self.label(id, stage);
+    }
+
+    /// Moves a stage to a version. The one that was current is the previous.
+    fn label(&mut self, id: &str, stage: &str) {
+        let holder = self.holder(stage);
+        for version in self.versions.values_mut() {
+            version.stages.retain(|held| held != stage);
+        }
+        if let Some(version) = self.versions.get_mut(id) {
+            version.stages.push(stage.to_owned());
+        }
+        if let (CURRENT, Some(holder)) = (stage, holder.filter(|holder| holder != id)) {
+            self.label(&holder, PREVIOUS);
+        }
+        self.changed = seconds();
+    }
+
+    /// The version that has a stage.
+    fn holder(&self, stage: &str) -> Option<String> {
+        let has = |version: &Version| version.stages.iter().any(|held| held == stage);
+        let mut versions = self.versions.iter();
+        let found = versions.find(|(_, version)| has(version));
+        found.map(|(id, _)| id.clone())
     }
 
     /// True if this very version is there already; an id stands for one value.
@@ -205,7 +227,21 @@ impl Vault {
             )?),
             "PutSecretValue" => self.put(&Input::new(
                 fields,
-                &["SecretId", "SecretString", "ClientRequestToken"],
+                &[
+                    "SecretId",
+                    "SecretString",
+                    "ClientRequestToken",
+                    "VersionStages",
+                ],
+            )?),
+            "UpdateSecretVersionStage" => self.move_stage(&Input::new(
+                fields,
+                &[
+                    "SecretId",
+                    "VersionStage",
+                    "RemoveFromVersionId",
+                    "MoveToVersionId",
+                ],
             )?),
             "DeleteSecret" => self.delete(&Input::new(
                 fields,
@@ -261,7 +297,8 @@ impl Vault {
         let wanted_stage = stage.or(version_id.is_none().then_some(CURRENT));
         let found = secret.versions.iter().find(|(id, version)| {
             version_id.is_none_or(|wanted| wanted == *id)
-                && wanted_stage.is_none_or(|wanted| version.stages.contains(&wanted))
+                && wanted_stage
+                    .is_none_or(|wanted| version.stages.iter().any(|held| held == wanted))
         });
         let Some((id, version)) = found else {
             return Err(not_found());
@@ -279,9 +316,17 @@ impl Vault {
     fn put(&mut self, input: &Input) -> Result<Value, Refusal> {
         let value = input.value()?;
         let token = input.token()?;
+        let stage = match input.0.get("VersionStages") {
+            None => CURRENT,
+            Some(stages) => match stages.as_array().map(Vec::as_slice) {
+                Some([Value::String(stage)]) => stage,
+                // One is all that we ever give.
+                _ => return Err(serialization("VersionStages")),
+            },
+        };
         let secret = self.live(input.text("SecretId", 1..=2048)?)?;
         if !secret.repeats(token, value)? {
-            secret.add(token, value);
+            secret.add_labelled(token, value, stage);
         }
         let stages = secret
             .versions
@@ -293,6 +338,25 @@ impl Vault {
             "VersionId": token,
             "VersionStages": stages,
         }))
+    }
+
+    /// A stage goes only from the version that is said to have it.
+    fn move_stage(&mut self, input: &Input) -> Result<Value, Refusal> {
+        let stage = input.text("VersionStage", 1..=256)?;
+        let from = input.optional("RemoveFromVersionId", 32..=64)?;
+        let to = input.text("MoveToVersionId", 32..=64)?;
+        let secret = self.live(input.text("SecretId", 1..=2048)?)?;
+        if !secret.versions.contains_key(to) {
+            return Err(not_found());
+        }
+        if secret.holder(stage).as_deref() != from {
+            return Err(Refusal(
+                "InvalidParameterException",
+                format!("{stage} is attached to another version than RemoveFromVersionId."),
+            ));
+        }
+        secret.label(to, stage);
+        Ok(json!({ "ARN": secret.arn, "Name": secret.name }))
     }
 
     fn delete(&mut self, input: &Input) -> Result<Value, Refusal> {
@@ -558,6 +622,20 @@ mod tests {
             get(&mut vault, &json!({ "SecretId": by_arn })),
             Ok(json!("two"))
         );
+
+        let third = "00000000000000000000000000000003";
+        let proposed = json!({ "SecretId": "magpie/demo", "SecretString": "three",
+            "ClientRequestToken": third, "VersionStages": ["PROPOSED"] });
+        call(&mut vault, "PutSecretValue", &proposed).unwrap();
+        assert_eq!(get(&mut vault, &id), Ok(json!("two")));
+        let mut moved = json!({ "SecretId": "magpie/demo", "VersionStage": "AWSCURRENT",
+            "RemoveFromVersionId": TOKEN, "MoveToVersionId": third });
+        let refused = call(&mut vault, "UpdateSecretVersionStage", &moved);
+        assert_eq!(refused, Err("InvalidParameterException"));
+        moved["RemoveFromVersionId"] = OTHER.into();
+        call(&mut vault, "UpdateSecretVersionStage", &moved).unwrap();
+        assert_eq!(get(&mut vault, &id), Ok(json!("three")));
+        assert_eq!(get(&mut vault, &previous), Ok(json!("two")));
 
         call(&mut vault, "DeleteSecret", &id).unwrap();
         assert_eq!(get(&mut vault, &id), Err("InvalidRequestException"));

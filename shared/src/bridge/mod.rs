@@ -29,7 +29,7 @@ use crate::http::Http;
 use crate::journal::{ConversationKey, EntryKey, Lane, Pepper};
 use crate::message::{ChannelId, OpenId};
 use crate::moment::Moment;
-use crate::secrets::{ChannelSecrets, SecretError, Secrets};
+use crate::secrets::{ChannelSecrets, Kept, SecretError, Secrets};
 use crate::store::{Store, StoreError};
 use cache::Cache;
 pub(crate) use glance::Glance;
@@ -73,7 +73,7 @@ pub struct Bridge {
     changes: watch::Sender<u64>,
     pepper: OnceCell<Pepper>,
     channels: Cache<Channel>,
-    channel_secrets: Cache<ChannelSecrets>,
+    channel_secrets: Cache<Kept>,
     tokens: token::TokenCache,
     breakers: breaker::Breakers,
 }
@@ -205,37 +205,62 @@ impl Bridge {
         Ok(read.filter(alive))
     }
 
-    /// A channel's secrets, at most [`CACHED`] old. `None` if there are none.
+    /// A channel's current secrets, at most [`CACHED`] old. `None` if there are
+    /// none.
     pub async fn channel_secrets(
         &self,
         id: &ChannelId,
     ) -> Result<Option<Arc<ChannelSecrets>>, Broken> {
-        let now = self.now();
-        if let Some(known) = self.channel_secrets.get(id, now, CACHED) {
-            return Ok(known);
-        }
-        self.read_channel_secrets(id).await
+        let kept = self.kept(id).await?;
+        Ok(kept.map(|kept| Arc::clone(kept.current())))
     }
 
     /// A channel's secrets read anew, if that was not done just now: for a
-    /// check that failed on those that were cached.
+    /// check that failed on those that were cached. If a change was begun and
+    /// not finished, those of the change: its settings may be in force.
     pub(crate) async fn newer_channel_secrets(
         &self,
         id: &ChannelId,
     ) -> Result<Option<Arc<ChannelSecrets>>, Broken> {
-        if self.channel_secrets.may_ask_again(id, self.now()) {
-            self.read_channel_secrets(id).await
-        } else {
-            Ok(None)
+        if !self.channel_secrets.may_ask_again(id, self.now()) {
+            return Ok(None);
+        }
+        let kept = self.read_kept(id).await?;
+        Ok(kept.map(|kept| Arc::clone(kept.next().unwrap_or(kept.current()))))
+    }
+
+    /// The secrets that belong to these settings of a channel. `None` if there
+    /// are none.
+    pub(crate) async fn secrets_of(
+        &self,
+        channel: &Channel,
+    ) -> Result<Option<Arc<ChannelSecrets>>, Broken> {
+        let mut kept = self.kept(&channel.id).await?;
+        let latest = |kept: &Option<Arc<Kept>>| kept.as_ref().map_or(0, |kept| kept.latest());
+        if (1..channel.revision).contains(&latest(&kept)) {
+            kept = self.read_kept(&channel.id).await?;
+        }
+        let Some(kept) = kept else { return Ok(None) };
+        let own = kept.of(channel.revision);
+        if own.is_none() && kept.latest() > channel.revision {
+            // The settings are those before a change: the next reader has its own.
+            self.channels.forget(&channel.id);
+            return Ok(Some(Arc::clone(kept.current())));
+        }
+        Ok(own.cloned())
+    }
+
+    async fn kept(&self, id: &ChannelId) -> Result<Option<Arc<Kept>>, Broken> {
+        match self.channel_secrets.get(id, self.now(), CACHED) {
+            Some(known) => Ok(known),
+            None => self.read_kept(id).await,
         }
     }
 
-    async fn read_channel_secrets(
-        &self,
-        id: &ChannelId,
-    ) -> Result<Option<Arc<ChannelSecrets>>, Broken> {
+    async fn read_kept(&self, id: &ChannelId) -> Result<Option<Arc<Kept>>, Broken> {
         let now = self.now();
-        let read = self.secrets.channel(id).await?.map(Arc::new);
+        let read = self.secrets.kept(id).await?;
+        let read = read.map(|(_, kept)| Arc::new(kept));
         self.channel_secrets.put(id, now, read.clone());
         Ok(read)
     }
@@ -250,7 +275,7 @@ impl Bridge {
 
     /// A channel's desk. `None` if its settings are incomplete.
     pub(crate) async fn desk(&self, channel: &Channel) -> Result<Option<Desk>, Broken> {
-        let secrets = self.channel_secrets(&channel.id).await?;
+        let secrets = self.secrets_of(channel).await?;
         Ok(secrets.and_then(|secrets| Desk::of(channel, &secrets.desk)))
     }
 }

@@ -15,6 +15,7 @@ use crate::journal::{Class, ConversationKey, Entry, EntryKey, Origin};
 use crate::message::{Body, ChannelId, EndCause, MessageId, Outcome, Receipt};
 use crate::moment::Moment;
 use crate::reason::Reason;
+use crate::store::Said;
 use crate::wechat::api::Api;
 use crate::wechat::split::split;
 
@@ -124,16 +125,20 @@ async fn said(
         Some(at) => (at, None),
         None => (ConversationKey::of_channel(&channel.id), Some(conversation)),
     };
-    let refused = match (&foreign, text) {
+    let refused = match (&foreign, &text) {
         (Some(_), _) => Err(Reason::UnknownConversation),
         (None, None) => Err(Reason::UnsupportedKind),
         (None, Some(text)) => bridge
-            .say(&at, &channel.id, id, time, &text)
+            .say(&at, &channel.id, id, time, text)
             .await?
             .map(|_| ()),
     };
     if let Err(reason) = refused {
-        let identity = format!("refused {} {}", id.as_str(), time.millis());
+        let mut identity = format!("refused {} {}", id.as_str(), time.millis());
+        if reason == Reason::IdUsed {
+            // Each of the other words has a receipt of its own, once.
+            identity = format!("other words {identity} {}", text.unwrap_or_default());
+        }
         let key = EntryKey::hashed(
             u64::try_from(time.seconds()).unwrap_or(0),
             Class::Receipt,
@@ -185,7 +190,8 @@ async fn typing(
 
 impl Bridge {
     /// Splits and journals what an agent says. A repeat is harmless. The inner
-    /// error is the agent's: the text is empty or too long.
+    /// error is the agent's: the text is empty or too long, or its id and time
+    /// stand for other words.
     pub(crate) async fn say(
         &self,
         at: &ConversationKey,
@@ -208,7 +214,10 @@ impl Bridge {
                     .answering(id.clone(), count)
             })
             .collect();
-        self.store.put_answer(at, &entries).await?;
+        if self.store.put_answer(at, &entries).await? == Said::OtherWords {
+            return Ok(Err(Reason::IdUsed));
+        }
+        // A repeat rings too: the bell of the first may have been lost.
         if let Some(first) = entries.first() {
             self.ring(at, &first.key);
         }

@@ -24,6 +24,11 @@ const SPAN: Duration = Duration::from_secs(25);
 /// When a session's timer looks again after it has ended its session: should
 /// that have failed, it is found.
 const RECHECK: Duration = Duration::from_hours(1);
+/// How long a sweep erases what is left of one channel.
+const PURGE: Duration = Duration::from_secs(15);
+/// How long the last worker may believe in a channel that was deleted: it has
+/// read it just before, and is at work when that grows old.
+const BELIEVED: Duration = Duration::from_mins(2);
 
 /// Works on everything that is due, until nothing is or `ends` is near.
 pub async fn sweep(bridge: &Bridge, ends: Moment) -> Result<(), Broken> {
@@ -50,7 +55,7 @@ async fn channel(bridge: &Bridge, id: &ChannelId, ends: Moment) -> Result<(), Br
         return Ok(());
     };
     if channel.deleted {
-        return purge(bridge, &channel).await;
+        return purge(bridge, &channel, ends).await;
     }
     if channel.suspended {
         return Ok(());
@@ -201,31 +206,58 @@ async fn timer(
     Ok(())
 }
 
-/// Removes what is left of a deleted channel.
-async fn purge(bridge: &Bridge, channel: &Channel) -> Result<(), Broken> {
-    for open in [true, false] {
-        for shard in 0..SHARDS {
-            loop {
-                let page = bridge
-                    .store
-                    .board(&channel.id, open, shard, None, None, PAGE)
-                    .await?;
-                if page.rows.is_empty() {
-                    break;
-                }
-                for (at, ..) in page.rows {
-                    bridge.store.erase(&at).await?;
-                }
+/// Removes what is left of a deleted channel, as far as there is time; the next
+/// sweep goes on. Who has read the channel before may believe in it for a while
+/// and begin conversations: its row stays that long, so that they are found.
+async fn purge(bridge: &Bridge, channel: &Channel, ends: Moment) -> Result<(), Broken> {
+    // Other channels wait for this sweep too.
+    let ends = ends.min(bridge.now().plus(PURGE));
+    loop {
+        let left = bridge.store.left_of(&channel.id).await?;
+        if left.is_empty() {
+            break;
+        }
+        let mut rows = 0;
+        for at in left {
+            match erase(bridge, &at, ends).await? {
+                Some(erased) => rows += erased,
+                None => return Ok(()),
             }
         }
+        if rows == 0 {
+            // The index has not heard of the last erasure.
+            return Ok(());
+        }
     }
-    bridge
-        .store
-        .erase(&ConversationKey::of_channel(&channel.id))
-        .await?;
+    let own = ConversationKey::of_channel(&channel.id);
+    if erase(bridge, &own, ends).await?.is_none() {
+        return Ok(());
+    }
     bridge.secrets.remove_channel(&channel.id).await?;
+    let retired = bridge.store.retired(&channel.id).await?;
+    if retired.is_some_and(|retired| bridge.now() < retired.plus(BELIEVED)) {
+        return Ok(());
+    }
     bridge.store.forget_channel(&channel.id).await?;
     bridge.forget(&channel.id);
     info!(channel = %channel.id, "a deleted channel is gone");
     Ok(())
+}
+
+/// Erases a conversation. Says how many rows it had, or `None` if the time was
+/// too short.
+async fn erase(
+    bridge: &Bridge,
+    at: &ConversationKey,
+    ends: Moment,
+) -> Result<Option<usize>, Broken> {
+    let mut rows = 0;
+    while !near(bridge, ends) {
+        let erased = bridge.store.erase_some(at).await?;
+        rows += erased.rows;
+        if erased.all {
+            return Ok(Some(rows));
+        }
+    }
+    Ok(None)
 }

@@ -251,7 +251,7 @@ impl Bridge {
                 self.ask_or_wait(channel, None, &stored).await?;
             }
             TokenCall::Stable => {
-                let secrets = self.channel_secrets(&channel.id).await?;
+                let secrets = self.secrets_of(channel).await?;
                 let secret = secrets.and_then(|secrets| secrets.app_secret.clone());
                 let secret = secret.ok_or(Tokenless::NoSecret)?;
                 let api = Api {
@@ -291,7 +291,7 @@ impl Bridge {
         fence: u64,
         stored: &StoredToken,
     ) -> Result<Token, Tokenless> {
-        let secrets = self.channel_secrets(&channel.id).await?;
+        let secrets = self.secrets_of(channel).await?;
         let secret = secrets.and_then(|secrets| secrets.app_secret.clone());
         let secret = secret.ok_or(Tokenless::NoSecret)?;
         let api = Api {

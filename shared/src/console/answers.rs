@@ -6,12 +6,13 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::conversations::{Known, find};
+use super::cursor::{entry_key, unveil};
 use super::messages::{Message, show};
 use super::problem::{Answered, Problem, Refusal, empty, json};
-use super::{Call, accepted, unveil};
+use super::{Call, accepted};
 use crate::bridge::snippet;
 use crate::channel::DeskSettings;
-use crate::journal::{Entry, EntryKey, Lane};
+use crate::journal::{Entry, Lane};
 use crate::message::{Body, CustomerId, EndCause, MessageId};
 use crate::moment::Moment;
 use crate::reason::Reason;
@@ -62,7 +63,10 @@ pub(super) async fn say(call: &Call<'_>, customer: &CustomerId) -> Answered {
     let said = bridge
         .say(&known.at, &known.channel.id, &id, time, &text)
         .await?
-        .map_err(Problem::unsendable)?;
+        .map_err(|reason| match reason {
+            Reason::IdUsed => Problem::conflict(reason.code(), reason.zh(), reason.en()),
+            reason => Problem::unsendable(reason),
+        })?;
     let entries = as_journalled(call, &known, &said).await?;
     if let Some(first) = said.first() {
         let last = Snippet {
@@ -81,8 +85,7 @@ pub(super) async fn say(call: &Call<'_>, customer: &CustomerId) -> Answered {
 }
 
 /// The entries of an answer as they are in the journal: a repeat finds those of
-/// the first time, which may have gone on since. An id and time that were used
-/// for other words are refused.
+/// the first time, which may have gone on since.
 async fn as_journalled(
     call: &Call<'_>,
     known: &Known,
@@ -90,20 +93,10 @@ async fn as_journalled(
 ) -> Result<Vec<Message>, Refusal> {
     let mut entries = Vec::new();
     for ours in said {
+        // It may have been erased since.
         let stored = call.bridge.store.entry(&known.at, &ours.key).await?;
-        match stored {
-            Some(stored) if stored.body == ours.body => {
-                entries.push(show(call.lang, &stored, None));
-            }
-            _ => {
-                return Err(Problem::conflict(
-                    "id_used",
-                    "此 id 和时间已用于另一条消息。",
-                    "This id and time were used for another message.",
-                )
-                .into());
-            }
-        }
+        let stored = stored.ok_or_else(Problem::missing)?;
+        entries.push(show(call.lang, &stored, None));
     }
     Ok(entries)
 }
@@ -115,7 +108,7 @@ pub(super) async fn read(call: &Call<'_>, customer: &CustomerId) -> Answered {
     let up_to = fields.parsed(
         "up_to",
         |text| {
-            let key = EntryKey::parse(&unveil(text)?)?;
+            let key = entry_key(&unveil(text)?)?;
             (key.lane() == Lane::In).then_some(key)
         },
         "应为客户消息的 id",

@@ -6,11 +6,11 @@ use serde::Serialize;
 use std::time::Duration;
 
 use super::conversations::{Talk, describe, describe_all, find, parked};
+use super::cursor::{self, List};
 use super::messages::{self, Before, Message};
 use super::problem::{Answered, Refusal, json};
-use super::{Call, bad_cursor, board, channels, veil};
+use super::{Call, board, channels};
 use crate::conversation::parse_customer_id;
-use crate::moment::Moment;
 
 /// The board is an index that lags a little behind, and clocks differ: what is
 /// this young is told once more.
@@ -28,8 +28,8 @@ pub(super) async fn since(call: &Call<'_>) -> Answered {
         messages: Option<Vec<Message>>,
         cursor: String,
     }
-    let seen = match call.cursor()? {
-        Some(text) => Some(Moment::from_millis(text.parse().map_err(|_| bad_cursor())?)),
+    let seen = match call.place(List::Changes)? {
+        Some(text) => Some(cursor::moment(&text).ok_or_else(cursor::bad)?),
         None => None,
     };
     let mut upto = call.bridge.now().minus(OVERLAP);
@@ -58,7 +58,7 @@ pub(super) async fn since(call: &Call<'_>) -> Answered {
     let changes = Changes {
         conversations,
         messages,
-        cursor: veil(&upto.millis().to_string()),
+        cursor: List::Changes.cursor(&upto.millis().max(0).to_string()),
     };
     json(StatusCode::OK, &changes)
 }

@@ -1,13 +1,13 @@
 //! Channels: connected, changed, removed.
 //!
-//! Invariant: the row in `control` decides, the secret follows. Whoever created
-//! or changed the row writes the secret after it, so that nobody overwrites the
-//! secret of a channel that is another's. A crash between the two is healed by
-//! the same call once more.
+//! Invariant: what is shown holds no secret, only whether there is one.
 
 use http::StatusCode;
 use serde::Serialize;
 
+use super::change::{self, Set};
+use super::cursor::{self, List};
+use super::fields::Fields;
 use super::problem::{Answered, Problem, Refusal, json};
 use super::settings::{self, Settings};
 use super::{Call, accepted};
@@ -16,9 +16,8 @@ use crate::channel::{CallbackMode, Channel, DeskSettings, TokenCall};
 use crate::journal::SHARDS;
 use crate::message::ChannelId;
 use crate::secrets::ChannelSecrets;
-use crate::store::control::Created;
 
-/// How often a change is tried anew because another came first.
+/// How often a deletion is tried anew because a change came first.
 const ROUNDS: usize = 5;
 
 /// A channel as it is shown: no secret, only whether there is one.
@@ -125,19 +124,34 @@ pub(super) async fn asked(call: &Call<'_>) -> Result<Vec<ChannelId>, Refusal> {
     }
 }
 
-/// `GET /api/channels`.
+/// `GET /api/channels`: by id.
 pub(super) async fn list(call: &Call<'_>) -> Answered {
     #[derive(Serialize)]
-    struct List<'a> {
+    struct Listed<'a> {
         channels: Vec<Shown<'a>>,
+        cursor: Option<String>,
     }
-    let all = all(call.bridge).await?;
+    let limit = call.limit()?;
+    let behind = match call.place(List::Channels)? {
+        Some(text) => Some(ChannelId::parse(&text).ok_or_else(cursor::bad)?),
+        None => None,
+    };
+    let mut all = all(call.bridge).await?;
+    all.sort_by(|one, other| one.id.cmp(&other.id));
+    all.retain(|channel| behind.as_ref().is_none_or(|behind| channel.id > *behind));
+    let more = all.len() > limit;
+    all.truncate(limit);
     let mut channels = Vec::new();
     for channel in &all {
-        let secrets = call.bridge.channel_secrets(&channel.id).await?;
+        let secrets = call.bridge.secrets_of(channel).await?;
         channels.push(show(call, channel, secrets.as_deref(), None));
     }
-    json(StatusCode::OK, &List { channels })
+    let end = all.last().filter(|_| more);
+    let list = Listed {
+        channels,
+        cursor: end.map(|channel| List::Channels.cursor(channel.id.as_str())),
+    };
+    json(StatusCode::OK, &list)
 }
 
 /// `GET /api/channels/{id}`: read anew, not from memory.
@@ -145,86 +159,41 @@ pub(super) async fn get(call: &Call<'_>, id: &ChannelId) -> Answered {
     let channel = call.bridge.store.channel(id).await?;
     let channel = channel.filter(|channel| !channel.deleted);
     let channel = channel.ok_or_else(Problem::missing)?;
-    let secrets = call.bridge.secrets.channel(id).await?;
-    json(
-        StatusCode::OK,
-        &show(call, &channel, secrets.as_ref(), None),
-    )
+    let kept = call.bridge.secrets.kept(id).await?;
+    let secrets = kept
+        .as_ref()
+        .and_then(|(_, kept)| kept.of(channel.revision));
+    let secrets = secrets.map(|secrets| &**secrets);
+    json(StatusCode::OK, &show(call, &channel, secrets, None))
 }
 
 /// `PUT /api/channels/{id}`.
 pub(super) async fn put(call: &Call<'_>, id: &ChannelId) -> Answered {
-    let bridge = call.bridge;
     let _one_at_a_time = call.console.changing.lock().await;
-    for _ in 0..ROUNDS {
-        let known = bridge.store.channel(id).await?;
-        if known.as_ref().is_some_and(|known| known.deleted) {
-            return Err(being_deleted());
-        }
-        // What lies under a name that no channel has is nobody's.
-        let stored = match known {
-            Some(_) => bridge.secrets.channel(id).await?,
-            None => None,
-        };
-        let fields = call.fields()?;
-        let allowed = bridge.http.allowed();
-        let mut new = settings::read(fields, id, stored.as_ref(), allowed, bridge.chance.bytes())?;
-        let created = known.is_none();
-        let written = match &known {
-            None => create(bridge, &new.channel).await?,
-            Some(known) => change(bridge, known, &mut new).await?,
-        };
-        if !written {
-            continue;
-        }
-        let kept = bridge.secrets.put_channel(id, &new.secrets).await;
-        bridge.forget(id);
-        bridge.changed();
-        kept?;
-        tracing::info!(channel = %id, created, "a channel was set");
-        let status = if created {
-            StatusCode::CREATED
-        } else {
-            StatusCode::OK
-        };
-        let shown = show(call, &new.channel, Some(&new.secrets), new.made.as_deref());
-        return json(status, &shown);
-    }
-    Err(busy())
-}
-
-/// Says `false` if another was first with this id.
-async fn create(bridge: &Bridge, channel: &Channel) -> Result<bool, Refusal> {
-    match bridge.store.create_channel(channel).await? {
-        Created::New => Ok(true),
-        Created::IdTaken => Ok(false),
-        Created::AccountTaken => Err(Problem::conflict(
-            "account_taken",
-            "此公众号（AppID 或原始 ID）已接入另一个渠道。",
-            "This account is connected already, by its AppID or its original id.",
-        )
-        .into()),
-    }
-}
-
-/// Says `false` if another change came first.
-async fn change(bridge: &Bridge, known: &Channel, new: &mut Settings) -> Result<bool, Refusal> {
-    let channel = &mut new.channel;
-    if known.app_id != channel.app_id || known.original_id != channel.original_id {
-        return Err(Problem::conflict(
-            "account_fixed",
-            "AppID 和原始 ID 不可更改：请新建渠道。",
-            "AppID and original id never change: connect another channel.",
-        )
-        .into());
-    }
-    channel.resumed = if known.suspended && !channel.suspended {
-        Some(bridge.now())
+    let set = set(call.bridge, id, &call.fields()?).await?;
+    let status = if set.created {
+        StatusCode::CREATED
     } else {
-        known.resumed
+        StatusCode::OK
     };
-    channel.revision = known.revision.saturating_add(1);
-    Ok(bridge.store.update_channel(channel).await?)
+    let Settings {
+        channel,
+        secrets,
+        made,
+    } = &set.settings;
+    json(status, &show(call, channel, Some(secrets), made.as_deref()))
+}
+
+/// Creates or changes a channel by the fields of a body.
+pub(super) async fn set(bridge: &Bridge, id: &ChannelId, fields: &Fields) -> Result<Set, Refusal> {
+    let allowed = bridge.http.allowed();
+    let random = bridge.chance.bytes();
+    let read = |stored: Option<&ChannelSecrets>| {
+        settings::read(fields.clone(), id, stored, allowed, random)
+    };
+    let set = change::set(bridge, id, read).await?;
+    tracing::info!(channel = %id, created = set.created, "a channel was set");
+    Ok(set)
 }
 
 /// `DELETE /api/channels/{id}`: what is left goes with the next sweep.
@@ -249,7 +218,7 @@ pub(super) async fn delete(call: &Call<'_>, id: &ChannelId) -> Answered {
                 revision: known.revision.saturating_add(1),
                 ..known
             };
-            if !bridge.store.retire_channel(&retired).await? {
+            if !bridge.store.retire_channel(&retired, bridge.now()).await? {
                 continue;
             }
         }
@@ -260,7 +229,7 @@ pub(super) async fn delete(call: &Call<'_>, id: &ChannelId) -> Answered {
         tracing::info!(channel = %id, "a channel is being deleted");
         return accepted();
     }
-    Err(busy())
+    Err(change::busy())
 }
 
 async fn has_open_sessions(bridge: &Bridge, id: &ChannelId) -> Result<bool, Refusal> {
@@ -271,22 +240,4 @@ async fn has_open_sessions(bridge: &Bridge, id: &ChannelId) -> Result<bool, Refu
         }
     }
     Ok(false)
-}
-
-fn being_deleted() -> Refusal {
-    Problem::conflict(
-        "being_deleted",
-        "该渠道正在删除：请稍后重试。",
-        "A channel of this id is being deleted: try again in a few minutes.",
-    )
-    .into()
-}
-
-fn busy() -> Refusal {
-    Problem::conflict(
-        "changed_meanwhile",
-        "该渠道同时被他人修改：请重试。",
-        "Somebody else is changing this channel: try again.",
-    )
-    .into()
 }

@@ -6,10 +6,11 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::board::{self, Row};
+use super::cursor::{self, List};
 use super::lang::Lang;
 use super::messages::{self, Message};
 use super::problem::{Answered, Problem, Refusal, json};
-use super::{Call, bad_cursor, channels, veil, wrong};
+use super::{Call, channels, wrong};
 use crate::bridge::{Bridge, Broken, Glance, snippet};
 use crate::channel::{Channel, DeskSettings};
 use crate::conversation::Conversation;
@@ -200,7 +201,7 @@ pub(super) async fn describe_all(
 /// `GET /api/conversations`.
 pub(super) async fn list(call: &Call<'_>) -> Answered {
     #[derive(Serialize)]
-    struct List {
+    struct Listed {
         conversations: Vec<Talk>,
         cursor: Option<String>,
     }
@@ -210,7 +211,13 @@ pub(super) async fn list(call: &Call<'_>) -> Answered {
         Some(_) => return Err(wrong("state", "应为 open 或 all", "it is open or all")),
     };
     let limit = call.limit()?;
-    let before = call.cursor()?;
+    let before = call.place(List::Conversations)?;
+    if before
+        .as_deref()
+        .is_some_and(|place| !cursor::is_board_place(place))
+    {
+        return Err(cursor::bad());
+    }
     let channels = channels::asked(call).await?;
     let (rows, next) = board::newest(
         call.bridge,
@@ -220,9 +227,9 @@ pub(super) async fn list(call: &Call<'_>) -> Answered {
         limit,
     )
     .await?;
-    let list = List {
+    let list = Listed {
         conversations: describe_all(call.bridge, call.lang, rows).await?,
-        cursor: next.map(|place| veil(&place)),
+        cursor: next.map(|place| List::Conversations.cursor(&place)),
     };
     json(StatusCode::OK, &list)
 }
@@ -237,11 +244,12 @@ pub(super) async fn get(call: &Call<'_>, customer: &CustomerId) -> Answered {
         cursor: Option<String>,
     }
     let limit = call.limit()?;
-    let before = match call.cursor()? {
-        Some(text) => messages::Before::parse(&text).ok_or_else(bad_cursor)?,
+    let known = find(call.bridge, customer).await?;
+    let list = List::Messages(&known.at);
+    let before = match call.place(list)? {
+        Some(text) => messages::Before::parse(&text).ok_or_else(cursor::bad)?,
         None => messages::Before::default(),
     };
-    let known = find(call.bridge, customer).await?;
     let glance = call.bridge.glance(&known.at).await?;
     let (page, next) = messages::page(call, &known.at, before, limit, parked(&glance.look)).await?;
     let listed = (&known.conversation, known.last.as_ref());
@@ -249,7 +257,7 @@ pub(super) async fn get(call: &Call<'_>, customer: &CustomerId) -> Answered {
     let one = One {
         talk,
         messages: page,
-        cursor: next.map(|next| veil(&next.text())),
+        cursor: next.map(|next| list.cursor(&next.text())),
     };
     json(StatusCode::OK, &one)
 }

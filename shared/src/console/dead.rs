@@ -4,14 +4,15 @@
 use http::StatusCode;
 use serde::Serialize;
 
+use super::cursor::{self, List, veil};
 use super::messages::{self, Why};
 use super::problem::{Answered, Problem, Refusal, json};
-use super::{Call, bad_cursor, channels, veil};
+use super::{Call, channels};
 use crate::journal::{ConversationKey, Entry, EntryKey, Lane, State};
 use crate::message::{ChannelId, Kind};
 use crate::moment::Moment;
 use crate::reason::Reason;
-use crate::store::{DeadEntry, Park};
+use crate::store::{DeadEntry, DeadPlace, Park};
 
 /// How often a lane is parked or raised anew because others were there too.
 const ROUNDS: usize = 8;
@@ -27,49 +28,81 @@ struct Shown {
     time: String,
 }
 
+/// Where a page of dead entries ends: in which channel, and behind which of its
+/// entries if it has shown any.
+struct Place {
+    channel: ChannelId,
+    behind: Option<DeadPlace>,
+}
+
+impl Place {
+    fn text(&self) -> String {
+        let behind = self.behind.as_ref().map(DeadPlace::to_string);
+        format!("{}|{}", self.channel, behind.unwrap_or_default())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (channel, behind) = text.split_once('|')?;
+        let behind = match behind {
+            "" => None,
+            behind => {
+                let place = DeadPlace::parse(behind)?;
+                cursor::conversation_key(place.at.as_str())?;
+                cursor::entry_key(place.key.as_str())?;
+                Some(place)
+            }
+        };
+        let channel = ChannelId::parse(channel)?;
+        Some(Self { channel, behind })
+    }
+}
+
 /// `GET /api/dead`: the channels one after another, latest first in each.
 pub(super) async fn list(call: &Call<'_>) -> Answered {
     #[derive(Serialize)]
-    struct List {
+    struct Listed {
         dead: Vec<Shown>,
         cursor: Option<String>,
     }
     let limit = call.limit()?;
-    let cursor = call.cursor()?;
-    let (from, mut inner) = match &cursor {
-        Some(text) => {
-            let (channel, inner) = text.split_once('|').ok_or_else(bad_cursor)?;
-            let channel = ChannelId::parse(channel).ok_or_else(bad_cursor)?;
-            (Some(channel), Some(inner).filter(|inner| !inner.is_empty()))
-        }
-        None => (None, None),
+    let mut from = match call.place(List::Dead)? {
+        Some(text) => Some(Place::parse(&text).ok_or_else(cursor::bad)?),
+        None => None,
     };
     let mut channels = channels::asked(call).await?;
+    // The cursor of another channel's list is none of this one's.
+    if let (Some(from), Some(_), [only]) = (&from, call.query("channel"), channels.as_slice())
+        && from.channel != *only
+    {
+        return Err(cursor::bad());
+    }
     channels.sort();
     let mut dead = Vec::new();
     let mut next = None;
     for channel in channels {
-        if from.as_ref().is_some_and(|from| channel < *from) {
+        if from.as_ref().is_some_and(|from| channel < from.channel) {
             continue;
         }
-        let mut place = inner.take().map(str::to_owned);
+        // The channel of the cursor may have been deleted since.
+        let behind = from.take().filter(|from| from.channel == channel);
+        let mut behind = behind.and_then(|from| from.behind);
         loop {
             let room = limit.saturating_sub(dead.len());
             if room == 0 {
-                next = Some(format!("{channel}|{}", place.unwrap_or_default()));
+                next = Some(Place {
+                    channel: channel.clone(),
+                    behind,
+                });
                 break;
             }
             let most = i32::try_from(room).unwrap_or(100);
-            let page = call
-                .bridge
-                .store
-                .dead(&channel, most, place.as_deref())
-                .await?;
+            let store = &call.bridge.store;
+            let page = store.dead(&channel, most, behind.as_ref()).await?;
             for row in page.rows {
                 dead.extend(show(call, row).await?);
             }
-            place = page.next;
-            if place.is_none() {
+            behind = page.next;
+            if behind.is_none() {
                 break;
             }
         }
@@ -77,9 +110,9 @@ pub(super) async fn list(call: &Call<'_>) -> Answered {
             break;
         }
     }
-    let list = List {
+    let list = Listed {
         dead,
-        cursor: next.map(|next| veil(&next)),
+        cursor: next.map(|next| List::Dead.cursor(&next.text())),
     };
     json(StatusCode::OK, &list)
 }
@@ -116,7 +149,7 @@ pub(super) async fn redrive(call: &Call<'_>, id: &str) -> Answered {
     let bridge = call.bridge;
     let place = id
         .split_once('|')
-        .and_then(|(at, key)| Some((ConversationKey::parse(at)?, EntryKey::parse(key)?)));
+        .and_then(|(at, key)| Some((cursor::conversation_key(at)?, cursor::entry_key(key)?)));
     let (at, key) = place.ok_or_else(Problem::missing)?;
     let entry = bridge.store.entry(&at, &key).await?;
     let entry = entry.ok_or_else(Problem::missing)?;

@@ -35,6 +35,7 @@ impl<T> Secret<T> {
 }
 
 /// The fields of one object.
+#[derive(Clone)]
 pub(super) struct Fields {
     path: String,
     left: Map<String, Value>,
@@ -62,14 +63,19 @@ impl Fields {
             return Err(Problem::new(status, "not_json", zh, en).into());
         }
         if let Ok(Value::Object(left)) = serde_json::from_slice(body) {
-            return Ok(Self {
-                path: String::new(),
-                left,
-                faults: Vec::new(),
-            });
+            return Ok(Self::of(left));
         }
         let (zh, en) = ("内容不是 JSON 对象。", "The body is no object in JSON.");
         Err(Problem::new(StatusCode::BAD_REQUEST, "not_json", zh, en).into())
+    }
+
+    /// The fields of an object that was made here.
+    pub(super) fn of(left: Map<String, Value>) -> Self {
+        Self {
+            path: String::new(),
+            left,
+            faults: Vec::new(),
+        }
     }
 
     /// Notes what is wrong with a field.

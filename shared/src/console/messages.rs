@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use super::Call;
+use super::cursor::{entry_key, veil};
 use super::lang::Lang;
-use super::{Call, veil};
 use crate::bridge::Broken;
 use crate::journal::{Class, ConversationKey, Entry, EntryKey, Lane, State};
 use crate::lane::Parked;
@@ -113,9 +114,7 @@ impl Before {
         let (inbound, outbound) = text.split_once('|')?;
         let key = |text: &str, lane| match text {
             "" => Some(None),
-            text => EntryKey::parse(text)
-                .filter(|key| key.lane() == lane)
-                .map(Some),
+            text => entry_key(text).filter(|key| key.lane() == lane).map(Some),
         };
         Some(Self {
             inbound: key(inbound, Lane::In)?,

@@ -6,10 +6,12 @@
 
 mod answers;
 mod board;
+mod change;
 mod changes;
 mod channels;
 mod check;
 mod conversations;
+mod cursor;
 mod dead;
 mod fields;
 mod lang;
@@ -22,11 +24,10 @@ mod status;
 #[cfg(all(test, feature = "embedded"))]
 mod tests;
 mod ticket;
+pub mod within;
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -35,6 +36,7 @@ use url::Url;
 use crate::bridge::{Bridge, Response};
 use crate::conversation::parse_customer_id;
 use crate::message::{ChannelId, CustomerId};
+use cursor::{List, unveil};
 use fields::Fields;
 use lang::Lang;
 use problem::{Answered, Fault, Problem, Refusal};
@@ -109,15 +111,10 @@ impl Call<'_> {
         limit.ok_or_else(|| wrong("limit", "应为 1 到 100", "it must be 1 to 100"))
     }
 
-    /// The cursor, as the text that we made it from.
-    fn cursor(&self) -> Result<Option<String>, Refusal> {
-        let Some(cursor) = self.query("cursor") else {
-            return Ok(None);
-        };
-        match unveil(cursor) {
-            Some(text) => Ok(Some(text)),
-            None => Err(bad_cursor()),
-        }
+    /// The place of a list that the cursor leads to.
+    fn place(&self, list: List<'_>) -> Result<Option<String>, Refusal> {
+        let cursor = self.query("cursor");
+        cursor.map(|cursor| list.place(cursor)).transpose()
     }
 
     /// The fields of the body.
@@ -141,20 +138,6 @@ impl Call<'_> {
 /// A parameter of the address that is wrong.
 fn wrong(name: &str, zh: &'static str, en: &'static str) -> Refusal {
     Problem::fields(vec![Fault::new(name, zh, en)]).into()
-}
-
-fn bad_cursor() -> Refusal {
-    wrong("cursor", "不是我们给出的游标", "it is none that we gave")
-}
-
-/// Makes a text opaque: ids and cursors are nobody's to read.
-fn veil(text: &str) -> String {
-    URL_SAFE_NO_PAD.encode(text)
-}
-
-/// Reads what [`veil`] made.
-fn unveil(text: &str) -> Option<String> {
-    String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()
 }
 
 /// Answers a call to `/console…` or `/api…`.

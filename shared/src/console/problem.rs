@@ -191,6 +191,11 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "internal", zh, en)
     }
 
+    /// What it says to operators and in logs.
+    pub(super) fn words(&self) -> &str {
+        &self.en
+    }
+
     /// The answer that says it.
     pub(super) fn response(&self, lang: Lang) -> Response {
         let detail = |zh: &Words, en: &Words| lang.pick(zh, en).clone().into_owned();

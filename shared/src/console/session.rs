@@ -245,10 +245,11 @@ impl Console {
     }
 
     fn with_cookie(&self, value: &str, life: Duration) -> crate::bridge::Response {
+        // Who has no address of its own is behind a gateway that speaks https.
         let https = self
             .public_url
             .as_ref()
-            .is_some_and(|url| url.scheme() == "https");
+            .is_none_or(|url| url.scheme() == "https");
         let secure = if https { "; Secure" } else { "" };
         let cookie = format!(
             "{COOKIE_NAME}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={}{secure}",

@@ -89,13 +89,20 @@ impl Store {
 
     /// Changes a channel, if it is still as `channel.revision - 1` left it.
     pub async fn update_channel(&self, channel: &Channel) -> Result<bool, StoreError> {
+        let before = channel.revision.saturating_sub(1);
+        self.move_channel(channel, before).await
+    }
+
+    /// Gives a channel another revision, and its settings, if it is still of
+    /// the revision `from`: whoever has begun a change of that is too late.
+    pub async fn move_channel(&self, channel: &Channel, from: u64) -> Result<bool, StoreError> {
         let put = self
             .client
             .put_item()
             .table_name(&self.control)
             .set_item(Some(config_row(channel)?))
             .condition_expression("attribute_exists(pk) AND rev = :rev")
-            .expression_attribute_values(":rev", n(channel.revision.saturating_sub(1)))
+            .expression_attribute_values(":rev", n(from))
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await;
@@ -106,11 +113,13 @@ impl Store {
         Ok(put.is_some())
     }
 
-    /// Marks a channel deleted and lets its account go.
-    pub async fn retire_channel(&self, channel: &Channel) -> Result<bool, StoreError> {
+    /// Marks a channel deleted, as of now, and lets its account go.
+    pub async fn retire_channel(&self, channel: &Channel, now: Moment) -> Result<bool, StoreError> {
+        let mut row = config_row(channel)?;
+        row.insert("del".to_owned(), n(now.millis()));
         let put = Put::builder()
             .table_name(&self.control)
-            .set_item(Some(config_row(channel)?))
+            .set_item(Some(row))
             .condition_expression("attribute_exists(pk) AND rev = :rev")
             .expression_attribute_values(":rev", n(channel.revision.saturating_sub(1)))
             .build()
@@ -162,6 +171,17 @@ impl Store {
 
     /// Reads a channel. Strongly consistent.
     pub async fn channel(&self, id: &ChannelId) -> Result<Option<Channel>, StoreError> {
+        let row = self.config(id).await?;
+        row.as_ref().map(read_config).transpose()
+    }
+
+    /// When a channel was marked deleted, if it is and if that was noted.
+    pub async fn retired(&self, id: &ChannelId) -> Result<Option<Moment>, StoreError> {
+        let row = self.config(id).await?;
+        Ok(row.and_then(|row| row.number("del").map(Moment::from_millis)))
+    }
+
+    async fn config(&self, id: &ChannelId) -> Result<Option<Row>, StoreError> {
         let got = self
             .client
             .get_item()
@@ -174,7 +194,7 @@ impl Store {
             .await
             .map_err(unavailable("GetItem channel"))?;
         self.count(Side::Read, got.consumed_capacity());
-        got.item.as_ref().map(read_config).transpose()
+        Ok(got.item)
     }
 
     /// The ids of all channels, those being deleted included.

@@ -1,10 +1,11 @@
 //! The journal's entries: put, look, claim, end.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{Put as PutRow, ReturnConsumedCapacity, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, TransactWriteItem, Update};
 
 use super::row::{Read, Row, b, n, s};
 use super::{Side, Store, StoreError, body, unavailable};
@@ -26,6 +27,9 @@ const OUTGOING: i32 = 4;
 /// How many rows a look reads at a time at the most. Each page is twice the one
 /// before it, so that a long backlog is read in few calls.
 const LAST_PAGE: i32 = 128;
+/// How long a location report is kept unless another comes: nothing ends it, and
+/// the customer may never write.
+const LOCATION_KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// What became of a conditional put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +79,7 @@ pub(super) fn state_word(state: State) -> &'static str {
     }
 }
 
-fn write(at: &ConversationKey, entry: &Entry) -> Result<Row, StoreError> {
+pub(super) fn write(at: &ConversationKey, entry: &Entry) -> Result<Row, StoreError> {
     let mut row = Row::from([
         ("pk".to_owned(), s(at.as_str())),
         ("sk".to_owned(), s(entry.key.as_str())),
@@ -202,46 +206,6 @@ impl Store {
         })
     }
 
-    /// Journals the parts of one answer, all or none.
-    pub async fn put_answer(
-        &self,
-        at: &ConversationKey,
-        parts: &[Entry],
-    ) -> Result<Put, StoreError> {
-        if let [only] = parts {
-            return self.put_entry(at, only, None).await;
-        }
-        let mut call = self
-            .client
-            .transact_write_items()
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        for part in parts {
-            let put = PutRow::builder()
-                .table_name(&self.messages)
-                .set_item(Some(write(at, part)?))
-                .condition_expression("attribute_not_exists(pk)")
-                .build()
-                .map_err(|_| StoreError::Unreadable("b"))?;
-            call = call.transact_items(TransactWriteItem::builder().put(put).build());
-        }
-        match call.send().await {
-            Ok(done) => {
-                for capacity in done.consumed_capacity() {
-                    self.count(Side::Write, Some(capacity));
-                }
-                Ok(Put::Stored)
-            }
-            Err(error) => {
-                let failed = error.as_service_error().is_some_and(condition_failed);
-                if failed {
-                    Ok(Put::Repeat)
-                } else {
-                    Err(unavailable("TransactWriteItems answer")(error))
-                }
-            }
-        }
-    }
-
     /// Overwrites the customer's last location report, unless a later one is
     /// there. It is no entry: nobody is told.
     pub async fn put_location(
@@ -252,6 +216,8 @@ impl Store {
         let mut row = write(at, entry)?;
         row.insert("sk".to_owned(), s("L"));
         row.insert("of".to_owned(), s(entry.key.as_str()));
+        let expires = entry.at.plus(LOCATION_KEPT).seconds();
+        row.insert("ttl".to_owned(), n(expires));
         let put = self
             .client
             .put_item()
@@ -647,7 +613,7 @@ impl Store {
 }
 
 /// Whether a transaction was refused by a condition of ours.
-fn condition_failed(error: &TransactWriteItemsError) -> bool {
+pub(super) fn condition_failed(error: &TransactWriteItemsError) -> bool {
     match error {
         TransactWriteItemsError::TransactionCanceledException(cancelled) => cancelled
             .cancellation_reasons()

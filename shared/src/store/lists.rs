@@ -1,10 +1,8 @@
 //! Lists: what is due, what is on the board, what is dead and what was said.
 
-use aws_sdk_dynamodb::types::{
-    AttributeValue, DeleteRequest, ReturnConsumedCapacity, WriteRequest,
-};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::fmt;
+
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 
 use super::conversations::{Snippet, board_partition};
 use super::entries::{dead_partition, due_partition};
@@ -43,11 +41,11 @@ pub enum Due {
 
 /// One page of a list and where the next begins.
 #[derive(Clone, Debug)]
-pub struct Page<T> {
+pub struct Page<T, P = String> {
     /// The rows.
     pub rows: Vec<T>,
-    /// Opaque; `None` at the end.
-    pub next: Option<String>,
+    /// `None` at the end.
+    pub next: Option<P>,
 }
 
 /// One page of one partition of the board.
@@ -60,6 +58,45 @@ pub struct DeadEntry {
     pub at: ConversationKey,
     /// The entry.
     pub entry: Entry,
+}
+
+/// A place in a channel's list of dead entries. It names no channel, so that it
+/// leads nowhere else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadPlace {
+    /// When the entry died.
+    died: Moment,
+    /// The conversation.
+    pub at: ConversationKey,
+    /// The entry.
+    pub key: EntryKey,
+}
+
+impl DeadPlace {
+    /// Reads what [`fmt::Display`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut pieces = text.splitn(3, '|');
+        Some(Self {
+            died: Moment::from_millis(pieces.next()?.parse().ok()?),
+            at: ConversationKey::parse(pieces.next()?)?,
+            key: EntryKey::parse(pieces.next()?)?,
+        })
+    }
+
+    fn of(row: &Row) -> Option<Self> {
+        Some(Self {
+            died: row.moment("du").ok()?,
+            at: row.text("pk").and_then(ConversationKey::parse)?,
+            key: row.text("sk").and_then(EntryKey::parse)?,
+        })
+    }
+}
+
+impl fmt::Display for DeadPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}|{}|{}", self.died.millis(), self.at, self.key)
+    }
 }
 
 impl Store {
@@ -126,13 +163,21 @@ impl Store {
         Ok(due)
     }
 
-    /// A channel's dead entries, latest first.
+    /// A channel's dead entries, latest first, from behind a place on.
     pub async fn dead(
         &self,
         channel: &ChannelId,
         most: i32,
-        cursor: Option<&str>,
-    ) -> Result<Page<DeadEntry>, StoreError> {
+        behind: Option<&DeadPlace>,
+    ) -> Result<Page<DeadEntry, DeadPlace>, StoreError> {
+        let start = behind.map(|place| {
+            Row::from([
+                ("dp".to_owned(), s(dead_partition(channel))),
+                ("du".to_owned(), n(place.died.millis())),
+                ("pk".to_owned(), s(place.at.as_str())),
+                ("sk".to_owned(), s(place.key.as_str())),
+            ])
+        });
         let page = self
             .client
             .query()
@@ -142,7 +187,7 @@ impl Store {
             .expression_attribute_values(":dp", s(dead_partition(channel)))
             .scan_index_forward(false)
             .limit(most)
-            .set_exclusive_start_key(cursor.and_then(read_cursor))
+            .set_exclusive_start_key(start)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await
@@ -164,7 +209,7 @@ impl Store {
         }
         Ok(Page {
             rows,
-            next: page.last_evaluated_key.as_ref().and_then(write_cursor),
+            next: page.last_evaluated_key.as_ref().and_then(DeadPlace::of),
         })
     }
 
@@ -278,94 +323,4 @@ impl Store {
             }
         }
     }
-
-    /// Deletes every row of a conversation. Says how many there were.
-    pub async fn erase(&self, at: &ConversationKey) -> Result<usize, StoreError> {
-        let mut erased = 0;
-        loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.messages)
-                .key_condition_expression("pk = :pk")
-                .projection_expression("pk, sk, cid")
-                .expression_attribute_values(":pk", s(at.as_str()))
-                .consistent_read(true)
-                .limit(24)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await
-                .map_err(unavailable("Query erase"))?;
-            self.count(Side::Read, page.consumed_capacity());
-            let rows = page.items.unwrap_or_default();
-            if rows.is_empty() {
-                return Ok(erased);
-            }
-            let mut requests = Vec::new();
-            for mut row in rows {
-                if let Some(customer) = row.remove("cid").and_then(|v| v.as_s().ok().cloned()) {
-                    // Before the row that names it: once that is gone, nobody
-                    // knows of the link.
-                    self.unlink(&customer).await?;
-                }
-                requests.push(delete(row)?);
-                erased += 1;
-            }
-            // What the engine leaves undone is read again.
-            let done = self
-                .client
-                .batch_write_item()
-                .request_items(&self.messages, requests)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await
-                .map_err(unavailable("BatchWriteItem erase"))?;
-            for capacity in done.consumed_capacity() {
-                self.count(Side::Write, Some(capacity));
-            }
-            let undone = done.unprocessed_items.unwrap_or_default();
-            erased -= undone.values().map(Vec::len).sum::<usize>();
-        }
-    }
-}
-
-fn delete(key: Row) -> Result<WriteRequest, StoreError> {
-    let request = DeleteRequest::builder()
-        .set_key(Some(key))
-        .build()
-        .map_err(|_| StoreError::Unreadable("pk"))?;
-    Ok(WriteRequest::builder().delete_request(request).build())
-}
-
-/// A cursor is the index key in JSON and base64: opaque to callers, and a
-/// forged one can only ask for another place of the same list.
-fn write_cursor(key: &Row) -> Option<String> {
-    if key.is_empty() {
-        return None;
-    }
-    let plain: std::collections::BTreeMap<_, _> = key
-        .iter()
-        .filter_map(|(name, value)| match value {
-            AttributeValue::S(text) => Some((name.as_str(), format!("S{text}"))),
-            AttributeValue::N(number) => Some((name.as_str(), format!("N{number}"))),
-            _ => None,
-        })
-        .collect();
-    Some(URL_SAFE_NO_PAD.encode(serde_json::to_vec(&plain).ok()?))
-}
-
-fn read_cursor(cursor: &str) -> Option<Row> {
-    let json = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    let plain: std::collections::BTreeMap<String, String> = serde_json::from_slice(&json).ok()?;
-    plain
-        .into_iter()
-        .map(|(name, value)| {
-            let mut chars = value.chars();
-            match chars.next()? {
-                'S' => Some((name, s(chars.as_str()))),
-                'N' => Some((name, AttributeValue::N(chars.as_str().to_owned()))),
-                _ => None,
-            }
-        })
-        .collect()
 }

@@ -6,6 +6,7 @@
 //!
 //! The API: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/>
 
+mod answers;
 mod body;
 mod census;
 pub mod control;
@@ -13,6 +14,7 @@ mod conversations;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 mod entries;
+mod erase;
 #[cfg(feature = "embedded")]
 mod group;
 mod lanes;
@@ -29,11 +31,13 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::ConsumedCapacity;
 
+pub use answers::Said;
 pub use census::ParkedLane;
 pub use conversations::{Found, Opened, Snippet};
 pub use entries::{Holder, Look, Put};
+pub use erase::Erased;
 pub use lanes::{Park, Taken};
-pub use lists::{BoardPage, DeadEntry, Due, Page};
+pub use lists::{BoardPage, DeadEntry, DeadPlace, Due, Page};
 pub use network::client;
 pub use token::{Lease, StoredToken};
 pub use walk::{Waiting, WalkPlace};

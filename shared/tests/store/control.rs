@@ -82,14 +82,19 @@ async fn a_retired_channel_lets_its_account_go() {
     let mut old = channel("shop-a", "1");
     tables.create_channel(&old).await.unwrap();
     old.deleted = true;
-    assert!(!tables.retire_channel(&old).await.unwrap(), "a stale copy");
+    assert!(
+        !tables.retire_channel(&old, after(1)).await.unwrap(),
+        "a stale copy"
+    );
     let next = channel("shop-b", "1");
     assert_eq!(
         tables.create_channel(&next).await.unwrap(),
         Created::AccountTaken
     );
     old.revision = 2;
-    assert!(tables.retire_channel(&old).await.unwrap());
+    assert_eq!(tables.retired(&old.id).await.unwrap(), None);
+    assert!(tables.retire_channel(&old, after(2)).await.unwrap());
+    assert_eq!(tables.retired(&old.id).await.unwrap(), Some(after(2)));
     assert_eq!(tables.create_channel(&next).await.unwrap(), Created::New);
     let stored = tables.channel(&old.id).await.unwrap();
     assert_eq!(
@@ -100,7 +105,7 @@ async fn a_retired_channel_lets_its_account_go() {
     assert_eq!(tables.channel_ids().await.unwrap().len(), 2);
     // Whoever retires it again takes nothing from its successor.
     old.revision = 3;
-    assert!(!tables.retire_channel(&old).await.unwrap());
+    assert!(!tables.retire_channel(&old, after(3)).await.unwrap());
     assert_eq!(
         tables
             .create_channel(&channel("shop-c", "1"))

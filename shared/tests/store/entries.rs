@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use magpie::journal::{Class, Entry, EntryKey, Lane, State};
 use magpie::message::{Body, EndCause, Fields, Kind, MessageId, Outcome, Receipt, SessionEnd};
 use magpie::reason::Reason;
-use magpie::store::{Holder, Look, Put};
+use magpie::store::{Holder, Look, Put, Said};
 
 use crate::made::{
     after, answer, at, claim, conversation, entry, line, message, of_class, park, shop,
@@ -110,16 +110,46 @@ async fn an_answer_is_put_whole_or_not_at_all() {
     let at = at("oAnn");
     let parts = answer(1, "msg_1", 3);
     tables.put_entry(&at, &parts[1], None).await.unwrap();
-    assert_eq!(tables.put_answer(&at, &parts).await.unwrap(), Put::Repeat);
+    assert_eq!(tables.put_answer(&at, &parts).await.unwrap(), Said::Repeat);
     assert_eq!(tables.keys(at.as_str()).await, [parts[1].key.as_str()]);
     for count in [1, 2, 5] {
         let parts = answer(2, &format!("msg_of_{count}"), count);
-        assert_eq!(tables.put_answer(&at, &parts).await.unwrap(), Put::Stored);
-        assert_eq!(tables.put_answer(&at, &parts).await.unwrap(), Put::Repeat);
+        assert_eq!(tables.put_answer(&at, &parts).await.unwrap(), Said::Stored);
+        assert_eq!(tables.put_answer(&at, &parts).await.unwrap(), Said::Repeat);
         for part in parts {
             assert_eq!(tables.entry(&at, &part.key).await.unwrap(), Some(part));
         }
     }
+}
+
+#[tokio::test]
+async fn other_words_under_the_same_key_are_told_apart_and_change_nothing() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    let say = async |parts: &[Entry]| tables.put_answer(&at, parts).await.unwrap();
+    let with = |mut parts: Vec<Entry>, number: usize, words: &str| {
+        parts[number].body = Body::text(words);
+        parts
+    };
+    for count in [1, 3] {
+        let first = answer(1, &format!("msg_{count}"), count);
+        assert_eq!(say(&first).await, Said::Stored);
+        let id = &format!("msg_{count}");
+        for other in [
+            with(answer(1, id, count), 0, "other words"),
+            with(answer(1, id, count), usize::from(count) - 1, "other words"),
+            // The same words at first, and then more or fewer.
+            answer(1, id, count + 1),
+            answer(1, id, 2),
+        ] {
+            assert_eq!(say(&other).await, Said::OtherWords, "{count}");
+        }
+        assert_eq!(say(&first).await, Said::Repeat);
+        for part in first {
+            assert_eq!(tables.entry(&at, &part.key).await.unwrap(), Some(part));
+        }
+    }
+    assert_eq!(tables.keys(at.as_str()).await.len(), 4);
 }
 
 #[tokio::test]
@@ -135,6 +165,7 @@ async fn of_many_repeats_at_once_one_is_stored() {
     // A transaction may also be refused because another is under way; then the
     // desk repeats it.
     let puts = join_all((0..16).map(|_| tables.put_answer(&at, &parts))).await;
+    let stored = |put: &Result<Said, _>| matches!(put, Ok(Said::Stored));
     assert_eq!(puts.iter().filter(|put| stored(put)).count(), 1);
     assert_eq!(tables.keys(at.as_str()).await.len(), 4);
 }
@@ -158,6 +189,10 @@ async fn the_latest_location_stays() {
         assert_eq!(body, r#"-{"t":{"t":""}}"#.len() + size, "{words}");
     }
     assert_eq!(tables.keys(at.as_str()).await, ["L"], "it is no entry");
+    // It ends by itself, a month after the last report.
+    let month = after(9).seconds() + 30 * 24 * 3600;
+    let ttl = tables.attributes(&at, "L", &["ttl"]).await;
+    assert_eq!(ttl, [month.to_string()]);
 }
 
 /// Puts so many messages, the first of which have ended.

@@ -42,6 +42,44 @@ async fn a_conversation_goes_with_everything_that_belongs_to_it() {
 }
 
 #[tokio::test]
+async fn an_erasure_goes_by_steps_and_finds_what_the_indexes_list() {
+    let tables = Tables::new().await;
+    let (ann, bob, carl) = (at("oAnn"), at("oBob"), at("oCarl"));
+    let (shop, window) = (shop(), message(0, "0", "").key);
+    assert!(tables.left_of(&shop).await.unwrap().is_empty());
+    tables.begin(&ann, &conversation(1, "oAnn")).await.unwrap();
+    for number in 0..40 {
+        let entry = message(number, &number.to_string(), "你好");
+        tables.put_entry(&ann, &entry, None).await.unwrap();
+    }
+    // Neither of them has a conversation: it was never begun.
+    let parked = park("run", &shop, &window, 9, Reason::Internal);
+    tables.park(&bob, Lane::In, &parked).await.unwrap();
+    let dead = message(1, "1", "你好");
+    tables.put_entry(&carl, &dead, None).await.unwrap();
+    let (nobody, why, now) = (Holder::Nobody, Reason::ChannelDeleted, after(1));
+    let buried = tables.bury(&carl, &dead, nobody, why, now, 9_000_000_000);
+    assert!(buried.await.unwrap());
+
+    let other = magpie::message::ChannelId::parse("shop-other").unwrap();
+    assert!(tables.left_of(&other).await.unwrap().is_empty());
+    let mut seen = Vec::new();
+    loop {
+        let left = tables.left_of(&shop).await.unwrap();
+        let Some(at) = left.first() else { break };
+        let mut steps = 0;
+        while !tables.erase_some(at).await.unwrap().all {
+            steps += 1;
+        }
+        seen.push((at.clone(), steps));
+    }
+    seen.sort();
+    let mut expected = vec![(ann, 2), (bob, 1), (carl, 1)];
+    expected.sort();
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test]
 async fn a_mark_on_an_erased_row_brings_nothing_back() {
     let tables = Tables::new().await;
     let at = &at("oAnn");

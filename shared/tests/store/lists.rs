@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use magpie::journal::{ConversationKey, Entry, EntryKey, Lane};
 use magpie::message::Body;
 use magpie::reason::Reason;
-use magpie::store::{Holder, Waiting};
+use magpie::store::{DeadPlace, Holder, Waiting};
 
 use crate::made::{
     after, answer, at, claim, conversation, entry, line, message, park, session, shop, snippet,
@@ -134,20 +134,22 @@ async fn the_dead_are_listed_latest_first_and_by_pages() {
     }
     for most in [1, 2, 5, 9] {
         let mut found = Vec::new();
-        let mut cursor: Option<String> = None;
+        let mut behind: Option<DeadPlace> = None;
         loop {
-            let page = tables.dead(&shop(), most, cursor.as_deref()).await.unwrap();
+            let page = tables.dead(&shop(), most, behind.as_ref()).await.unwrap();
             assert!(page.rows.len() <= usize::try_from(most).unwrap());
             found.extend(page.rows.into_iter().map(|dead| dead.entry.key));
-            cursor = page.next;
-            if cursor.is_none() {
-                break;
-            }
+            let Some(next) = page.next else { break };
+            assert_eq!(DeadPlace::parse(&next.to_string()), Some(next.clone()));
+            behind = Some(next);
         }
         assert_eq!(found, expected, "{most}");
     }
-    let nonsense = tables.dead(&shop(), 9, Some("nonsense")).await.unwrap();
-    assert_eq!(nonsense.rows.len(), 5, "it is read from the start");
+    // Whatever place is asked for, it is one of this channel's list.
+    let other = magpie::message::ChannelId::parse("shop-other").unwrap();
+    let place = tables.dead(&shop(), 1, None).await.unwrap().next;
+    let elsewhere = tables.dead(&other, 9, place.as_ref()).await.unwrap();
+    assert!(elsewhere.rows.is_empty());
     assert!(
         tables
             .redrive(&at, &expected[1..2], after(200))

@@ -76,20 +76,56 @@ async fn an_answer_is_journalled_sent_and_reported() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repeat_with_another_body_changes_nothing() {
+async fn other_words_under_a_used_id_change_nothing_and_are_told() {
     let (shop, customer) = with_ann().await;
-    let said = message(
-        &shop,
-        &customer,
-        &json!({ "kind": "text", "text": "first" }),
-    );
-    let mut other = said.clone();
-    other["message"]["text"] = "second".into();
-    for body in [&said, &other] {
+    let said = |text: &str| message(&shop, &customer, &json!({ "kind": "text", "text": text }));
+    let long = "很长".repeat(600);
+    let (first, second, third) = (said("first"), said("second"), said(&long));
+    for body in [&first, &second, &third, &first, &second, &third] {
         assert_eq!(shop.call("msg_1", body).await.status(), 202);
     }
     let entries = shop.journal(&at("oAnn"), Lane::Out).await;
     assert!(matches!(entries.as_slice(), [only] if only.body == Body::text("first")));
+    shop.deliver().await;
+    let mut outcomes: Vec<_> = shop
+        .told()
+        .iter()
+        .map(|news| {
+            assert_eq!(
+                (&news["type"], &news["message"]["id"]),
+                (&json!("message.status"), &json!("msg_1"))
+            );
+            assert_eq!(news["conversation"], customer.as_str());
+            let reason = news["reason"]["code"].as_str().unwrap_or_default();
+            format!("{} {reason}", news["state"].as_str().unwrap())
+        })
+        .collect();
+    outcomes.sort();
+    assert_eq!(
+        outcomes,
+        ["delivered ", "failed id_used", "failed id_used"],
+        "once for each of the other words, and the first goes out"
+    );
+    assert_eq!(shop.call("msg_1", &second).await.status(), 202);
+    shop.deliver().await;
+    assert!(shop.told().is_empty(), "a repeat has been told");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_refused_may_be_mended_under_its_id_once() {
+    let (shop, customer) = with_ann().await;
+    let said = |text: &str| message(&shop, &customer, &json!({ "kind": "text", "text": text }));
+    for (body, code) in [
+        (said(""), Some("empty")),
+        (said("mended"), None),
+        (said("other words"), Some("id_used")),
+    ] {
+        assert_eq!(shop.call("msg_1", &body).await.status(), 202);
+        shop.deliver().await;
+        let told = shop.told();
+        assert_eq!(types(&told), ["message.status"]);
+        assert_eq!(told[0]["reason"]["code"].as_str(), code);
+    }
 }
 
 #[tokio::test(start_paused = true)]

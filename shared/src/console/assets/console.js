@@ -101,8 +101,6 @@ let skew = 0; // the server's clock less ours
 const now = () => Date.now() + skew;
 const nameOf = (channel) => channels.get(channel)?.name || channel;
 
-// ---- Language, times, numbers
-
 let lang, intl;
 const t = (key, ...args) => {
   const words = WORDS[lang][key];
@@ -159,8 +157,6 @@ function windowOf(talk) {
   return { shut: !(rest > 0), rest, left: talk.window?.left ?? 0 };
 }
 
-// ---- The API
-
 function problem(status, words) {
   // Unsure: the server may have acted, or would on a repetition.
   const unsure = status < 400 || status > 499 || [401, 408, 429].includes(status);
@@ -202,8 +198,6 @@ function ask(path, params, stop) {
   });
   return line;
 }
-
-// ---- Signing in and out
 
 async function start() {
   const link = /^#link=(.+)/.exec(location.hash)?.[1];
@@ -274,8 +268,6 @@ ui.signOut.onclick = async () => {
   leave();
 };
 
-// ---- Reading: the list, the changes, the open conversation
-
 let cursor, listCursor, listed, stream;
 let timer, ticking, again, stopTick;
 let live = false; // told of changes by the server
@@ -283,12 +275,18 @@ let fails = 0;
 let lastTick = 0;
 
 async function loadChannels() {
-  const got = await call('GET', 'channels');
-  if (JSON.stringify(got.channels) === JSON.stringify([...channels.values()])) return;
+  const all = [];
+  let at = '';
+  do {
+    const got = await call('GET', `channels?limit=100&cursor=${at}`);
+    all.push(...got.channels);
+    at = got.cursor;
+  } while (at);
+  if (JSON.stringify(all) === JSON.stringify([...channels.values()])) return;
   channels.clear();
-  for (const c of got.channels) channels.set(c.id, c);
+  for (const c of all) channels.set(c.id, c);
   if (!channels.has(view.channel)) view.channel = '';
-  ui.channel.replaceChildren(el('option', { value: '' }), ...got.channels.map((c) => el('option', { value: c.id }, nameOf(c.id))));
+  ui.channel.replaceChildren(el('option', { value: '' }), ...all.map((c) => el('option', { value: c.id }, nameOf(c.id))));
   ui.channel.value = view.channel;
   ui.channel.hidden = channels.size < 2;
 }
@@ -342,8 +340,9 @@ async function tick() {
     if (!listed) await loadList(); // after the changes: nothing falls between
     fails = 0;
     render();
-  } catch {
+  } catch (p) {
     fails += 1;
+    if (p.status === 400) listed = listCursor = null; // the cursor was an older server's
   }
   ticking = false;
   say(ui.banner, fails > 1 ? t('offline') : '');
@@ -447,8 +446,6 @@ async function markRead() {
     log.read = null;
   }
 }
-
-// ---- Drafts and sending
 
 function draftOf(id) {
   if (!drafts.has(id)) drafts.set(id, { text: '', attempt: null, ...keptItem(`magpie:draft:${id}`), sending: false, problem: null });
@@ -587,8 +584,6 @@ ui.endingYes.onclick = async () => {
     ui.endingProblem.textContent = p.message;
   }
 };
-
-// ---- Drawing
 
 // Makes the children of `parent` those of `items`, keeping nodes and the focus.
 function sync(parent, items, fill) {
@@ -751,8 +746,6 @@ function renderComposer() {
   say(ui.problem, draft.problem ? t('not_sent', draft.problem.message) : '');
   ui.retry.hidden = !draft.problem?.unsure;
 }
-
-// ---- Controls
 
 ui.list.onkeydown = (e) => {
   const links = [...ui.list.querySelectorAll('a')];

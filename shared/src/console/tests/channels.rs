@@ -119,6 +119,37 @@ async fn a_channel_is_connected_changed_and_removed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn channels_are_listed_by_pages() {
+    let house = House::new().await;
+    let mut expected = Vec::new();
+    for number in [3, 1, 0, 4, 2] {
+        let id = format!("shop-{number}");
+        house.stage.connect(&id, DeskSettings::Inbox).await;
+        expected.push(id);
+    }
+    expected.sort();
+    for limit in [1, 2, 4, 5, 100] {
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/api/channels?limit={limit}&cursor={cursor}");
+            let page = house.get(&path).await;
+            let channels = page["channels"].as_array().unwrap();
+            assert!(channels.len() <= limit);
+            seen.extend(
+                channels
+                    .iter()
+                    .map(|one| one["id"].as_str().unwrap().to_owned()),
+            );
+            match page["cursor"].as_str() {
+                Some(next) => next.clone_into(&mut cursor),
+                None => break,
+            }
+        }
+        assert_eq!(seen, expected, "{limit}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_account_is_connected_once_and_never_moves() {
     let house = House::new().await;
     let put = async |id: &str, body: &Value| {

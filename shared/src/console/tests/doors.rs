@@ -18,6 +18,26 @@ async fn cookie(house: &House) -> String {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cookie_is_for_https_alone_unless_our_address_is_http() {
+    for (public, secure) in [
+        (None, true),
+        (Some("https://desk.example/"), true),
+        (Some("http://127.0.0.1:8080/"), false),
+    ] {
+        let mut house = House::new().await;
+        let key = super::AdminKey::Given(KEY.to_owned());
+        let public = public.map(|url| url::Url::parse(url).unwrap());
+        house.console = super::Console::new(key, public);
+        let body = json!({ "key": KEY });
+        let reply = house.call("POST", "/api/session", &[], Some(&body)).await;
+        let cookie = reply.headers["set-cookie"].to_str().unwrap();
+        assert_eq!(cookie.ends_with("; Secure"), secure, "{cookie}");
+        let common = "; HttpOnly; SameSite=Strict; Path=/; Max-Age=43200";
+        assert!(cookie.contains(common), "{cookie}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_key_or_a_session_everything_is_refused() {
     let house = House::new().await;
     for (method, path) in [
@@ -247,6 +267,12 @@ async fn the_page_and_its_assets_are_for_everybody() {
             .await;
         assert_eq!(other.headers["cache-control"], "no-store");
     }
+    let mut size = 0;
+    for name in ["console.js", "console.css"] {
+        let path = format!("/console/{name}");
+        size += house.call("GET", &path, &[], None).await.text.len();
+    }
+    assert!(size <= 40_000, "{size} bytes of script and style");
     let to = house.call("GET", "/console", &[], None).await;
     assert_eq!(to.headers["location"], "/console/");
     let reply = house.call("POST", "/console/", &[], None).await;

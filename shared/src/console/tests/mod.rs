@@ -7,9 +7,13 @@
 )]
 
 mod channels;
+mod cursors;
 mod dead;
 mod doors;
+mod purge;
+mod races;
 mod talks;
+mod within;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};

@@ -273,10 +273,10 @@ async fn what_is_read_is_read_for_everybody_and_never_unread() {
         assert_eq!(reply.status.as_u16(), 204, "{}", reply.text);
         assert_eq!(house.get(&path).await["unread"], unread, "{back}");
     }
-    let future = super::super::veil("I#9999999999#500000000000000000001");
+    let future = super::super::cursor::veil("I#9999999999#500000000000000000001");
     for (wrong, status) in [
         (json!("nonsense"), 400),
-        (json!(super::super::veil("O#1")), 400),
+        (json!(super::super::cursor::veil("O#1")), 400),
         (json!(future), 404),
     ] {
         let reply = house

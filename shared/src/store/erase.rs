@@ -1,0 +1,140 @@
+//! Erasure: every row of a conversation, and what the indexes still list of a
+//! channel that is deleted.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_dynamodb::types::{DeleteRequest, ReturnConsumedCapacity, WriteRequest};
+
+use super::conversations::board_partition;
+use super::entries::{dead_partition, due_partition};
+use super::row::{Read, Row, s};
+use super::{Side, Store, StoreError, unavailable};
+use crate::journal::{ConversationKey, SHARDS};
+use crate::message::ChannelId;
+
+/// How many rows are deleted at a time: as many as one call takes, less one.
+const BATCH: i32 = 24;
+/// How many rows of an index are read at a time.
+const PAGE: i32 = 100;
+
+/// What one step of an erasure did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Erased {
+    /// How many rows it deleted.
+    pub rows: usize,
+    /// Whether nothing is left.
+    pub all: bool,
+}
+
+impl Store {
+    /// Deletes every row of a conversation. Says how many there were.
+    pub async fn erase(&self, at: &ConversationKey) -> Result<usize, StoreError> {
+        let mut rows = 0;
+        loop {
+            let erased = self.erase_some(at).await?;
+            rows += erased.rows;
+            if erased.all {
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// Deletes some rows of a conversation, until there are none.
+    pub async fn erase_some(&self, at: &ConversationKey) -> Result<Erased, StoreError> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.messages)
+            .key_condition_expression("pk = :pk")
+            .projection_expression("pk, sk, cid")
+            .expression_attribute_values(":pk", s(at.as_str()))
+            .consistent_read(true)
+            .limit(BATCH)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(unavailable("Query erase"))?;
+        self.count(Side::Read, page.consumed_capacity());
+        let rows = page.items.unwrap_or_default();
+        let found = rows.len();
+        if found == 0 {
+            return Ok(Erased { rows: 0, all: true });
+        }
+        let mut requests = Vec::new();
+        for mut row in rows {
+            if let Some(customer) = row.remove("cid").and_then(|v| v.as_s().ok().cloned()) {
+                // Before the row that names it: once that is gone, nobody
+                // knows of the link.
+                self.unlink(&customer).await?;
+            }
+            requests.push(delete(row)?);
+        }
+        // What the engine leaves undone is read again.
+        let done = self
+            .client
+            .batch_write_item()
+            .request_items(&self.messages, requests)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(unavailable("BatchWriteItem erase"))?;
+        for capacity in done.consumed_capacity() {
+            self.count(Side::Write, Some(capacity));
+        }
+        let undone = done.unprocessed_items.unwrap_or_default();
+        let undone: usize = undone.values().map(Vec::len).sum();
+        Ok(Erased {
+            rows: found.saturating_sub(undone),
+            all: false,
+        })
+    }
+
+    /// Some conversations of which the indexes list something under a channel:
+    /// on the board, parked, timed or dead. Empty if they list nothing more.
+    pub async fn left_of(
+        &self,
+        channel: &ChannelId,
+    ) -> Result<BTreeSet<ConversationKey>, StoreError> {
+        let mut partitions = vec![("due", "dp", dead_partition(channel))];
+        for shard in 0..SHARDS {
+            partitions.push(("due", "dp", due_partition(channel, shard)));
+            for open in [true, false] {
+                partitions.push(("board", "bp", board_partition(channel, open, shard)));
+            }
+        }
+        for (index, name, partition) in partitions {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.messages)
+                .index_name(index)
+                .key_condition_expression("#p = :p")
+                .projection_expression("pk")
+                .expression_attribute_names("#p", name)
+                .expression_attribute_values(":p", s(partition))
+                .limit(PAGE)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await
+                .map_err(unavailable("Query left"))?;
+            self.count(Side::Read, page.consumed_capacity());
+            let rows = page.items();
+            let left: BTreeSet<_> = rows
+                .iter()
+                .filter_map(|row| row.text("pk").and_then(ConversationKey::parse))
+                .collect();
+            if !left.is_empty() {
+                return Ok(left);
+            }
+        }
+        Ok(BTreeSet::new())
+    }
+}
+
+fn delete(key: Row) -> Result<WriteRequest, StoreError> {
+    let request = DeleteRequest::builder()
+        .set_key(Some(key))
+        .build()
+        .map_err(|_| StoreError::Unreadable("pk"))?;
+    Ok(WriteRequest::builder().delete_request(request).build())
+}
