@@ -76,10 +76,12 @@ pub fn client(aws: &Aws) -> Client {
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// Secrets Manager did not answer or refused.
-    #[error("the secret store did not carry out {operation}")]
+    #[error("the secret store did not carry out {operation}: {code}")]
     Unavailable {
         /// The operation.
         operation: &'static str,
+        /// Its code, or what kept it from answering.
+        code: String,
         /// What the SDK said.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -363,10 +365,11 @@ fn is_gone<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
 
 fn unavailable<E>(operation: &'static str) -> impl Fn(SdkError<E>) -> SecretError
 where
-    E: std::error::Error + Send + Sync + 'static,
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
     move |error| SecretError::Unavailable {
         operation,
+        code: crate::store::code(&error),
         source: Box::new(error),
     }
 }
