@@ -1,5 +1,6 @@
 //! Our side: processes that share the store, each of which may die at every
-//! call to the store and to the network, before it takes effect or after.
+//! call to the store and to the network, before it takes effect or after; or
+//! one of its runs alone breaks off there.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,17 +10,23 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use magpie::bridge::{Bell, Bridge, Ring};
 use magpie::clock::{Chance, Clock};
+use magpie::console::{AdminKey, Console};
 use magpie::http::{Allowed, Answer, Http, Outgoing, Trouble};
 use magpie::moment::Moment;
 use magpie::secrets::{SecretFile, Secrets};
 use magpie::store::Store;
 use magpie::store::embedded::{Engine, Fate, Meddler};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::draw::Draw;
-use crate::far::{CHANNELS, Far, app_id, desk_of};
-use crate::story::Totals;
+use crate::far::{CHANNELS, DUMB, Far, app_id, desk_of};
+use crate::ledger::Totals;
+
+/// The admin key.
+pub(crate) const KEY: &str = "the admin key of the simulation";
+/// What the far side answers within, if it answers at all.
+const SLOW: Duration = Duration::from_millis(2_700);
 
 /// The conversation and the far side's name of a customer, as far as the
 /// store's calls tell them.
@@ -29,13 +36,43 @@ pub(crate) struct Names {
     open_id_of_customer: BTreeMap<String, String>,
 }
 
-/// When something was first tried and when it was taken, on one counter.
-#[derive(Clone, Copy, Debug)]
+/// When something was tried and when it was taken, on one counter.
+#[derive(Clone, Debug)]
 pub(crate) struct Tried {
     /// When the lane was last read before the first attempt.
     pub(crate) looked: u64,
-    /// When the far side first took it.
-    pub(crate) taken: Option<u64>,
+    /// The attempts.
+    pub(crate) tries: Vec<u64>,
+    /// When the far side took it.
+    pub(crate) taken: Vec<u64>,
+    /// Whether the far side took it when nobody waited any more.
+    pub(crate) late: bool,
+}
+
+/// What is wrong with a whole far side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weather {
+    /// It is down.
+    Down,
+    /// It takes its time for everything.
+    Slow,
+}
+
+/// What comes to a sudden end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Death {
+    /// A process and everything that it has begun.
+    Process(u64),
+    /// One run in a process.
+    Run(u64, tokio::task::Id),
+}
+
+/// What the world tells its driver.
+pub(crate) struct Wires {
+    pub(crate) deaths: mpsc::UnboundedSender<Death>,
+    pub(crate) bells: mpsc::UnboundedSender<Ring>,
+    /// Requests that arrive when nobody waits for their answers any more.
+    pub(crate) late: mpsc::UnboundedSender<Outgoing>,
 }
 
 /// What all processes and the checks share.
@@ -45,48 +82,59 @@ pub(crate) struct World {
     pub(crate) secrets: Mutex<BTreeMap<String, String>>,
     pub(crate) clock: Clock,
     pub(crate) faults: AtomicBool,
-    /// Desks and WeChat that are down, by host.
-    pub(crate) down: Mutex<BTreeMap<String, bool>>,
+    /// Far sides with which something is wrong, by host.
+    pub(crate) weather: Mutex<BTreeMap<String, Weather>>,
     pub(crate) totals: Mutex<Totals>,
     pub(crate) calls: Mutex<Vec<String>>,
     pub(crate) order: AtomicU64,
     pub(crate) tried: Mutex<BTreeMap<String, Tried>>,
+    /// What may have made a desk be told twice, by conversation.
+    pub(crate) excuses: Mutex<BTreeMap<String, u64>>,
+    /// The last words that went to the top of a conversation of the inbox.
+    pub(crate) touched: Mutex<BTreeMap<String, String>>,
     names: Mutex<Names>,
     looked: Mutex<BTreeMap<(Option<tokio::task::Id>, String), u64>>,
     draw: Draw,
-    deaths: mpsc::UnboundedSender<u64>,
-    bells: mpsc::UnboundedSender<Ring>,
+    wires: Wires,
 }
 
 /// A process: a bridge and the work that it has begun.
 pub(crate) struct Process {
     pub(crate) number: u64,
     pub(crate) bridge: Arc<Bridge>,
+    pub(crate) console: Arc<Console>,
     pub(crate) work: JoinSet<()>,
+    pub(crate) runs: Vec<AbortHandle>,
+}
+
+impl Process {
+    /// Begins a run.
+    pub(crate) fn begin(&mut self, run: impl Future<Output = ()> + Send + 'static) {
+        self.runs.retain(|run| !run.is_finished());
+        let run = self.work.spawn(run);
+        self.runs.push(run);
+    }
 }
 
 impl World {
-    pub(crate) fn new(
-        seed: u64,
-        deaths: mpsc::UnboundedSender<u64>,
-        bells: mpsc::UnboundedSender<Ring>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(seed: u64, wires: Wires) -> Arc<Self> {
         Arc::new(Self {
             engine: Engine::in_memory().unwrap(),
             far: Arc::new(Far::new(seed)),
             secrets: Mutex::new(BTreeMap::new()),
             clock: Clock::starting_at(Moment::from_millis(1_800_000_000_000)),
             faults: AtomicBool::new(false),
-            down: Mutex::new(BTreeMap::new()),
+            weather: Mutex::new(BTreeMap::new()),
             totals: Mutex::new(Totals::default()),
             calls: Mutex::new(Vec::new()),
             order: AtomicU64::new(0),
             tried: Mutex::new(BTreeMap::new()),
+            excuses: Mutex::new(BTreeMap::new()),
+            touched: Mutex::new(BTreeMap::new()),
             names: Mutex::new(Names::default()),
             looked: Mutex::new(BTreeMap::new()),
             draw: Draw::new(seed, 1),
-            deaths,
-            bells,
+            wires,
         })
     }
 
@@ -103,9 +151,18 @@ impl World {
         self.faults.load(Ordering::Relaxed)
     }
 
+    /// The process dies, or this run of it alone. It stays alive for what is
+    /// under way in this very instant.
     fn dies(&self, process: u64) {
-        // Tests of the store's own tools have no process.
-        let _ = self.deaths.send(process);
+        let alone = self.draw.often(300).then(tokio::task::try_id).flatten();
+        let death = alone.map_or(Death::Process(process), |run| Death::Run(process, run));
+        // The driver is gone only when the story is over.
+        let _ = self.wires.deaths.send(death);
+    }
+
+    fn excuse(&self, pk: &str) {
+        let mut excuses = self.excuses.lock().unwrap();
+        *excuses.entry(pk.to_owned()).or_default() += 1;
     }
 
     /// Starts a process: new caches, the old tables and secrets.
@@ -122,17 +179,18 @@ impl World {
             http,
             self.clock,
             Chance::seeded(seed ^ (number << 32)),
-            Bell::Process(self.bells.clone()),
+            Bell::Process(self.wires.bells.clone()),
         );
         Process {
             number,
             bridge: Arc::new(bridge),
+            console: Arc::new(Console::new(AdminKey::Given(KEY.to_owned()), None)),
             work: JoinSet::new(),
+            runs: Vec::new(),
         }
     }
 
-    /// The secrets do not change while a story is told: every process has its
-    /// own copy.
+    /// Every process has its own copy of the secrets.
     fn secret_file(&self) -> SecretFile {
         let file = SecretFile::in_memory();
         file.fill(self.secrets.lock().unwrap().clone());
@@ -164,14 +222,14 @@ impl World {
         if pk.is_empty() {
             pk = text("/ExpressionAttributeValues/:pk/S");
         }
-        tokio::time::sleep(self.draw.span(Duration::from_millis(20))).await;
+        let slow = self.faulty() && self.draw.often(4);
+        let most = if slow { 2_400 } else { 20 };
+        tokio::time::sleep(self.draw.span(Duration::from_millis(most))).await;
         let now = self.clock.now().millis() % 100_000_000;
         self.note(format!("{now} {process} {operation} {pk} {sk}"));
         self.learn(operation, json, pk);
-        if !self.faulty() {
-            return Fate::Answered;
-        }
         let fate = match self.draw.below(1000) {
+            _ if !self.faulty() => Fate::Answered,
             0..4 => Fate::Throttled,
             4..8 => Fate::AnswerLost,
             8..10 => Fate::DiesBefore,
@@ -181,13 +239,17 @@ impl World {
         if fate != Fate::Answered {
             self.note(format!("{now} {process} ... {fate:?}"));
         }
-        let mut totals = self.totals.lock().unwrap();
+        if !matches!(fate, Fate::Throttled | Fate::DiesBefore) {
+            self.learn_touch(json, pk);
+        }
         match fate {
-            Fate::Throttled => totals.throttled += 1,
-            Fate::AnswerLost => totals.store_answers_lost += 1,
-            // It stays alive for what is under way in this very instant.
+            Fate::Throttled => self.totals.lock().unwrap().throttled += 1,
+            Fate::AnswerLost => self.totals.lock().unwrap().store_answers_lost += 1,
             Fate::DiesBefore | Fate::DiesAfter => self.dies(process),
             Fate::Answered => {}
+        }
+        if matches!(fate, Fate::Throttled | Fate::AnswerLost) {
+            self.excuse(pk);
         }
         fate
     }
@@ -221,10 +283,55 @@ impl World {
         }
     }
 
+    /// Learns what the inbox shows: there is no network between it and us.
+    fn learn_touch(&self, json: &serde_json::Value, pk: &str) {
+        let last = json.pointer("/ExpressionAttributeValues/:lm/S");
+        let Some(last) = last.and_then(|last| last.as_str()) else {
+            return;
+        };
+        self.touched
+            .lock()
+            .unwrap()
+            .insert(pk.to_owned(), last.to_owned());
+        let last: serde_json::Value = serde_json::from_str(last).unwrap();
+        if last["o"] == true {
+            return;
+        }
+        let text = last["t"].as_str().unwrap_or_default();
+        self.try_now(text, pk);
+        self.take_now(text, false);
+    }
+
+    /// Notes an attempt.
+    fn try_now(&self, text: &str, pk: &str) {
+        let looked = (tokio::task::try_id(), pk.to_owned());
+        let looked = self.looked.lock().unwrap().get(&looked).copied();
+        let looked = looked.unwrap_or_else(|| panic!("a send without a look"));
+        let now = self.tick();
+        let mut all = self.tried.lock().unwrap();
+        let tried = all.entry(text.to_owned()).or_insert_with(|| Tried {
+            looked,
+            tries: Vec::new(),
+            taken: Vec::new(),
+            late: false,
+        });
+        tried.tries.push(now);
+    }
+
+    /// Notes that the far side has it.
+    fn take_now(&self, text: &str, late: bool) {
+        let now = self.tick();
+        let mut all = self.tried.lock().unwrap();
+        if let Some(tried) = all.get_mut(text) {
+            tried.taken.push(now);
+            tried.late |= late;
+        }
+    }
+
     /// Rings a bell once more.
     pub(crate) fn ring_again(&self, ring: Ring) {
         // The listener is gone only when the story is over.
-        let _ = self.bells.send(ring);
+        let _ = self.wires.bells.send(ring);
     }
 
     /// The channel of a conversation.
@@ -242,14 +349,10 @@ impl World {
             .find(|channel| wechat.customer(&app_id(channel), &open_id).is_some())
     }
 
-    /// The open id of a customer that a desk knows.
+    /// The open id behind a customer id.
     pub(crate) fn open_id(&self, customer: &str) -> Option<String> {
-        self.names
-            .lock()
-            .unwrap()
-            .open_id_of_customer
-            .get(customer)
-            .cloned()
+        let names = self.names.lock().unwrap();
+        names.open_id_of_customer.get(customer).cloned()
     }
 
     /// The conversation of an open id.
@@ -286,41 +389,22 @@ impl World {
     async fn carry(&self, process: u64, request: Outgoing) -> Result<Answer, Trouble> {
         let host = request.url.host_str().unwrap_or_default().to_owned();
         let said = Self::said(&request);
-        if let Some((whom, text)) = &said {
+        let pk = said.as_ref().map(|(whom, _)| {
             let open_id = self.open_id(whom).unwrap_or_else(|| whom.clone());
-            let pk = self.place(&open_id).unwrap_or_default();
-            let looked = self
-                .looked
-                .lock()
-                .unwrap()
-                .get(&(tokio::task::try_id(), pk))
-                .copied();
-            let looked = looked.unwrap_or_else(|| panic!("a send without a look"));
-            let tried = Tried {
-                looked,
-                taken: None,
-            };
-            self.tried
-                .lock()
-                .unwrap()
-                .entry(text.clone())
-                .or_insert(tried);
+            self.place(&open_id).unwrap_or_default()
+        });
+        if let (Some((_, text)), Some(pk)) = (&said, &pk) {
+            self.try_now(text, pk);
         }
         tokio::time::sleep(self.draw.span(Duration::from_millis(80))).await;
         let now = self.clock.now().millis() % 100_000_000;
+        let text = said.as_ref().map_or("", |(_, text)| text);
         self.note(format!(
-            "{now} {process} {host}{} {}",
-            request.url.path(),
-            said.as_ref().map_or("", |(_, text)| text)
+            "{now} {process} {host}{} {text}",
+            request.url.path()
         ));
-        let down = self
-            .down
-            .lock()
-            .unwrap()
-            .get(&host)
-            .copied()
-            .unwrap_or(false);
-        if down {
+        let weather = self.weather.lock().unwrap().get(&host).copied();
+        if weather == Some(Weather::Down) {
             return match self.draw.below(3) {
                 0 => Err(Trouble::NotSent(None)),
                 1 => Ok(status(503)),
@@ -332,6 +416,7 @@ impl World {
         } else {
             999
         };
+        let desk = desk_of(&host).is_some();
         match draw {
             0..15 => return Err(Trouble::NotSent(None)),
             15..30 => return Ok(status(500)),
@@ -340,41 +425,72 @@ impl World {
                 self.dies(process);
                 return std::future::pending().await;
             }
-            44..50 if desk_of(&host).is_some() => return Ok(status(429)),
+            44..50 if desk => return Ok(status(429)),
             44..50 => self.far.wechat.lock().unwrap().answer_next_with(-1),
-            50..52 if desk_of(&host).is_none() => {
-                let codes = [45009, 45011, 45047, 40001, 42001];
+            50..54 if desk => return Ok(status(400)),
+            50..54 => {
+                let codes = [45009, 45011, 45047, 40001, 42001, 45015, 45002];
                 let code = codes[self.draw.below(codes.len() as u64) as usize];
                 self.far.wechat.lock().unwrap().answer_next_with(code);
             }
+            // It takes it when nobody waits any more.
+            54..60 => {
+                self.lost(&host, pk.as_deref());
+                let _ = self.wires.late.send(request);
+                return std::future::pending().await;
+            }
             _ => {}
         }
-        let answer = self.far.answer(self.clock.now().millis(), &request);
-        if let Some((_, text)) = said
-            && taken(&host, &answer)
-        {
-            let now = self.tick();
-            let mut all = self.tried.lock().unwrap();
-            let tried = all.get_mut(&text).unwrap();
-            tried.taken.get_or_insert(now);
-        }
+        // All far sides are slow at times, before they act or after.
+        let slow = weather == Some(Weather::Slow) || (80..130).contains(&draw);
+        let slow = if slow {
+            Duration::from_millis(100) + self.draw.span(SLOW)
+        } else {
+            Duration::ZERO
+        };
+        let (before, after) = if self.draw.often(500) {
+            (slow, Duration::ZERO)
+        } else {
+            (Duration::ZERO, slow)
+        };
+        tokio::time::sleep(before).await;
+        let answer = self.act(&request, false);
         match draw {
-            60..75 => {
-                self.totals.lock().unwrap().answers_lost += 1;
+            60..70 => {
+                self.lost(&host, pk.as_deref());
                 std::future::pending().await
             }
-            75..80 => {
-                self.totals.lock().unwrap().answers_lost += 1;
+            70..75 => {
+                self.lost(&host, pk.as_deref());
                 Err(Trouble::Lost(None))
             }
-            80..84 => {
+            75..80 => {
                 self.dies(process);
                 std::future::pending().await
             }
             _ => {
-                tokio::time::sleep(self.draw.span(Duration::from_millis(80))).await;
+                tokio::time::sleep(after + self.draw.span(Duration::from_millis(80))).await;
                 Ok(answer)
             }
+        }
+    }
+
+    /// The far side takes a request, whether anybody waits for its answer or not.
+    pub(crate) fn act(&self, request: &Outgoing, late: bool) -> Answer {
+        let host = request.url.host_str().unwrap_or_default();
+        let answer = self.far.answer(self.clock.now().millis(), request);
+        if let Some((_, text)) = Self::said(request)
+            && taken(host, &answer)
+        {
+            self.take_now(&text, late);
+        }
+        answer
+    }
+
+    fn lost(&self, host: &str, pk: Option<&str>) {
+        self.totals.lock().unwrap().answers_lost += 1;
+        if let (Some(DUMB), Some(pk)) = (desk_of(host), pk) {
+            self.excuse(pk);
         }
     }
 }
