@@ -124,8 +124,9 @@ fn pushes(ended: &Ended, journal: &Journal) -> Found {
 }
 
 /// A desk that knows repeats shows nothing twice, and every session that opened
-/// there has ended; one that does not shows at most one more for each worker
-/// that was lost, answer that was lost, and second try by a person.
+/// there has ended. One that does not shows at most one more for each worker
+/// that was lost at work there, each call or answer that was lost, and each
+/// second try by a person.
 fn desks(ended: &Ended) -> Found {
     let desks = ended.world.far.desks.lock().unwrap();
     for (channel, desk) in desks.iter() {
@@ -141,13 +142,12 @@ fn desks(ended: &Ended) -> Found {
         return Err(format!("something is shown twice in {conversation}"));
     }
     let excuses = ended.world.excuses.lock().unwrap();
-    let lost = ended.totals.deaths + ended.totals.broken_off;
     for (conversation, again) in &desks[DUMB].shown_again {
         let open_id = ended.world.open_id(conversation).unwrap_or_default();
         let pk = ended.world.place(&open_id).unwrap_or_default();
         let redriven = ended.said.redriven.iter();
         let redriven = redriven.filter(|redriven| redriven.entry.0 == pk).count() as u64;
-        let excuses = lost + redriven + excuses.get(&pk).copied().unwrap_or_default();
+        let excuses = redriven + excuses.get(&pk).copied().unwrap_or_default();
         if *again > excuses {
             return Err(format!("{again} shown again in {pk}, {excuses} excuses"));
         }

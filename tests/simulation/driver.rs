@@ -105,11 +105,16 @@ impl Driver {
         match death {
             Death::Process(_) => {
                 self.world.totals.lock().unwrap().deaths += 1;
-                self.processes.remove(at).work.abort_all();
+                let mut process = self.processes.remove(at);
+                for run in process.runs.iter().filter(|run| !run.is_finished()) {
+                    self.world.excuse_run(run.id());
+                }
+                process.work.abort_all();
                 self.start();
             }
             Death::Run(_, id) => {
                 self.world.totals.lock().unwrap().broken_off += 1;
+                self.world.excuse_run(id);
                 let mut runs = self.processes[at].runs.iter();
                 if let Some(run) = runs.find(|run| run.id() == id) {
                     run.abort();

@@ -26,6 +26,7 @@ mod far;
 mod house;
 mod ledger;
 mod near;
+mod network;
 mod order;
 mod people;
 mod redrives;

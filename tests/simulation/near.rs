@@ -7,11 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use magpie::bridge::{Bell, Bridge, Ring};
 use magpie::clock::{Chance, Clock};
 use magpie::console::{AdminKey, Console};
-use magpie::http::{Allowed, Answer, Http, Outgoing, Trouble};
+use magpie::http::{Allowed, Http, Outgoing};
 use magpie::moment::Moment;
 use magpie::secrets::{SecretFile, Secrets};
 use magpie::store::Store;
@@ -20,13 +19,12 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::draw::Draw;
-use crate::far::{CHANNELS, DUMB, Far, app_id, desk_of};
+use crate::far::{CHANNELS, Far, app_id};
 use crate::ledger::Totals;
+use crate::network::Weather;
 
 /// The admin key.
 pub(crate) const KEY: &str = "the admin key of the simulation";
-/// What the far side answers within, if it answers at all.
-const SLOW: Duration = Duration::from_millis(2_700);
 
 /// The conversation and the far side's name of a customer, as far as the
 /// store's calls tell them.
@@ -47,15 +45,6 @@ pub(crate) struct Tried {
     pub(crate) taken: Vec<u64>,
     /// Whether the far side took it when nobody waited any more.
     pub(crate) late: bool,
-}
-
-/// What is wrong with a whole far side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Weather {
-    /// It is down.
-    Down,
-    /// It takes its time for everything.
-    Slow,
 }
 
 /// What comes to a sudden end.
@@ -94,8 +83,8 @@ pub(crate) struct World {
     pub(crate) touched: Mutex<BTreeMap<String, String>>,
     names: Mutex<Names>,
     looked: Mutex<BTreeMap<(Option<tokio::task::Id>, String), u64>>,
-    draw: Draw,
-    wires: Wires,
+    pub(crate) draw: Draw,
+    pub(crate) wires: Wires,
 }
 
 /// A process: a bridge and the work that it has begun.
@@ -143,26 +132,34 @@ impl World {
         self.order.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn note(&self, call: String) {
+    pub(crate) fn note(&self, call: String) {
         self.calls.lock().unwrap().push(call);
     }
 
-    fn faulty(&self) -> bool {
+    pub(crate) fn faulty(&self) -> bool {
         self.faults.load(Ordering::Relaxed)
     }
 
     /// The process dies, or this run of it alone. It stays alive for what is
     /// under way in this very instant.
-    fn dies(&self, process: u64) {
+    pub(crate) fn dies(&self, process: u64) {
         let alone = self.draw.often(300).then(tokio::task::try_id).flatten();
         let death = alone.map_or(Death::Process(process), |run| Death::Run(process, run));
         // The driver is gone only when the story is over.
         let _ = self.wires.deaths.send(death);
     }
 
-    fn excuse(&self, pk: &str) {
+    pub(crate) fn excuse(&self, pk: &str) {
         let mut excuses = self.excuses.lock().unwrap();
         *excuses.entry(pk.to_owned()).or_default() += 1;
+    }
+
+    /// A run is lost: every lane that it has looked at may be worked on twice.
+    pub(crate) fn excuse_run(&self, run: tokio::task::Id) {
+        let looked = self.looked.lock().unwrap();
+        for (_, pk) in looked.keys().filter(|(of, _)| *of == Some(run)) {
+            self.excuse(pk);
+        }
     }
 
     /// Starts a process: new caches, the old tables and secrets.
@@ -303,7 +300,7 @@ impl World {
     }
 
     /// Notes an attempt.
-    fn try_now(&self, text: &str, pk: &str) {
+    pub(crate) fn try_now(&self, text: &str, pk: &str) {
         let looked = (tokio::task::try_id(), pk.to_owned());
         let looked = self.looked.lock().unwrap().get(&looked).copied();
         let looked = looked.unwrap_or_else(|| panic!("a send without a look"));
@@ -319,7 +316,7 @@ impl World {
     }
 
     /// Notes that the far side has it.
-    fn take_now(&self, text: &str, late: bool) {
+    pub(crate) fn take_now(&self, text: &str, late: bool) {
         let now = self.tick();
         let mut all = self.tried.lock().unwrap();
         if let Some(tried) = all.get_mut(text) {
@@ -363,150 +360,5 @@ impl World {
             .pk_of_open_id
             .get(open_id)
             .cloned()
-    }
-
-    /// Carries the requests of one process to the far sides.
-    fn peers(self: &Arc<Self>, process: u64) -> magpie::http::Peers {
-        let world = Arc::clone(self);
-        Arc::new(
-            move |request| -> BoxFuture<'static, Result<Answer, Trouble>> {
-                let world = Arc::clone(&world);
-                Box::pin(async move { world.carry(process, request).await })
-            },
-        )
-    }
-
-    /// What a request says, for the order: the text of a message.
-    fn said(request: &Outgoing) -> Option<(String, String)> {
-        let body: serde_json::Value = serde_json::from_slice(&request.body).ok()?;
-        let text = |at: &str| body.pointer(at).and_then(|v| v.as_str()).map(str::to_owned);
-        if let Some(to) = text("/touser") {
-            return Some((to, text("/text/content")?));
-        }
-        Some((text("/conversation")?, text("/message/text")?))
-    }
-
-    async fn carry(&self, process: u64, request: Outgoing) -> Result<Answer, Trouble> {
-        let host = request.url.host_str().unwrap_or_default().to_owned();
-        let said = Self::said(&request);
-        let pk = said.as_ref().map(|(whom, _)| {
-            let open_id = self.open_id(whom).unwrap_or_else(|| whom.clone());
-            self.place(&open_id).unwrap_or_default()
-        });
-        if let (Some((_, text)), Some(pk)) = (&said, &pk) {
-            self.try_now(text, pk);
-        }
-        tokio::time::sleep(self.draw.span(Duration::from_millis(80))).await;
-        let now = self.clock.now().millis() % 100_000_000;
-        let text = said.as_ref().map_or("", |(_, text)| text);
-        self.note(format!(
-            "{now} {process} {host}{} {text}",
-            request.url.path()
-        ));
-        let weather = self.weather.lock().unwrap().get(&host).copied();
-        if weather == Some(Weather::Down) {
-            return match self.draw.below(3) {
-                0 => Err(Trouble::NotSent(None)),
-                1 => Ok(status(503)),
-                _ => std::future::pending().await,
-            };
-        }
-        let draw = if self.faulty() {
-            self.draw.below(1000)
-        } else {
-            999
-        };
-        let desk = desk_of(&host).is_some();
-        match draw {
-            0..15 => return Err(Trouble::NotSent(None)),
-            15..30 => return Ok(status(500)),
-            30..40 => return std::future::pending().await,
-            40..44 => {
-                self.dies(process);
-                return std::future::pending().await;
-            }
-            44..50 if desk => return Ok(status(429)),
-            44..50 => self.far.wechat.lock().unwrap().answer_next_with(-1),
-            50..54 if desk => return Ok(status(400)),
-            50..54 => {
-                let codes = [45009, 45011, 45047, 40001, 42001, 45015, 45002];
-                let code = codes[self.draw.below(codes.len() as u64) as usize];
-                self.far.wechat.lock().unwrap().answer_next_with(code);
-            }
-            // It takes it when nobody waits any more.
-            54..60 => {
-                self.lost(&host, pk.as_deref());
-                let _ = self.wires.late.send(request);
-                return std::future::pending().await;
-            }
-            _ => {}
-        }
-        // All far sides are slow at times, before they act or after.
-        let slow = weather == Some(Weather::Slow) || (80..130).contains(&draw);
-        let slow = if slow {
-            Duration::from_millis(100) + self.draw.span(SLOW)
-        } else {
-            Duration::ZERO
-        };
-        let (before, after) = if self.draw.often(500) {
-            (slow, Duration::ZERO)
-        } else {
-            (Duration::ZERO, slow)
-        };
-        tokio::time::sleep(before).await;
-        let answer = self.act(&request, false);
-        match draw {
-            60..70 => {
-                self.lost(&host, pk.as_deref());
-                std::future::pending().await
-            }
-            70..75 => {
-                self.lost(&host, pk.as_deref());
-                Err(Trouble::Lost(None))
-            }
-            75..80 => {
-                self.dies(process);
-                std::future::pending().await
-            }
-            _ => {
-                tokio::time::sleep(after + self.draw.span(Duration::from_millis(80))).await;
-                Ok(answer)
-            }
-        }
-    }
-
-    /// The far side takes a request, whether anybody waits for its answer or not.
-    pub(crate) fn act(&self, request: &Outgoing, late: bool) -> Answer {
-        let host = request.url.host_str().unwrap_or_default();
-        let answer = self.far.answer(self.clock.now().millis(), request);
-        if let Some((_, text)) = Self::said(request)
-            && taken(host, &answer)
-        {
-            self.take_now(&text, late);
-        }
-        answer
-    }
-
-    fn lost(&self, host: &str, pk: Option<&str>) {
-        self.totals.lock().unwrap().answers_lost += 1;
-        if let (Some(DUMB), Some(pk)) = (desk_of(host), pk) {
-            self.excuse(pk);
-        }
-    }
-}
-
-fn taken(host: &str, answer: &Answer) -> bool {
-    if desk_of(host).is_some() {
-        return answer.status == 200;
-    }
-    let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    body.get("errcode").and_then(serde_json::Value::as_i64) == Some(0)
-}
-
-fn status(status: u16) -> Answer {
-    Answer {
-        status,
-        headers: http::HeaderMap::new(),
-        body: Vec::new(),
     }
 }

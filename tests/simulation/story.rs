@@ -21,7 +21,8 @@ use crate::driver::{Driver, Task};
 use crate::far::{CHANNELS, INBOX, app_id, original_id};
 use crate::house::{inbox, operator, redrive, redriver};
 use crate::ledger::{Said, Told, Totals};
-use crate::near::{Weather, Wires, World};
+use crate::near::{Wires, World};
+use crate::network::Weather;
 use crate::people::{agents, customer};
 use crate::rows;
 
