@@ -72,8 +72,10 @@ fn attempted(ended: &Ended, redriven: &Redriven, entry: &Entry) -> bool {
         return true;
     };
     let inbox = entry.origin.channel.as_str() == INBOX && entry.key.lane() == Lane::In;
-    let tried = ended.world.tried.lock().unwrap();
-    let tries = tried.get(text).map(|tried| tried.tries.as_slice());
-    let tries = tries.unwrap_or_default();
-    inbox || tries.iter().any(|at| *at > redriven.asked)
+    let all = ended.world.tried.lock().unwrap();
+    let again = |at: &u64| *at > redriven.asked;
+    inbox
+        || all
+            .get(text)
+            .is_some_and(|tried| tried.tries.iter().any(again))
 }

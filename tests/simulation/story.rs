@@ -76,19 +76,18 @@ pub(crate) fn channel(id: &str) -> Channel {
 async fn connect(world: &World, store: &Store) -> BTreeMap<&'static str, Vec<String>> {
     store.create_tables(false).await.unwrap();
     let mut customers = BTreeMap::new();
-    let mut all = world.secrets.lock().unwrap();
     let pepper = base64::engine::general_purpose::STANDARD.encode([3; 32]);
-    all.insert("pepper".into(), pepper);
-    drop(all);
+    let secrets = &world.secrets;
+    secrets.lock().unwrap().insert("pepper".into(), pepper);
     for id in CHANNELS {
         store.create_channel(&channel(id)).await.unwrap();
-        let secrets = serde_json::json!({
+        let own = serde_json::json!({
             "mode": "plain", "app_id": app_id(id), "original_id": original_id(id),
             "token": "callbacktoken", "app_secret": "0123456789abcdef0123456789abcdef",
             "desk": [secret()],
         });
-        let mut all = world.secrets.lock().unwrap();
-        all.insert(format!("ch/{id}"), secrets.to_string());
+        let name = format!("ch/{id}");
+        secrets.lock().unwrap().insert(name, own.to_string());
         let mut wechat = world.far.wechat.lock().unwrap();
         let follower = |n: usize| wechat.add_follower(&app_id(id), &format!("customer {n}"));
         let many = CUSTOMERS - usize::from(id == INBOX);
@@ -129,7 +128,7 @@ pub(crate) async fn play(seed: u64) -> Ended {
         tokio::select! {
             biased;
             Some(death) = died.recv() => driver.kill(death),
-            Some(lane) = driver.done.1.recv() => driver.finished(&lane),
+            Some(place) = driver.done.1.recv() => driver.finished(&place),
             Some(task) = asked.recv() => driver.carry_out(task),
             Some(bell) = rung.recv() => travel(&world, &draw, &tasks, &mut travelling, &bell),
             Some(request) = strayed.recv() => {
