@@ -1,245 +1,165 @@
 //! What must hold when a story has ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use magpie::journal::{Entry, Lane, SHARDS, State};
-use magpie::message::{Body, ChannelId};
+use magpie::journal::{ConversationKey, Entry, Lane, State};
+use magpie::message::Body;
 use magpie::moment::Moment;
 use magpie::store::Store;
 
-use crate::far::{CHANNELS, DUMB, SMART};
-use crate::story::{Acknowledged, Ended, Totals};
+use crate::far::{DUMB, INBOX, SMART};
+use crate::ledger::{Acknowledged, Totals};
+use crate::rows::{self, Row};
+use crate::story::Ended;
+use crate::{answers, board, order, redrives, table};
+
+/// What a check finds.
+pub(crate) type Found = Result<(), String>;
+
+/// Everything that is journalled, by place.
+pub(crate) struct Journal(Vec<(ConversationKey, Lane, Entry)>);
+
+impl Journal {
+    async fn read(store: &Store, rows: &[Row]) -> Self {
+        let places: BTreeSet<_> = rows
+            .iter()
+            .filter_map(|row| ConversationKey::parse(row.text("pk")))
+            .collect();
+        let mut all = Vec::new();
+        for at in places {
+            for lane in [Lane::In, Lane::Out] {
+                let read = store.history(&at, lane, None, 1000, Moment::default());
+                let (mut entries, _) = read.await.unwrap();
+                entries.reverse();
+                all.extend(entries.into_iter().map(|entry| (at.clone(), lane, entry)));
+            }
+        }
+        Self(all)
+    }
+
+    /// The entries of one lane of all conversations.
+    pub(crate) fn lane(&self, lane: Lane) -> impl Iterator<Item = (&ConversationKey, &Entry)> {
+        self.0
+            .iter()
+            .filter(move |(_, of, _)| *of == lane)
+            .map(|(at, _, entry)| (at, entry))
+    }
+
+    /// The entries of a lane that say this.
+    pub(crate) fn saying(&self, lane: Lane, text: &str) -> Vec<(&ConversationKey, &Entry)> {
+        self.lane(lane)
+            .filter(|(_, entry)| words(entry) == Some(text))
+            .collect()
+    }
+}
+
+/// What an entry says, if it is a text.
+pub(crate) fn words(entry: &Entry) -> Option<&str> {
+    match &entry.body {
+        Body::Text { text, .. } => Some(text),
+        _ => None,
+    }
+}
 
 /// Says what does not hold; otherwise counts what became of everything.
 pub(crate) async fn check(ended: &Ended) -> Result<Totals, String> {
     let world = &ended.world;
     let store = Store::new(world.engine.client(), "messages", "control");
-    let (waiting, _) = store.walk(None).await.unwrap();
-    if !waiting.is_empty() {
-        return Err(format!("something waits still: {waiting:?}"));
+    if let Some(wrong) = ended.said.wrongs.first() {
+        return Err(wrong.clone());
     }
-    let mut journal: BTreeMap<String, (Lane, Entry)> = BTreeMap::new();
-    for channel in CHANNELS {
-        let id = ChannelId::parse(channel).unwrap();
-        for shard in 0..SHARDS {
-            let due = store
-                .due(&id, shard, Moment::MAX, false, 100)
-                .await
-                .unwrap();
-            if !due.is_empty() {
-                return Err(format!("something is parked still: {due:?}"));
-            }
-            for open in [true, false] {
-                let page = store
-                    .board(&id, open, shard, None, None, 100)
-                    .await
-                    .unwrap();
-                if open && !page.rows.is_empty() {
-                    return Err("a session is open still".into());
-                }
-                for (at, ..) in page.rows {
-                    for lane in [Lane::In, Lane::Out] {
-                        let (entries, _) = store
-                            .history(&at, lane, None, 1000, Moment::default())
-                            .await
-                            .unwrap();
-                        for entry in entries {
-                            if let Body::Text { text, .. } = &entry.body {
-                                let key = format!("{lane:?} {at} {text}");
-                                journal.insert(key, (lane, entry));
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
+    let rows = rows::all(&world.engine, "messages");
+    table::check(&rows, ended.said.deleted)?;
+    let journal = Journal::read(&store, &rows).await;
     pushes(ended, &journal)?;
-    answers(ended, &journal)?;
-    order(ended, &journal)?;
+    desks(ended)?;
+    answers::check(ended, &journal)?;
+    order::check(ended, &journal)?;
+    redrives::check(ended, &journal)?;
+    board::check(ended, &journal, &rows).await?;
     let count = |state| {
-        journal
-            .values()
-            .filter(|(_, entry)| entry.state == state)
-            .count() as u64
+        let texts = journal.0.iter().filter(|(.., entry)| entry.state == state);
+        texts.filter(|(.., entry)| words(entry).is_some()).count() as u64
     };
+    let desks = world.far.desks.lock().unwrap();
     Ok(Totals {
         delivered: count(State::Delivered),
         dead: count(State::Dead),
-        shown_again: world.far.desks.lock().unwrap()[DUMB].shown_again,
+        shown_again: desks[DUMB].shown_again.values().sum(),
         ..ended.totals.clone()
     })
 }
 
-fn found<'a>(
-    journal: &'a BTreeMap<String, (Lane, Entry)>,
-    lane: Lane,
-    text: &str,
-) -> Vec<&'a Entry> {
-    journal
-        .values()
-        .filter(|(of, entry)| {
-            *of == lane && matches!(&entry.body, Body::Text { text: said, .. } if said == text)
-        })
-        .map(|(_, entry)| entry)
-        .collect()
-}
-
-/// Every push is on its desk or dead with a reason; none is there twice that
-/// need not be.
-fn pushes(ended: &Ended, journal: &BTreeMap<String, (Lane, Entry)>) -> Result<(), String> {
+/// Every push is journalled once and is on its desk, or dead with a reason.
+fn pushes(ended: &Ended, journal: &Journal) -> Found {
     let desks = ended.world.far.desks.lock().unwrap();
-    for push in &ended.pushes {
-        let Acknowledged { channel, text, .. } = push;
-        let entries = found(journal, Lane::In, text);
-        let [entry] = entries.as_slice() else {
+    let tried = ended.world.tried.lock().unwrap();
+    for Acknowledged { channel, text, .. } in &ended.said.pushes {
+        let entries = journal.saying(Lane::In, text);
+        if entries.is_empty() && ended.said.deleted == Some(channel) {
+            continue;
+        }
+        let [(_, entry)] = entries.as_slice() else {
             return Err(format!("{text} is journalled {} times", entries.len()));
         };
-        let shown = desks[channel]
-            .shown
-            .values()
-            .flatten()
-            .filter(|said| *said == text)
-            .count();
+        let shown = match *channel {
+            INBOX => tried.get(text).is_some_and(|tried| !tried.taken.is_empty()),
+            desk => desks[desk]
+                .shown
+                .values()
+                .flatten()
+                .any(|said| said == text),
+        };
         match entry.state {
-            State::Delivered if shown == 0 => {
+            State::Delivered if !shown => {
                 return Err(format!("{text} is delivered and not on the desk"));
             }
-            State::Dead if entry.reason.is_none() => {
-                return Err(format!("{text} died without a reason"));
+            State::Dead if *channel == INBOX && ended.said.deleted != Some(INBOX) => {
+                return Err(format!("{text} died on its way to our own inbox"));
             }
-            State::Delivered | State::Dead => {}
-            other => return Err(format!("{text} is {other:?}")),
-        }
-        if *channel == SMART && shown > 1 {
-            return Err(format!("{text} is shown {shown} times"));
-        }
-    }
-    let totals = &ended.totals;
-    let excuses =
-        totals.deaths + totals.answers_lost + totals.store_answers_lost + totals.throttled;
-    if desks[DUMB].shown_again > excuses {
-        return Err(format!(
-            "{} shown again, {excuses} excuses",
-            desks[DUMB].shown_again
-        ));
-    }
-    Ok(())
-}
-
-/// Every answer is on the phone once, in parts that follow one another, or
-/// dead with a reason that the desk was told.
-fn answers(ended: &Ended, journal: &BTreeMap<String, (Lane, Entry)>) -> Result<(), String> {
-    let world = &ended.world;
-    for (channel, open_ids) in &ended.customers {
-        for open_id in open_ids {
-            let phone = world.far.phone(channel, open_id);
-            let mut seen = std::collections::BTreeSet::new();
-            for text in &phone {
-                if !seen.insert(text) {
-                    return Err(format!("a phone shows {text:.20} twice"));
-                }
-            }
-        }
-    }
-    let desks = world.far.desks.lock().unwrap();
-    for answer in &ended.answers {
-        let parts = magpie::wechat::split::split(&answer.text).unwrap();
-        let mut failed = None;
-        for (number, part) in parts.iter().enumerate() {
-            let entries = found(journal, Lane::Out, part);
-            let [entry] = entries.as_slice() else {
-                return Err(format!("{part:.20} is journalled {} times", entries.len()));
-            };
-            let taken = world
-                .tried
-                .lock()
-                .unwrap()
-                .get(part)
-                .and_then(|tried| tried.taken);
-            match entry.state {
-                State::Delivered if failed.is_some() => {
-                    return Err(format!(
-                        "part {} of {} went without the one before",
-                        number + 1,
-                        answer.who
-                    ));
-                }
-                State::Delivered if taken.is_none() => {
-                    return Err(format!("{part:.20} is delivered and not on the phone"));
-                }
-                State::Delivered => {}
-                State::Dead => {
-                    let reason = entry
-                        .reason
-                        .ok_or_else(|| format!("{part:.20} died without a reason"))?;
-                    failed.get_or_insert(reason);
-                }
-                other => return Err(format!("{part:.20} is {other:?}")),
-            }
-        }
-        if let Some(reason) = failed {
-            let told = desks[answer.channel].status.get(&answer.who);
-            if !told.is_some_and(|states| states.iter().any(|state| state == "failed")) {
-                return Err(format!(
-                    "{} died of {} and the desk was not told",
-                    answer.who,
-                    reason.code()
-                ));
-            }
+            _ => {}
         }
     }
     Ok(())
 }
 
-/// An entry, when it was acknowledged, and its words.
-type Spoken<'a> = (&'a Entry, u64, String);
-
-/// Of two entries of a lane that were both journalled before either was
-/// attempted, the far side took them in the order of their keys.
-fn order(ended: &Ended, journal: &BTreeMap<String, (Lane, Entry)>) -> Result<(), String> {
-    let world = &ended.world;
-    let tried = world.tried.lock().unwrap();
-    let mut lanes: BTreeMap<(String, Lane), Vec<Spoken<'_>>> = BTreeMap::new();
-    let acknowledged = ended
-        .pushes
-        .iter()
-        .map(|push| (push, vec![push.text.clone()]));
-    let answered = ended
-        .answers
-        .iter()
-        .map(|answer| (answer, magpie::wechat::split::split(&answer.text).unwrap()));
-    for (said, parts) in acknowledged.chain(answered) {
-        for part in parts {
-            for (name, (lane, entry)) in journal {
-                let Body::Text { text, .. } = &entry.body else {
-                    continue;
-                };
-                if *text == part {
-                    let at = name.split(' ').nth(1).unwrap_or_default().to_owned();
-                    lanes
-                        .entry((at, *lane))
-                        .or_default()
-                        .push((entry, said.at, part.clone()));
-                }
-            }
+/// A desk that knows repeats shows nothing twice, and every session that opened
+/// there has ended. One that does not shows at most one more for each worker
+/// that was lost at work there, each call or answer that was lost, and each
+/// second try by a person.
+fn desks(ended: &Ended) -> Found {
+    let desks = ended.world.far.desks.lock().unwrap();
+    for (channel, desk) in desks.iter() {
+        if let Some(wrong) = desk.wrongs.first() {
+            return Err(format!("{channel}: {wrong}"));
+        }
+        let open = desk.sessions.iter().find(|(_, ended)| !**ended);
+        if let (Some((session, _)), true) = (open, ended.said.deleted != Some(channel)) {
+            return Err(format!("{channel} was never told that {session} ended"));
         }
     }
-    for entries in lanes.values_mut() {
-        entries.sort_by(|a, b| a.0.key.cmp(&b.0.key));
-        for (n, (first, first_at, first_text)) in entries.iter().enumerate() {
-            for (second, second_at, second_text) in &entries[n + 1..] {
-                let (Some(one), Some(two)) = (tried.get(first_text), tried.get(second_text)) else {
-                    continue;
-                };
-                let both_before = first_at.max(second_at) < &one.looked.min(two.looked);
-                if let (true, Some(a), Some(b)) = (both_before, one.taken, two.taken)
-                    && a > b
-                {
-                    return Err(format!("{} was taken after {}", first.key, second.key));
-                }
-            }
+    if let Some((conversation, _)) = desks[SMART].shown_again.first_key_value() {
+        return Err(format!("something is shown twice in {conversation}"));
+    }
+    let excuses = ended.world.excuses.lock().unwrap();
+    for (conversation, again) in &desks[DUMB].shown_again {
+        let open_id = ended.world.open_id(conversation).unwrap_or_default();
+        let pk = ended.world.place(&open_id).unwrap_or_default();
+        let redriven = ended.said.redriven.iter();
+        let redriven = redriven.filter(|redriven| redriven.entry.0 == pk).count() as u64;
+        let excuses = redriven + excuses.get(&pk).copied().unwrap_or_default();
+        if *again > excuses {
+            return Err(format!("{again} shown again in {pk}, {excuses} excuses"));
         }
     }
     Ok(())
+}
+
+/// How many entries name each key, for those who count.
+pub(crate) fn count<K: Ord>(keys: impl Iterator<Item = K>) -> BTreeMap<K, usize> {
+    let mut counted = BTreeMap::new();
+    for key in keys {
+        *counted.entry(key).or_default() += 1;
+    }
+    counted
 }

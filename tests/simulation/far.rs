@@ -1,16 +1,19 @@
 //! The far sides: a strict WeChat, and two desks, one of which does not know a
-//! repeat when it sees one.
+//! repeat when it sees one. The third channel has our own inbox for a desk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use magpie::http::{Answer, Outgoing};
-use magpie_local::simulator::{AccountSettings, Call, Content, Mode, WeChat};
+use magpie_local::simulator::{AccountSettings, Call, Mode, WeChat};
 
-/// The two channels, by the nature of their desks.
+/// The channels, by the nature of their desks.
 pub(crate) const SMART: &str = "smart";
 pub(crate) const DUMB: &str = "dumb";
-pub(crate) const CHANNELS: [&str; 2] = [SMART, DUMB];
+pub(crate) const INBOX: &str = "inbox";
+pub(crate) const CHANNELS: [&str; 3] = [SMART, DUMB, INBOX];
+/// Those whose desks are somebody else's.
+pub(crate) const DESKS: [&str; 2] = [SMART, DUMB];
 
 pub(crate) fn app_id(channel: &str) -> String {
     format!("wx{:0>16}", hex(channel))
@@ -28,69 +31,76 @@ fn hex(channel: &str) -> String {
 /// What one desk has seen.
 #[derive(Debug, Default)]
 pub(crate) struct Desk {
-    /// Every letter in the order of arrival: its id and its body.
-    pub(crate) letters: Vec<(String, serde_json::Value)>,
-    /// The ids that it has seen.
-    pub(crate) known: BTreeSet<String>,
+    /// The letters that it has seen, by their ids.
+    known: BTreeMap<String, serde_json::Value>,
     /// What agents see, by conversation.
     pub(crate) shown: BTreeMap<String, Vec<String>>,
-    /// How often something was shown that was shown before.
-    pub(crate) shown_again: u64,
-    /// The last word on every agent's message.
-    pub(crate) status: BTreeMap<String, Vec<String>>,
+    /// How often something was shown that was shown before, by conversation.
+    pub(crate) shown_again: BTreeMap<String, u64>,
+    /// The words on every agent's message in their order: the state, and the
+    /// reason if there is one. A letter that is known counts once.
+    pub(crate) status: BTreeMap<String, Vec<(String, Option<String>)>>,
     /// Conversations in the order in which they became known.
     pub(crate) conversations: Vec<String>,
-    /// The open sessions by conversation, as the desk was told.
-    pub(crate) sessions: BTreeMap<String, String>,
+    /// The sessions that were opened, and whether they have ended.
+    pub(crate) sessions: BTreeMap<String, bool>,
+    /// What no desk should be told.
+    pub(crate) wrongs: Vec<String>,
 }
 
 impl Desk {
     /// Takes a letter, as a desk that does or does not know repeats.
     fn take(&mut self, id: &str, body: &[u8], knows_repeats: bool) {
         let letter: serde_json::Value = serde_json::from_slice(body).unwrap();
-        let repeat = !self.known.insert(id.to_owned());
-        if repeat {
-            let before = self.letters.iter().find(|(known, _)| known == id);
-            let before = before.map(|(_, body)| body);
-            assert_eq!(before, Some(&letter), "a repeat says something else");
-        }
-        self.letters.push((id.to_owned(), letter.clone()));
-        if repeat && knows_repeats {
-            return;
-        }
         let text = |at: &str| {
             letter
                 .pointer(at)
                 .and_then(|v| v.as_str())
                 .map(str::to_owned)
         };
+        let before = self.known.insert(id.to_owned(), letter.clone());
+        let repeat = before.is_some();
+        if before.is_some_and(|before| before != letter) {
+            self.wrongs
+                .push(format!("the repeat {id} says something else"));
+        }
+        if let (Some("message.status"), false) = (text("/type").as_deref(), repeat) {
+            let word = (text("/state").unwrap(), text("/reason/code"));
+            let words = self.status.entry(text("/message/id").unwrap());
+            words.or_default().push(word);
+        }
+        if repeat && knows_repeats {
+            return;
+        }
         let conversation = text("/conversation").unwrap_or_default();
-        if !conversation.is_empty() && !self.conversations.contains(&conversation) {
+        // A receipt may repeat what somebody made up.
+        let kind = text("/type").unwrap_or_default();
+        if kind != "message.status" && !self.conversations.contains(&conversation) {
             self.conversations.push(conversation.clone());
         }
-        match text("/type").as_deref() {
-            Some("message.created") => {
+        let session = text("/session").unwrap_or_default();
+        match kind.as_str() {
+            "message.created" => {
                 let said = text("/message/text").unwrap();
-                let shown = self.shown.entry(conversation).or_default();
+                if !self.sessions.contains_key(&session) {
+                    self.wrongs.push(format!("{said} is in no session"));
+                }
+                let shown = self.shown.entry(conversation.clone()).or_default();
                 if shown.contains(&said) {
-                    self.shown_again += 1;
+                    *self.shown_again.entry(conversation).or_default() += 1;
                 }
                 shown.push(said);
             }
-            Some("message.status") => {
-                let message = text("/message/id").unwrap();
-                let state = text("/state").unwrap();
-                self.status.entry(message).or_default().push(state);
+            "session.opened" => {
+                self.sessions.entry(session).or_default();
             }
-            Some("session.opened") => {
-                self.sessions
-                    .insert(conversation, text("/session").unwrap());
+            "session.ended" => {
+                if self.sessions.insert(session.clone(), true).is_none() {
+                    self.wrongs.push(format!("{session} ends and never opened"));
+                }
             }
-            Some("session.ended") => {
-                self.sessions.remove(&conversation);
-            }
-            Some("event.created") => {}
-            other => panic!("a desk knows no {other:?}"),
+            "message.status" | "event.created" => {}
+            other => self.wrongs.push(format!("a desk knows no {other}")),
         }
     }
 }
@@ -120,7 +130,7 @@ impl Far {
         }
         Self {
             wechat: Mutex::new(wechat),
-            desks: Mutex::new(CHANNELS.map(|channel| (channel, Desk::default())).into()),
+            desks: Mutex::new(DESKS.map(|channel| (channel, Desk::default())).into()),
         }
     }
 
@@ -157,20 +167,13 @@ impl Far {
     pub(crate) fn phone(&self, channel: &str, open_id: &str) -> Vec<String> {
         let wechat = self.wechat.lock().unwrap();
         let customer = wechat.customer(&app_id(channel), open_id).unwrap();
-        customer
-            .bubbles
-            .iter()
-            .filter_map(|bubble| match &bubble.content {
-                Content::Theirs { text, .. } => Some(text.clone()),
-                _ => None,
-            })
-            .collect()
+        customer.received().map(str::to_owned).collect()
     }
 }
 
 /// The channel whose desk has this host.
 pub(crate) fn desk_of(host: &str) -> Option<&'static str> {
-    CHANNELS
+    DESKS
         .into_iter()
         .find(|channel| host == format!("{channel}.test"))
 }

@@ -17,11 +17,22 @@
     reason = "a test may stop where it stands"
 )]
 
+mod answers;
+mod board;
 mod checks;
 mod draw;
+mod driver;
 mod far;
+mod house;
+mod ledger;
 mod near;
+mod network;
+mod order;
+mod people;
+mod redrives;
+mod rows;
 mod story;
+mod table;
 
 use magpie::config::variable;
 
@@ -29,7 +40,7 @@ use magpie::config::variable;
 const SEEDS: u64 = 200;
 
 /// Runs one seed to its end; the error tells what does not hold.
-fn run(seed: u64) -> Result<(story::Totals, Vec<String>), String> {
+fn run(seed: u64) -> Result<(ledger::Totals, Vec<String>), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -59,7 +70,7 @@ fn every_seed_ends_well() {
     };
     let next = std::sync::atomic::AtomicU64::new(first);
     let failed = std::sync::Mutex::new(Vec::new());
-    let totals = std::sync::Mutex::new(story::Totals::default());
+    let totals = std::sync::Mutex::new(ledger::Totals::default());
     let width = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::thread::scope(|scope| {
         for _ in 0..width {

@@ -1,25 +1,30 @@
 //! Our side: processes that share the store, each of which may die at every
-//! call to the store and to the network, before it takes effect or after.
+//! call to the store and to the network, before it takes effect or after; or
+//! one of its runs alone breaks off there.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use magpie::bridge::{Bell, Bridge, Ring};
 use magpie::clock::{Chance, Clock};
-use magpie::http::{Allowed, Answer, Http, Outgoing, Trouble};
+use magpie::console::{AdminKey, Console};
+use magpie::http::{Allowed, Http, Outgoing};
 use magpie::moment::Moment;
 use magpie::secrets::{SecretFile, Secrets};
 use magpie::store::Store;
 use magpie::store::embedded::{Engine, Fate, Meddler};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::draw::Draw;
-use crate::far::{CHANNELS, Far, app_id, desk_of};
-use crate::story::Totals;
+use crate::far::{CHANNELS, Far, app_id};
+use crate::ledger::Totals;
+use crate::network::Weather;
+
+/// The admin key.
+pub(crate) const KEY: &str = "the admin key of the simulation";
 
 /// The conversation and the far side's name of a customer, as far as the
 /// store's calls tell them.
@@ -29,13 +34,34 @@ pub(crate) struct Names {
     open_id_of_customer: BTreeMap<String, String>,
 }
 
-/// When something was first tried and when it was taken, on one counter.
-#[derive(Clone, Copy, Debug)]
+/// When something was tried and when it was taken, on one counter.
+#[derive(Clone, Debug)]
 pub(crate) struct Tried {
     /// When the lane was last read before the first attempt.
     pub(crate) looked: u64,
-    /// When the far side first took it.
-    pub(crate) taken: Option<u64>,
+    /// The attempts.
+    pub(crate) tries: Vec<u64>,
+    /// When the far side took it.
+    pub(crate) taken: Vec<u64>,
+    /// Whether the far side took it when nobody waited any more.
+    pub(crate) late: bool,
+}
+
+/// What comes to a sudden end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Death {
+    /// A process and everything that it has begun.
+    Process(u64),
+    /// One run in a process.
+    Run(u64, tokio::task::Id),
+}
+
+/// What the world tells its driver.
+pub(crate) struct Wires {
+    pub(crate) deaths: mpsc::UnboundedSender<Death>,
+    pub(crate) bells: mpsc::UnboundedSender<Ring>,
+    /// Requests that arrive when nobody waits for their answers any more.
+    pub(crate) late: mpsc::UnboundedSender<Outgoing>,
 }
 
 /// What all processes and the checks share.
@@ -45,48 +71,59 @@ pub(crate) struct World {
     pub(crate) secrets: Mutex<BTreeMap<String, String>>,
     pub(crate) clock: Clock,
     pub(crate) faults: AtomicBool,
-    /// Desks and WeChat that are down, by host.
-    pub(crate) down: Mutex<BTreeMap<String, bool>>,
+    /// Far sides with which something is wrong, by host.
+    pub(crate) weather: Mutex<BTreeMap<String, Weather>>,
     pub(crate) totals: Mutex<Totals>,
     pub(crate) calls: Mutex<Vec<String>>,
     pub(crate) order: AtomicU64,
     pub(crate) tried: Mutex<BTreeMap<String, Tried>>,
+    /// What may have made a desk be told twice, by conversation.
+    pub(crate) excuses: Mutex<BTreeMap<String, u64>>,
+    /// The last words that went to the top of a conversation of the inbox.
+    pub(crate) touched: Mutex<BTreeMap<String, String>>,
     names: Mutex<Names>,
     looked: Mutex<BTreeMap<(Option<tokio::task::Id>, String), u64>>,
-    draw: Draw,
-    deaths: mpsc::UnboundedSender<u64>,
-    bells: mpsc::UnboundedSender<Ring>,
+    pub(crate) draw: Draw,
+    pub(crate) wires: Wires,
 }
 
 /// A process: a bridge and the work that it has begun.
 pub(crate) struct Process {
     pub(crate) number: u64,
     pub(crate) bridge: Arc<Bridge>,
+    pub(crate) console: Arc<Console>,
     pub(crate) work: JoinSet<()>,
+    pub(crate) runs: Vec<AbortHandle>,
+}
+
+impl Process {
+    /// Begins a run.
+    pub(crate) fn begin(&mut self, run: impl Future<Output = ()> + Send + 'static) {
+        self.runs.retain(|run| !run.is_finished());
+        let run = self.work.spawn(run);
+        self.runs.push(run);
+    }
 }
 
 impl World {
-    pub(crate) fn new(
-        seed: u64,
-        deaths: mpsc::UnboundedSender<u64>,
-        bells: mpsc::UnboundedSender<Ring>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(seed: u64, wires: Wires) -> Arc<Self> {
         Arc::new(Self {
             engine: Engine::in_memory().unwrap(),
             far: Arc::new(Far::new(seed)),
             secrets: Mutex::new(BTreeMap::new()),
             clock: Clock::starting_at(Moment::from_millis(1_800_000_000_000)),
             faults: AtomicBool::new(false),
-            down: Mutex::new(BTreeMap::new()),
+            weather: Mutex::new(BTreeMap::new()),
             totals: Mutex::new(Totals::default()),
             calls: Mutex::new(Vec::new()),
             order: AtomicU64::new(0),
             tried: Mutex::new(BTreeMap::new()),
+            excuses: Mutex::new(BTreeMap::new()),
+            touched: Mutex::new(BTreeMap::new()),
             names: Mutex::new(Names::default()),
             looked: Mutex::new(BTreeMap::new()),
             draw: Draw::new(seed, 1),
-            deaths,
-            bells,
+            wires,
         })
     }
 
@@ -95,17 +132,34 @@ impl World {
         self.order.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn note(&self, call: String) {
+    pub(crate) fn note(&self, call: String) {
         self.calls.lock().unwrap().push(call);
     }
 
-    fn faulty(&self) -> bool {
+    pub(crate) fn faulty(&self) -> bool {
         self.faults.load(Ordering::Relaxed)
     }
 
-    fn dies(&self, process: u64) {
-        // Tests of the store's own tools have no process.
-        let _ = self.deaths.send(process);
+    /// The process dies, or this run of it alone. It stays alive for what is
+    /// under way in this very instant.
+    pub(crate) fn dies(&self, process: u64) {
+        let alone = self.draw.often(300).then(tokio::task::try_id).flatten();
+        let death = alone.map_or(Death::Process(process), |run| Death::Run(process, run));
+        // The driver is gone only when the story is over.
+        let _ = self.wires.deaths.send(death);
+    }
+
+    pub(crate) fn excuse(&self, pk: &str) {
+        let mut excuses = self.excuses.lock().unwrap();
+        *excuses.entry(pk.to_owned()).or_default() += 1;
+    }
+
+    /// A run is lost: every lane that it has looked at may be worked on twice.
+    pub(crate) fn excuse_run(&self, run: tokio::task::Id) {
+        let looked = self.looked.lock().unwrap();
+        for (_, pk) in looked.keys().filter(|(of, _)| *of == Some(run)) {
+            self.excuse(pk);
+        }
     }
 
     /// Starts a process: new caches, the old tables and secrets.
@@ -122,17 +176,18 @@ impl World {
             http,
             self.clock,
             Chance::seeded(seed ^ (number << 32)),
-            Bell::Process(self.bells.clone()),
+            Bell::Process(self.wires.bells.clone()),
         );
         Process {
             number,
             bridge: Arc::new(bridge),
+            console: Arc::new(Console::new(AdminKey::Given(KEY.to_owned()), None)),
             work: JoinSet::new(),
+            runs: Vec::new(),
         }
     }
 
-    /// The secrets do not change while a story is told: every process has its
-    /// own copy.
+    /// Every process has its own copy of the secrets.
     fn secret_file(&self) -> SecretFile {
         let file = SecretFile::in_memory();
         file.fill(self.secrets.lock().unwrap().clone());
@@ -164,14 +219,14 @@ impl World {
         if pk.is_empty() {
             pk = text("/ExpressionAttributeValues/:pk/S");
         }
-        tokio::time::sleep(self.draw.span(Duration::from_millis(20))).await;
+        let slow = self.faulty() && self.draw.often(4);
+        let most = if slow { 2_400 } else { 20 };
+        tokio::time::sleep(self.draw.span(Duration::from_millis(most))).await;
         let now = self.clock.now().millis() % 100_000_000;
         self.note(format!("{now} {process} {operation} {pk} {sk}"));
         self.learn(operation, json, pk);
-        if !self.faulty() {
-            return Fate::Answered;
-        }
         let fate = match self.draw.below(1000) {
+            _ if !self.faulty() => Fate::Answered,
             0..4 => Fate::Throttled,
             4..8 => Fate::AnswerLost,
             8..10 => Fate::DiesBefore,
@@ -181,13 +236,17 @@ impl World {
         if fate != Fate::Answered {
             self.note(format!("{now} {process} ... {fate:?}"));
         }
-        let mut totals = self.totals.lock().unwrap();
+        if !matches!(fate, Fate::Throttled | Fate::DiesBefore) {
+            self.learn_touch(json, pk);
+        }
         match fate {
-            Fate::Throttled => totals.throttled += 1,
-            Fate::AnswerLost => totals.store_answers_lost += 1,
-            // It stays alive for what is under way in this very instant.
+            Fate::Throttled => self.totals.lock().unwrap().throttled += 1,
+            Fate::AnswerLost => self.totals.lock().unwrap().store_answers_lost += 1,
             Fate::DiesBefore | Fate::DiesAfter => self.dies(process),
             Fate::Answered => {}
+        }
+        if matches!(fate, Fate::Throttled | Fate::AnswerLost) {
+            self.excuse(pk);
         }
         fate
     }
@@ -221,10 +280,55 @@ impl World {
         }
     }
 
+    /// Learns what the inbox shows: there is no network between it and us.
+    fn learn_touch(&self, json: &serde_json::Value, pk: &str) {
+        let last = json.pointer("/ExpressionAttributeValues/:lm/S");
+        let Some(last) = last.and_then(|last| last.as_str()) else {
+            return;
+        };
+        self.touched
+            .lock()
+            .unwrap()
+            .insert(pk.to_owned(), last.to_owned());
+        let last: serde_json::Value = serde_json::from_str(last).unwrap();
+        if last["o"] == true {
+            return;
+        }
+        let text = last["t"].as_str().unwrap_or_default();
+        self.try_now(text, pk);
+        self.take_now(text, false);
+    }
+
+    /// Notes an attempt.
+    pub(crate) fn try_now(&self, text: &str, pk: &str) {
+        let looked = (tokio::task::try_id(), pk.to_owned());
+        let looked = self.looked.lock().unwrap().get(&looked).copied();
+        let looked = looked.unwrap_or_else(|| panic!("a send without a look"));
+        let now = self.tick();
+        let mut all = self.tried.lock().unwrap();
+        let tried = all.entry(text.to_owned()).or_insert_with(|| Tried {
+            looked,
+            tries: Vec::new(),
+            taken: Vec::new(),
+            late: false,
+        });
+        tried.tries.push(now);
+    }
+
+    /// Notes that the far side has it.
+    pub(crate) fn take_now(&self, text: &str, late: bool) {
+        let now = self.tick();
+        let mut all = self.tried.lock().unwrap();
+        if let Some(tried) = all.get_mut(text) {
+            tried.taken.push(now);
+            tried.late |= late;
+        }
+    }
+
     /// Rings a bell once more.
     pub(crate) fn ring_again(&self, ring: Ring) {
         // The listener is gone only when the story is over.
-        let _ = self.bells.send(ring);
+        let _ = self.wires.bells.send(ring);
     }
 
     /// The channel of a conversation.
@@ -242,14 +346,10 @@ impl World {
             .find(|channel| wechat.customer(&app_id(channel), &open_id).is_some())
     }
 
-    /// The open id of a customer that a desk knows.
+    /// The open id behind a customer id.
     pub(crate) fn open_id(&self, customer: &str) -> Option<String> {
-        self.names
-            .lock()
-            .unwrap()
-            .open_id_of_customer
-            .get(customer)
-            .cloned()
+        let names = self.names.lock().unwrap();
+        names.open_id_of_customer.get(customer).cloned()
     }
 
     /// The conversation of an open id.
@@ -260,137 +360,5 @@ impl World {
             .pk_of_open_id
             .get(open_id)
             .cloned()
-    }
-
-    /// Carries the requests of one process to the far sides.
-    fn peers(self: &Arc<Self>, process: u64) -> magpie::http::Peers {
-        let world = Arc::clone(self);
-        Arc::new(
-            move |request| -> BoxFuture<'static, Result<Answer, Trouble>> {
-                let world = Arc::clone(&world);
-                Box::pin(async move { world.carry(process, request).await })
-            },
-        )
-    }
-
-    /// What a request says, for the order: the text of a message.
-    fn said(request: &Outgoing) -> Option<(String, String)> {
-        let body: serde_json::Value = serde_json::from_slice(&request.body).ok()?;
-        let text = |at: &str| body.pointer(at).and_then(|v| v.as_str()).map(str::to_owned);
-        if let Some(to) = text("/touser") {
-            return Some((to, text("/text/content")?));
-        }
-        Some((text("/conversation")?, text("/message/text")?))
-    }
-
-    async fn carry(&self, process: u64, request: Outgoing) -> Result<Answer, Trouble> {
-        let host = request.url.host_str().unwrap_or_default().to_owned();
-        let said = Self::said(&request);
-        if let Some((whom, text)) = &said {
-            let open_id = self.open_id(whom).unwrap_or_else(|| whom.clone());
-            let pk = self.place(&open_id).unwrap_or_default();
-            let looked = self
-                .looked
-                .lock()
-                .unwrap()
-                .get(&(tokio::task::try_id(), pk))
-                .copied();
-            let looked = looked.unwrap_or_else(|| panic!("a send without a look"));
-            let tried = Tried {
-                looked,
-                taken: None,
-            };
-            self.tried
-                .lock()
-                .unwrap()
-                .entry(text.clone())
-                .or_insert(tried);
-        }
-        tokio::time::sleep(self.draw.span(Duration::from_millis(80))).await;
-        let now = self.clock.now().millis() % 100_000_000;
-        self.note(format!(
-            "{now} {process} {host}{} {}",
-            request.url.path(),
-            said.as_ref().map_or("", |(_, text)| text)
-        ));
-        let down = self
-            .down
-            .lock()
-            .unwrap()
-            .get(&host)
-            .copied()
-            .unwrap_or(false);
-        if down {
-            return match self.draw.below(3) {
-                0 => Err(Trouble::NotSent(None)),
-                1 => Ok(status(503)),
-                _ => std::future::pending().await,
-            };
-        }
-        let draw = if self.faulty() {
-            self.draw.below(1000)
-        } else {
-            999
-        };
-        match draw {
-            0..15 => return Err(Trouble::NotSent(None)),
-            15..30 => return Ok(status(500)),
-            30..40 => return std::future::pending().await,
-            40..44 => {
-                self.dies(process);
-                return std::future::pending().await;
-            }
-            44..50 if desk_of(&host).is_some() => return Ok(status(429)),
-            44..50 => self.far.wechat.lock().unwrap().answer_next_with(-1),
-            50..52 if desk_of(&host).is_none() => {
-                let codes = [45009, 45011, 45047, 40001, 42001];
-                let code = codes[self.draw.below(codes.len() as u64) as usize];
-                self.far.wechat.lock().unwrap().answer_next_with(code);
-            }
-            _ => {}
-        }
-        let answer = self.far.answer(self.clock.now().millis(), &request);
-        if let Some((_, text)) = said
-            && taken(&host, &answer)
-        {
-            let now = self.tick();
-            let mut all = self.tried.lock().unwrap();
-            let tried = all.get_mut(&text).unwrap();
-            tried.taken.get_or_insert(now);
-        }
-        match draw {
-            60..75 => {
-                self.totals.lock().unwrap().answers_lost += 1;
-                std::future::pending().await
-            }
-            75..80 => {
-                self.totals.lock().unwrap().answers_lost += 1;
-                Err(Trouble::Lost(None))
-            }
-            80..84 => {
-                self.dies(process);
-                std::future::pending().await
-            }
-            _ => {
-                tokio::time::sleep(self.draw.span(Duration::from_millis(80))).await;
-                Ok(answer)
-            }
-        }
-    }
-}
-
-fn taken(host: &str, answer: &Answer) -> bool {
-    if desk_of(host).is_some() {
-        return answer.status == 200;
-    }
-    let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    body.get("errcode").and_then(serde_json::Value::as_i64) == Some(0)
-}
-
-fn status(status: u16) -> Answer {
-    Answer {
-        status,
-        headers: http::HeaderMap::new(),
-        body: Vec::new(),
     }
 }
