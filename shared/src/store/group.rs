@@ -7,8 +7,7 @@
 //!
 //! Calls that put a row are nearly all somebody's who writes, and as many as
 //! write at once; the others are work on what was put, by a few workers. So the
-//! others go first, or a crowd that writes would keep what it wrote from the
-//! desk; every fourth call is a put, or the workers would keep the crowd waiting.
+//! two take turns, or a crowd that writes would keep what it wrote from the desk.
 //!
 //! Invariant: an answer is given only after everything that it may tell of is
 //! on the disk, its own write and every one before it. So answers, those of
@@ -109,14 +108,11 @@ fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
 struct Queue {
     puts: VecDeque<Call>,
     others: VecDeque<Call>,
-    /// How many others have gone before the next put.
-    passed: u8,
+    /// Whether the last one was a put.
+    put: bool,
 }
 
 impl Queue {
-    /// How many others go before a put.
-    const PASS: u8 = 3;
-
     fn push(&mut self, call: Call) {
         if call.operation == "PutItem" {
             self.puts.push_back(call);
@@ -126,13 +122,13 @@ impl Queue {
     }
 
     fn pop(&mut self) -> Option<Call> {
-        if self.puts.is_empty() || (self.passed < Self::PASS && !self.others.is_empty()) {
-            self.passed = self.passed.saturating_add(1);
-            self.others.pop_front()
+        self.put = self.others.is_empty() || (!self.put && !self.puts.is_empty());
+        let turn = if self.put {
+            &mut self.puts
         } else {
-            self.passed = 0;
-            self.puts.pop_front()
-        }
+            &mut self.others
+        };
+        turn.pop_front()
     }
 
     /// The next call; waits for one if there is none. `None` when nobody calls
@@ -266,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn work_on_what_was_put_goes_before_more_puts_and_keeps_nobody_waiting() {
+    fn puts_and_the_work_on_what_was_put_take_turns() {
         let (sender, calls) = channel();
         let mut queue = Queue::default();
         for operation in ["PutItem"; 3].into_iter().chain(["Query"; 5]) {
@@ -283,7 +279,7 @@ mod tests {
         drop(sender);
         let order = std::iter::from_fn(|| queue.next(&calls));
         let order: Vec<_> = order.map(|call| call.operation.as_bytes()[0]).collect();
-        assert_eq!(order, *b"QQQPQQPP");
+        assert_eq!(order, *b"PQPQPQQQ");
     }
 
     #[tokio::test]
