@@ -203,10 +203,7 @@ impl Context<'_> {
             return Ok(None);
         };
         if !conversation.linked {
-            let store = &self.bridge.store;
-            store
-                .link(self.at, &conversation.customer, &conversation.channel)
-                .await?;
+            self.bridge.store.link(self.at, conversation).await?;
             conversation.linked = true;
         }
         Ok(Some(conversation))
@@ -229,6 +226,12 @@ impl Context<'_> {
                     }
                     if let Some(conversation) = &mut self.conversation {
                         conversation.session = None;
+                    }
+                    // Another worker may have shown it before the session
+                    // ended: it opens no new one.
+                    let now = self.bridge.store.entry(self.at, &entry.key).await?;
+                    if now.is_none_or(|entry| entry.state.ended()) {
+                        return Ok(Step::Arrived);
                     }
                 }
                 Desk::Webhook(_) => {

@@ -101,6 +101,8 @@ enum Part {
     Dead(Reason),
     /// It waits again.
     Waits(Failure),
+    /// There was no time left to send it.
+    NoTime,
 }
 
 /// Works on what waits, earliest first, until it is done or cannot go on.
@@ -242,6 +244,12 @@ impl Context<'_> {
         Ok(None)
     }
 
+    /// Whether a send may begin after this pause: no send begins with less than
+    /// its own time-out left.
+    fn time_for(&self, pause: Duration) -> bool {
+        self.bridge.now().plus(pause + lane::ATTEMPT + MARGIN) <= self.run.until
+    }
+
     /// Sends one part, if there is time for it.
     async fn try_part(
         &mut self,
@@ -255,7 +263,7 @@ impl Context<'_> {
             1 => Duration::ZERO,
             _ => self.channel.part_pause(),
         };
-        if self.bridge.now().plus(pause + lane::ATTEMPT + MARGIN) > self.run.until {
+        if !self.time_for(pause) {
             return Ok(Some(stop(key.clone(), Reason::OutOfTime, Wait::Now)));
         }
         self.bridge.clock.pause(pause).await;
@@ -271,6 +279,7 @@ impl Context<'_> {
                 }
             }
             Part::NotOurs => return Ok(Some(Progress::Again)),
+            Part::NoTime => return Ok(Some(stop(key.clone(), Reason::OutOfTime, Wait::Now))),
             Part::WindowFull => {
                 if let Some(known) = self.entries.get_mut(key) {
                     known.exhausted = Some(window);
@@ -309,6 +318,10 @@ impl Context<'_> {
                 return self.waits_unclaimed(entry, Tokenless::failure()).await;
             }
         };
+        // The token may have taken its time.
+        if !self.time_for(Duration::ZERO) {
+            return Ok(Part::NoTime);
+        }
         let claim = Claim {
             by: self.run.by.clone(),
             until: self.run.ends.plus(lane::CLAIM_MARGIN),
@@ -348,7 +361,7 @@ impl Context<'_> {
                         }
                     }
                     // The new token took its time; WeChat refused for certain.
-                    if bridge.now().plus(lane::ATTEMPT + MARGIN) > self.run.until {
+                    if !self.time_for(Duration::ZERO) {
                         return Sent::NotSent(Failure::after(Duration::ZERO, Reason::OutOfTime));
                     }
                     continue;
@@ -358,8 +371,7 @@ impl Context<'_> {
                 _ => return sent,
             };
             let pause = lane::quick_pause(tries);
-            let time = bridge.now().plus(pause + lane::ATTEMPT + MARGIN) <= self.run.until;
-            if tries >= most || !time {
+            if tries >= most || !self.time_for(pause) {
                 return sent;
             }
             tries += 1;

@@ -134,7 +134,9 @@ impl Queue {
     /// The next call; waits for one if there is none. `None` when nobody calls
     /// any more.
     fn next(&mut self, calls: &Receiver<Call>) -> Option<Call> {
-        calls.try_iter().for_each(|call| self.push(call));
+        for call in calls.try_iter() {
+            self.push(call);
+        }
         self.pop().or_else(|| calls.recv().ok())
     }
 }

@@ -47,11 +47,12 @@ async fn five_first_messages_at_once_make_one_customer() {
 async fn a_customer_is_found_by_their_id_once_that_is_linked() {
     let tables = Tables::new().await;
     let at = begun(&tables).await;
-    let customer = conversation(1, "oAnn").customer;
+    let new = conversation(1, "oAnn");
+    let customer = new.customer.clone();
     assert_eq!(tables.find(&customer).await.unwrap(), None);
     assert!(!known(&tables, &at).await.linked);
     for _ in 0..2 {
-        tables.link(&at, &customer, &shop()).await.unwrap();
+        tables.link(&at, &new).await.unwrap();
         assert_eq!(
             tables.find(&customer).await.unwrap(),
             Some((at.clone(), shop()))

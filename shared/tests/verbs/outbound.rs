@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use magpie::bridge::outbound::outbound;
 use magpie::channel::{CallbackMode, DeskSettings};
-use magpie::conversation::customer_id;
+use magpie::conversation::{Conversation, customer_id};
 use magpie::journal::{Class, ConversationKey, Lane, State};
-use magpie::message::{Body, EndCause, SessionEnd};
+use magpie::message::{Body, EndCause, OpenId, SessionEnd};
 use serde_json::{Value, json};
 
 use crate::shop::{
@@ -135,11 +135,19 @@ async fn unknown_and_foreign_conversations_are_answered_alike() {
     let foreign = customer_id([9; 16]);
     let elsewhere = ConversationKey::parse("U#1234567890123456789012").unwrap();
     let other = magpie::message::ChannelId::parse("shop-other").unwrap();
-    shop.bridge
-        .store
-        .link(&elsewhere, &foreign, &other)
-        .await
-        .unwrap();
+    let theirs = Conversation {
+        channel: other,
+        customer: foreign.clone(),
+        open_id: OpenId::new("oElsewhere"),
+        linked: false,
+        session: None,
+        read_up_to: None,
+        active: shop.bridge.now(),
+    };
+    let store = &shop.bridge.store;
+    store.begin(&elsewhere, &theirs).await.unwrap();
+    store.link(&elsewhere, &theirs).await.unwrap();
+    assert!(store.find(&foreign).await.unwrap().is_some());
     let long = "x".repeat(1000);
     let mut answers = Vec::new();
     for (number, conversation) in [
