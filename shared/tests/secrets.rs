@@ -280,7 +280,7 @@ async fn a_manager_that_is_away_is_no_missing_secret() {
     let words = format!("{:?} {}", secrets, got.unwrap_err());
     assert_eq!(
         words,
-        "Secrets(…) the secret store did not carry out GetSecretValue"
+        "Secrets(…) the secret store did not carry out GetSecretValue: no connection"
     );
 }
 
