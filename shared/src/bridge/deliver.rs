@@ -225,7 +225,7 @@ async fn read(
         Lane::Out => {
             bridge
                 .store
-                .look(at, |look| lane_out::shows_windows(look, now))
+                .look_for_windows(at, |look| lane_out::shows_windows(look, now))
                 .await?
         }
     };
@@ -417,7 +417,8 @@ async fn slice(
         .await?;
     match lane {
         Lane::In => {
-            let look = bridge.store.look(at, Look::shows_the_newest).await?;
+            // The newest page shows an earlier entry whose bell is on its way.
+            let look = bridge.store.look(at, |_| true).await?;
             if wakes_held(&look) {
                 bridge.store.wake_held(at, bridge.now()).await?;
             }
@@ -435,7 +436,7 @@ async fn slice(
             let now = bridge.now();
             let look = bridge
                 .store
-                .look(at, |look| lane_out::shows_windows(look, now))
+                .look_for_windows(at, |look| lane_out::shows_windows(look, now))
                 .await?;
             let mut entries = lane_out::read(bridge, at, &look, &Rung::new()).await?;
             // What was read later is right.

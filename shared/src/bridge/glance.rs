@@ -21,7 +21,7 @@ impl Bridge {
         let now = self.now();
         let look = self
             .store
-            .look(at, |look| lane_out::shows_windows(look, now))
+            .look_for_windows(at, |look| lane_out::shows_windows(look, now))
             .await?;
         // A window that is shut has nothing left to count.
         let open = Windows::derive(&lane_out::openings(&look), &[], now);

@@ -104,6 +104,8 @@ impl Store {
             .item("cid", s(new.customer.expose()))
             .item("oid", s(new.open_id.expose()))
             .item("act", n(new.active.millis()))
+            .item("bp", s(board_partition(&new.channel, false, at.shard())))
+            .item("bt", s(board_place(at, new.active)))
             .condition_expression("attribute_not_exists(pk)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
@@ -125,9 +127,8 @@ impl Store {
         }
     }
 
-    /// Writes the way back from the customer id, then notes that it is there:
-    /// only then the board shows the conversation, since who picks it there
-    /// finds it by that id. If it was erased meanwhile the way back goes too.
+    /// Writes the way back from the customer id, then notes that it is there.
+    /// If the conversation was erased meanwhile the way back goes too.
     pub async fn link(&self, at: &ConversationKey, begun: &Conversation) -> Result<(), StoreError> {
         let Conversation {
             customer, channel, ..
@@ -151,12 +152,8 @@ impl Store {
             .table_name(&self.messages)
             .key("pk", s(at.as_str()))
             .key("sk", s("J"))
-            .update_expression(
-                "SET lk = :true, bp = if_not_exists(bp, :bp), bt = if_not_exists(bt, :bt)",
-            )
+            .update_expression("SET lk = :true")
             .condition_expression("attribute_exists(pk) AND cid = :cid")
-            .expression_attribute_values(":bp", s(board_partition(channel, false, at.shard())))
-            .expression_attribute_values(":bt", s(board_place(at, begun.active)))
             .expression_attribute_values(":cid", s(customer.expose()))
             .expression_attribute_values(
                 ":true",

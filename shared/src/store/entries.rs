@@ -18,9 +18,12 @@ use crate::message::{Body, ChannelId, MessageId, OpenId};
 use crate::moment::Moment;
 use crate::reason::Reason;
 
-/// How many rows a look reads first: the conversation, its timer and three
-/// entries, which with a kilobyte each cost one unit.
-const LOOK: i32 = 5;
+/// How many rows are read first of a lane whose order counts: a late entry among
+/// them is seen though its bell is still on its way.
+const ORDER: i32 = 8;
+/// How many rows are read first where only windows count: the conversation, its
+/// timer and three entries, which with a kilobyte each cost one unit.
+const WINDOWS: i32 = 5;
 /// How many outbound rows are read first: with a kilobyte each they cost one
 /// unit.
 const OUTGOING: i32 = 4;
@@ -60,13 +63,6 @@ impl Look {
     #[must_use]
     pub fn meets_an_ended_entry(&self) -> bool {
         self.entries.values().any(|entry| entry.state.ended())
-    }
-
-    /// Whether the newest entries were seen, and among them a late one whose
-    /// bell is on its way.
-    #[must_use]
-    pub fn shows_the_newest(&self) -> bool {
-        self.entries.len() >= 8
     }
 }
 
@@ -242,8 +238,27 @@ impl Store {
         at: &ConversationKey,
         enough: impl Fn(&Look) -> bool,
     ) -> Result<Look, StoreError> {
+        self.look_down(at, ORDER, enough).await
+    }
+
+    /// The same for somebody who wants to know no more than what its windows
+    /// are: shorter pages.
+    pub async fn look_for_windows(
+        &self,
+        at: &ConversationKey,
+        enough: impl Fn(&Look) -> bool,
+    ) -> Result<Look, StoreError> {
+        self.look_down(at, WINDOWS, enough).await
+    }
+
+    async fn look_down(
+        &self,
+        at: &ConversationKey,
+        first: i32,
+        enough: impl Fn(&Look) -> bool,
+    ) -> Result<Look, StoreError> {
         let mut look = Look::default();
-        let (mut start, mut most) = (None, LOOK);
+        let (mut start, mut most) = (None, first);
         loop {
             let (rows, next) = self.newest(at, "I#", "J~", start, most).await?;
             for row in rows {

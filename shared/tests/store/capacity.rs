@@ -89,9 +89,10 @@ async fn the_inbox_adds_three_writes_to_a_message() {
     );
 }
 
-/// A look reads few rows first and pays for each four kilobytes of them.
+/// An inbound look reads eight rows first and pays for each four kilobytes of
+/// them; where only windows count fewer are read.
 #[tokio::test]
-async fn rows_of_nearly_a_kilobyte_cost_no_more_to_look_at() {
+async fn rows_of_nearly_a_kilobyte_cost_one_unit_more_to_deliver_and_none_to_answer() {
     let words = long();
     let tables = Tables::new().await;
     let entry = crate::made::message(1, "1", &words);
@@ -112,6 +113,6 @@ async fn rows_of_nearly_a_kilobyte_cost_no_more_to_look_at() {
         .sum();
     let (inbound, outbound) = cost(webhook_desk(), &[words]).await;
     let message = format!("rows of about {size} bytes: inbound {inbound:?}, outbound {outbound:?}");
-    assert!(inbound.write <= 2.0 && inbound.read <= 1.0, "{message}");
+    assert!(inbound.write <= 2.0 && inbound.read <= 2.0, "{message}");
     assert!(outbound.write <= 3.0 && outbound.read <= 2.5, "{message}");
 }

@@ -250,9 +250,9 @@ async fn one_look_shows_the_conversation_and_its_newest_entries() {
     );
     assert_eq!(look.parked[&Lane::In].from, *from);
     assert_eq!(look.timer, Some(after(100)));
-    // Pages of five and ten: four rows are no entries, and five entries wait.
+    // Pages of eight and sixteen: four rows are no entries, and five entries wait.
     let keys: Vec<_> = look.entries.keys().cloned().collect();
-    let newest: Vec<_> = all[9..].iter().map(|entry| entry.key.clone()).collect();
+    let newest: Vec<_> = all.iter().map(|entry| entry.key.clone()).collect();
     assert_eq!(keys, newest);
     assert!(look.entries[&all[14].key].state.ended());
     assert_eq!(look.entries[&all[15].key], all[15]);
@@ -270,8 +270,10 @@ async fn a_look_ends_with_its_first_page_or_with_the_last() {
         (look.entries.len(), (tables.spent() - before).read)
     };
     let (entries, read) = look(|_| true).await;
-    assert_eq!(entries, 5);
+    assert_eq!(entries, 8);
     assert!(read <= 1.0, "{read}");
+    let few = tables.look_for_windows(&at, |_| true).await.unwrap();
+    assert_eq!(few.entries.len(), 5);
     let (entries, read) = look(Look::meets_an_ended_entry).await;
     assert_eq!(entries, 20, "nothing has ended");
     assert!(read <= 3.0, "{read}");
