@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Bridge, Broken};
+use crate::channel::{Channel, DeskSettings};
 use crate::journal::ConversationKey;
 use crate::message::ChannelId;
 use crate::moment::Moment;
@@ -18,8 +19,9 @@ const LANES: usize = 5;
 const WITHIN: Duration = Duration::from_secs(30);
 /// How long a process believes what it read of a breaker.
 const BELIEVED: Duration = Duration::from_secs(15);
-/// How often an open breaker is probed.
-pub const PROBE: Duration = Duration::from_mins(1);
+/// How long after a probe of an open breaker the next may come: less than the
+/// minute between two sweeps, so that each sweep has one.
+pub const PROBE: Duration = Duration::from_secs(50);
 
 /// What this process knows of breakers.
 #[derive(Debug, Default)]
@@ -59,9 +61,12 @@ impl Breakers {
 }
 
 impl Bridge {
-    /// Whether a channel's desk is known to be down.
-    pub(super) async fn desk_is_down(&self, id: &ChannelId) -> Result<bool, Broken> {
-        let now = self.now();
+    /// Whether a channel's desk is known to be down. Our own never is.
+    pub(super) async fn desk_is_down(&self, channel: &Channel) -> Result<bool, Broken> {
+        if channel.desk == DeskSettings::Inbox {
+            return Ok(false);
+        }
+        let (id, now) = (&channel.id, self.now());
         let read = self.breakers.known().get(id).and_then(|known| known.read);
         if let Some((when, open)) = read
             && when <= now

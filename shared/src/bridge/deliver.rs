@@ -188,10 +188,10 @@ async fn left_alone(bridge: &Bridge, lane: Lane, look: &Look) -> Result<bool, Br
     let Some(conversation) = &look.conversation else {
         return Ok(false);
     };
-    let id = &conversation.channel;
-    let channel = bridge.working_channel(id).await?;
-    let suspended = channel.is_some_and(|channel| channel.suspended);
-    Ok(suspended || (lane == Lane::In && bridge.desk_is_down(id).await?))
+    let Some(channel) = bridge.working_channel(&conversation.channel).await? else {
+        return Ok(false);
+    };
+    Ok(channel.suspended || (lane == Lane::In && bridge.desk_is_down(&channel).await?))
 }
 
 /// Tells the desk of answers that join a lane which waits for the window.

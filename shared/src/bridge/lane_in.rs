@@ -68,7 +68,7 @@ pub(super) async fn work(
     if channel.suspended {
         return Ok(stopped(Reason::Suspended, Wait::Now));
     }
-    if bridge.desk_is_down(&id).await? {
+    if bridge.desk_is_down(&channel).await? {
         return Ok(stopped(Reason::DeskUnreachable, Wait::Now));
     }
     let Some(desk) = bridge.desk(&channel).await? else {

@@ -8,7 +8,7 @@ use super::deliver::{Progress, Stop, Wait, Worked};
 use super::token::Tokenless;
 use super::{Bridge, Broken, Run, Rung, expires};
 use crate::channel::Channel;
-use crate::delivery::{Failure, Retry};
+use crate::delivery::{Delivery, Failure, Retry};
 use crate::desk::{Desk, Letter, News, public_id};
 use crate::journal::{Claim, Class, ConversationKey, Entry, EntryKey, Lane, Origin, State};
 use crate::lane::{self, Outgoing, Step};
@@ -509,17 +509,18 @@ impl Context<'_> {
     /// Tells the desk of answers that arrived. Once: it may be lost.
     async fn tell_arrived(&self, customer: &CustomerId) -> Result<(), Broken> {
         for entry in &self.arrived {
-            let outcome = Outcome::Delivered;
-            self.bridge
-                .tell_outcome(
-                    self.at,
-                    self.channel,
-                    Some(customer),
-                    entry,
-                    outcome,
-                    self.run.until,
-                )
-                .await?;
+            let told = self.bridge.tell_outcome(
+                self.at,
+                self.channel,
+                Some(customer),
+                entry,
+                Outcome::Delivered,
+                self.run.until,
+            );
+            // Whoever hangs is not asked to hang again.
+            if !told.await? {
+                break;
+            }
         }
         Ok(())
     }
@@ -559,7 +560,9 @@ pub(super) async fn tell_held(
     if stop.reason != Reason::WindowFull {
         return Ok(());
     }
-    let Some(entry) = bridge.store.entry(at, &stop.from).await? else {
+    let entry = bridge.store.entry(at, &stop.from).await?;
+    // A repeat of an answer that has ended rings, too.
+    let Some(entry) = entry.filter(|entry| entry.state == State::Pending) else {
         return Ok(());
     };
     let Some(channel) = bridge.channel(&entry.origin.channel).await? else {
@@ -570,11 +573,13 @@ pub(super) async fn tell_held(
     let outcome = Outcome::Held(Reason::WindowFull);
     bridge
         .tell_outcome(at, &channel, customer, &entry, outcome, run.ends)
-        .await
+        .await?;
+    Ok(())
 }
 
 impl Bridge {
-    /// Tells a desk once what became of an answer, if there is time for it.
+    /// Tells a desk once what became of an answer, if there is time for it. Says
+    /// `false` if the desk could not be reached.
     async fn tell_outcome(
         &self,
         at: &ConversationKey,
@@ -583,18 +588,23 @@ impl Bridge {
         entry: &Entry,
         outcome: Outcome,
         until: Moment,
-    ) -> Result<(), Broken> {
+    ) -> Result<bool, Broken> {
         let now = self.now();
         let (Some(answer), Some(desk)) = (&entry.answer, self.desk(channel).await?) else {
-            return Ok(());
+            return Ok(true);
         };
         if matches!(desk, Desk::Inbox) || now.plus(lane::ATTEMPT) > until {
-            return Ok(());
+            return Ok(true);
         }
-        let word = match outcome {
-            Outcome::Delivered => "delivered",
-            Outcome::Held(_) => "held",
-            Outcome::Failed(_) => "failed",
+        if self.desk_is_down(channel).await? {
+            return Ok(false);
+        }
+        // Whatever finds once more that an answer waits says the same again.
+        let begun = entry.redriven.unwrap_or(entry.at);
+        let (word, time) = match outcome {
+            Outcome::Delivered => ("delivered", now),
+            Outcome::Held(_) => ("held", begun),
+            Outcome::Failed(_) => ("failed", now),
         };
         let receipt = Receipt {
             message: answer.message.clone(),
@@ -604,16 +614,21 @@ impl Bridge {
         let letter = Letter {
             id: public_id(
                 at,
-                &format!("{word} {} {}", entry.key.with_part(0), now.millis()),
+                &format!("{word} {} {}", entry.key.with_part(0), begun.millis()),
             ),
-            time: now,
+            time,
             channel: &channel.id,
             customer,
             session: None,
             news: News::Status(&receipt),
         };
         // One attempt: this news is told once or not at all.
-        let _ = desk.tell(&self.http, &letter, now).await;
-        Ok(())
+        match desk.tell(&self.http, &letter, now).await {
+            Delivery::Failed(failure) if failure.reason == Reason::DeskUnreachable => {
+                self.desk_failed(&channel.id, at).await?;
+                Ok(false)
+            }
+            _ => Ok(true),
+        }
     }
 }

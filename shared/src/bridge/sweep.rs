@@ -8,7 +8,7 @@ use tracing::{error, info};
 
 use super::deliver::turn;
 use super::{Bridge, Broken, breaker};
-use crate::channel::Channel;
+use crate::channel::{Channel, DeskSettings};
 use crate::conversation::Conversation;
 use crate::journal::{Class, ConversationKey, Lane, Origin, SHARDS};
 use crate::lane;
@@ -21,6 +21,8 @@ use crate::window::MESSAGE_SPAN;
 const PAGE: i32 = 100;
 /// How long a lane may be worked on in a sweep.
 const SPAN: Duration = Duration::from_secs(25);
+/// How much of a sweep's time a channel has at the least.
+const SHARE: Duration = Duration::from_secs(10);
 /// When a session's timer looks again after it has ended its session: should
 /// that have failed, it is found.
 const RECHECK: Duration = Duration::from_hours(1);
@@ -32,12 +34,22 @@ const BELIEVED: Duration = Duration::from_mins(2);
 
 /// Works on everything that is due, until nothing is or `ends` is near.
 pub async fn sweep(bridge: &Bridge, ends: Moment) -> Result<(), Broken> {
-    for id in bridge.store.channel_ids().await? {
+    let mut ids = bridge.store.channel_ids().await?;
+    // Each minute another one is the first, and none has more than its share of
+    // the time that is left: a slow desk keeps no other channel waiting.
+    let minute = usize::try_from(bridge.now().seconds() / 60).unwrap_or(0);
+    let first = minute % ids.len().max(1);
+    ids.rotate_left(first);
+    for (done, id) in ids.iter().enumerate() {
+        let now = bridge.now();
         if near(bridge, ends) {
             break;
         }
+        let left = u32::try_from(ids.len() - done).unwrap_or(u32::MAX);
+        let share = (ends.since(now) / left).max(SHARE);
+        let ends = now.plus(share).min(ends);
         // A channel that cannot be swept is no reason to leave out the others.
-        if let Err(broken) = channel(bridge, &id, ends).await {
+        if let Err(broken) = channel(bridge, id, ends).await {
             error!(channel = %id, error = %broken, "a channel could not be swept");
         }
     }
@@ -62,6 +74,11 @@ async fn channel(bridge: &Bridge, id: &ChannelId, ends: Moment) -> Result<(), Br
     }
     bridge.remember(&channel);
     let down = match bridge.store.breaker(id).await? {
+        // It was another desk's.
+        Some(_) if channel.desk == DeskSettings::Inbox => {
+            bridge.store.close_breaker(id).await?;
+            false
+        }
         Some(probed) => !probe(bridge, &channel, probed, ends).await?,
         None => false,
     };
@@ -70,11 +87,13 @@ async fn channel(bridge: &Bridge, id: &ChannelId, ends: Moment) -> Result<(), Br
         loop {
             // Lanes that are left alone from now on stay due: they are not
             // taken up again and again.
-            let suspended = bridge.working_channel(id).await?;
-            if suspended.is_none_or(|channel| channel.suspended) {
+            let Some(channel) = bridge.working_channel(id).await? else {
+                return Ok(());
+            };
+            if channel.suspended {
                 return Ok(());
             }
-            let down = bridge.desk_is_down(id).await?;
+            let down = bridge.desk_is_down(&channel).await?;
             let due = bridge
                 .store
                 .due(id, shard, bridge.now(), down, PAGE)
@@ -152,6 +171,9 @@ async fn probe(
             return Ok(true);
         }
         bridge.believe(&channel.id, true);
+        // It waited for the desk, not for its own patience.
+        let now = Some(bridge.now());
+        bridge.store.raise(&at, Lane::In, None, now).await?;
     }
     Ok(false)
 }

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "every target uses its own part of the shop")]
 
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -39,6 +40,8 @@ pub(crate) struct Shop {
     pub(crate) bridge: Bridge,
     bells: Mutex<mpsc::UnboundedReceiver<Ring>>,
     sent: Arc<Mutex<Vec<Outgoing>>>,
+    /// What the desk answers with.
+    desk: Arc<AtomicU16>,
 }
 
 pub(crate) fn channel_id() -> ChannelId {
@@ -106,9 +109,13 @@ impl Shop {
     /// Opens the shop over an empty store.
     pub(crate) async fn open(store: Store, desk: DeskSettings, mode: CallbackMode) -> Self {
         let sent = Arc::<Mutex<Vec<Outgoing>>>::default();
-        let notes = Arc::clone(&sent);
+        let desk_status = Arc::new(AtomicU16::new(200));
+        let (notes, status) = (Arc::clone(&sent), Arc::clone(&desk_status));
         let peers = move |request: Outgoing| {
-            let answer = well(&request);
+            let mut answer = well(&request);
+            if request.url.host_str() == Some("desk.example") {
+                answer.status = status.load(Ordering::Relaxed);
+            }
             notes.lock().unwrap().push(request);
             async { Ok(answer) }.boxed()
         };
@@ -131,7 +138,13 @@ impl Shop {
             bridge,
             bells: Mutex::new(bells),
             sent,
+            desk: desk_status,
         }
+    }
+
+    /// What the desk answers with from now on.
+    pub(crate) fn desk_answers(&self, status: u16) {
+        self.desk.store(status, Ordering::Relaxed);
     }
 
     /// Seconds since 1970, now.
