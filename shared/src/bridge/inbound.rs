@@ -67,16 +67,11 @@ async fn take(
     if body.len() > MAX_BODY {
         return Ok(refused(413));
     }
-    let Some(secrets) = bridge.channel_secrets(&id).await? else {
+    let now = bridge.now();
+    let check = |secrets: &ChannelSecrets| open(secrets, query, body, now);
+    let Some(opened) = bridge.check_call(&id, check).await? else {
         return Ok(refused(404));
     };
-    let now = bridge.now();
-    let mut opened = open(&secrets, query, body, now)?;
-    if opened.is_err()
-        && let Some(newer) = bridge.newer_channel_secrets(&id).await?
-    {
-        opened = open(&newer, query, body, now)?;
-    }
     match opened {
         Ok((verified, push)) => {
             journal(bridge, &id, &verified, push, now).await?;

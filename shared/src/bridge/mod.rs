@@ -31,6 +31,7 @@ use crate::message::{ChannelId, OpenId};
 use crate::moment::Moment;
 use crate::secrets::{ChannelSecrets, Kept, SecretError, Secrets};
 use crate::store::{Store, StoreError};
+use crate::wechat::callback::Rejected;
 use cache::Cache;
 pub(crate) use glance::Glance;
 pub(crate) use lane_in::snippet;
@@ -215,18 +216,37 @@ impl Bridge {
         Ok(kept.map(|kept| Arc::clone(kept.current())))
     }
 
-    /// A channel's secrets read anew, if that was not done just now: for a
-    /// check that failed on those that were cached. If a change was begun and
-    /// not finished, those of the change: its settings may be in force.
-    pub(crate) async fn newer_channel_secrets(
+    /// Reads a channel's secrets anew, if that was not done just now: for a
+    /// check that failed on those that were cached. Says whether it did.
+    pub(crate) async fn ask_secrets_again(&self, id: &ChannelId) -> Result<bool, Broken> {
+        let may = self.channel_secrets.may_ask_again(id, self.now());
+        Ok(may && self.read_kept(id).await?.is_some())
+    }
+
+    /// Checks a call of WeChat's with the channel's secrets, those of a change
+    /// too that was begun and perhaps never finished: its settings may be in
+    /// force. What failed on cached ones is checked once more on newer ones.
+    /// `None` if there is no such channel.
+    pub(crate) async fn check_call<T>(
         &self,
         id: &ChannelId,
-    ) -> Result<Option<Arc<ChannelSecrets>>, Broken> {
-        if !self.channel_secrets.may_ask_again(id, self.now()) {
-            return Ok(None);
+        check: impl Fn(&ChannelSecrets) -> Result<Result<T, Rejected>, Broken>,
+    ) -> Result<Option<Result<T, Rejected>>, Broken> {
+        loop {
+            let Some(kept) = self.kept(id).await? else {
+                return Ok(None);
+            };
+            let mut checked = check(kept.current())?;
+            if checked.is_err()
+                && let Some(next) = kept.next()
+                && let Ok(opened) = check(next)?
+            {
+                checked = Ok(opened);
+            }
+            if checked.is_ok() || !self.ask_secrets_again(id).await? {
+                return Ok(Some(checked));
+            }
         }
-        let kept = self.read_kept(id).await?;
-        Ok(kept.map(|kept| Arc::clone(kept.next().unwrap_or(kept.current()))))
     }
 
     /// The secrets that belong to these settings of a channel. `None` if there

@@ -26,10 +26,14 @@ pub async fn outbound(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Response {
-    match take(bridge, channel, headers, body).await {
+    // A name that can be nobody's is in no log.
+    let Some(id) = ChannelId::parse(channel) else {
+        return refused(Rejected::NotThisDesk.status());
+    };
+    match take(bridge, &id, headers, body).await {
         Ok(Ok(())) => plain(StatusCode::ACCEPTED, "accepted"),
         Ok(Err(rejected)) => {
-            warn!(channel, error = %rejected, "refused a desk's call");
+            warn!(channel = %id, error = %rejected, "refused a desk's call");
             match rejected {
                 // The desk's own developer reads this; it holds nothing of the body.
                 Rejected::Nonsense(why) => plain(StatusCode::BAD_REQUEST, why),
@@ -45,18 +49,11 @@ pub async fn outbound(
 
 async fn take(
     bridge: &Bridge,
-    channel: &str,
+    id: &ChannelId,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Result<(), Rejected>, Broken> {
-    let Some(id) = ChannelId::parse(channel) else {
-        return Ok(Err(Rejected::NotThisDesk));
-    };
-    let Some(channel) = bridge
-        .channel(&id)
-        .await?
-        .filter(|channel| !channel.deleted)
-    else {
+    let Some(channel) = bridge.channel(id).await?.filter(|channel| !channel.deleted) else {
         return Ok(Err(Rejected::NotThisDesk));
     };
     let Some(desk) = bridge.desk(&channel).await? else {
@@ -64,7 +61,7 @@ async fn take(
     };
     let mut read = desk.receive(headers, body, bridge.now());
     if read == Err(Rejected::Unsigned)
-        && bridge.newer_channel_secrets(&id).await?.is_some()
+        && bridge.ask_secrets_again(id).await?
         && let Some(desk) = bridge.desk(&channel).await?
     {
         read = desk.receive(headers, body, bridge.now());

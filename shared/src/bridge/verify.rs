@@ -6,6 +6,7 @@ use tracing::warn;
 use super::inbound::settings;
 use super::{Bridge, Broken, Response, plain, refused};
 use crate::message::ChannelId;
+use crate::secrets::ChannelSecrets;
 use crate::wechat::callback::{self, Query, Rejected};
 
 /// Answers the handshake: the `echostr` as it came, or 403.
@@ -23,19 +24,14 @@ async fn answer(bridge: &Bridge, channel: &str, query: &str) -> Result<Response,
     let Some(id) = ChannelId::parse(channel) else {
         return Ok(refused(404));
     };
-    let Some(secrets) = bridge.channel_secrets(&id).await? else {
+    let check = |secrets: &ChannelSecrets| {
+        let settings = settings(secrets)?;
+        Ok(Query::parse(query)
+            .and_then(|query| callback::verify(&settings, &query, bridge.now().seconds())))
+    };
+    let Some(checked) = bridge.check_call(&id, check).await? else {
         return Ok(refused(404));
     };
-    let check = |settings: &callback::Settings| {
-        Query::parse(query)
-            .and_then(|query| callback::verify(settings, &query, bridge.now().seconds()))
-    };
-    let mut checked = check(&settings(&secrets)?);
-    if checked.is_err()
-        && let Some(newer) = bridge.newer_channel_secrets(&id).await?
-    {
-        checked = check(&settings(&newer)?);
-    }
     Ok(match checked {
         Ok(echo) => plain(StatusCode::OK, echo),
         Err(rejected) => {

@@ -1,6 +1,7 @@
 //! The walk over the whole table: it rings every lane in which something has
-//! waited for long and that is not parked. The last resort for bells that were
-//! lost with a process, or with a stream's records.
+//! waited for long, parked or not; a parked one takes that for one bell more.
+//! The last resort for bells that were lost with a process, or with a stream's
+//! records.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

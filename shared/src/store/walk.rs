@@ -75,11 +75,12 @@ impl Store {
                 row.text("pk").and_then(ConversationKey::parse),
                 row.text("sk").and_then(EntryKey::parse),
             ) {
-                let since = row.number("ra").map(Moment::from_millis);
+                let since = row.number("ra").or_else(|| row.number("at"));
                 waiting.push(Waiting {
                     at,
                     key,
-                    since: since.map_or_else(|| row.moment("at"), Ok)?,
+                    // A damaged row keeps no other from being found.
+                    since: Moment::from_millis(since.unwrap_or(0)),
                 });
             }
         }
