@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use magpie::journal::{Class, ConversationKey, Entry, Lane, State};
-use magpie::message::Body;
+use magpie::message::{Body, ChannelId};
 use magpie::reason::Reason;
 use magpie::wechat::split::split;
 
@@ -32,7 +32,7 @@ pub(crate) fn check(ended: &Ended, journal: &Journal) -> Found {
             told(ended, journal, at, id, parts)?;
         }
     }
-    foreign(ended)
+    foreign(ended, journal)
 }
 
 type Answers<'a> = BTreeMap<String, (&'a ConversationKey, Vec<&'a Entry>)>;
@@ -60,7 +60,13 @@ fn phones(ended: &Ended, journal: &Journal) -> Found {
                         .filter(|redriven| redriven.uncertain && redriven.entry == place)
                         .count()
                 });
-                if shown > 1 + wished.sum::<usize>() {
+                // What a deleted channel journalled is erased.
+                let gone = ended.said.deleted == Some(*channel);
+                let erased = ended.said.redriven.iter().filter(|redriven| {
+                    let theirs = format!("#{channel}-");
+                    gone && redriven.uncertain && redriven.entry.1.contains(&theirs)
+                });
+                if shown > 1 + wished.sum::<usize>() + erased.count() {
                     return Err(format!("a phone shows {text:.20} {shown} times"));
                 }
             }
@@ -123,6 +129,17 @@ fn whole(ended: &Ended, id: &str, parts: &[&Entry]) -> Found {
     }
 }
 
+/// Whether the desk refused a receipt for this message for good.
+fn refused(journal: &Journal, at: &ConversationKey, id: &str) -> bool {
+    journal.lane(Lane::In).any(|(of, entry)| {
+        let of_this = match &entry.body {
+            Body::Receipt(receipt) => receipt.message.as_str() == id,
+            _ => false,
+        };
+        of == at && of_this && entry.state == State::Dead
+    })
+}
+
 /// The desk was told of what died, once for each time, and of nothing else.
 fn told(
     ended: &Ended,
@@ -143,14 +160,7 @@ fn told(
         .filter(|(state, _)| state == "failed")
         .filter_map(|(_, reason)| reason.as_deref())
         .collect();
-    // The desk may have refused a receipt for good.
-    let refused = journal.lane(Lane::In).any(|(of, entry)| {
-        let of_this = match &entry.body {
-            Body::Receipt(receipt) => receipt.message.as_str() == id,
-            _ => false,
-        };
-        of == at && of_this && entry.state == State::Dead
-    });
+    let refused = refused(journal, at, id);
     let redriven = parts.iter().any(|part| part.redriven.is_some());
     let Some(first) = parts.iter().find(|part| part.state == State::Dead) else {
         return if failed.is_empty() || redriven {
@@ -171,13 +181,17 @@ fn told(
 }
 
 /// Who writes to a conversation that is none of theirs is told so.
-fn foreign(ended: &Ended) -> Found {
+fn foreign(ended: &Ended, journal: &Journal) -> Found {
     let desks = ended.world.far.desks.lock().unwrap();
     let word = ("failed".to_owned(), Some("unknown_conversation".to_owned()));
     for answer in &ended.said.foreign {
         let words = desks[answer.channel].status.get(&answer.who);
         let told = words.is_some_and(|words| words.contains(&word));
-        if !told && ended.said.deleted != Some(answer.channel) {
+        let channel = ChannelId::parse(answer.channel).unwrap();
+        let own = ConversationKey::of_channel(&channel);
+        let excused =
+            ended.said.deleted == Some(answer.channel) || refused(journal, &own, &answer.who);
+        if !told && !excused {
             return Err(format!("{} was not told that it is foreign", answer.who));
         }
     }

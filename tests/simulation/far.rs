@@ -60,9 +60,9 @@ impl Desk {
         };
         let before = self.known.insert(id.to_owned(), letter.clone());
         let repeat = before.is_some();
-        if before.is_some_and(|before| before != letter) {
+        if let Some(before) = before.filter(|before| *before != letter) {
             self.wrongs
-                .push(format!("the repeat {id} says something else"));
+                .push(format!("the repeat {id} says {letter}, before {before}"));
         }
         if let (Some("message.status"), false) = (text("/type").as_deref(), repeat) {
             let word = (text("/state").unwrap(), text("/reason/code"));

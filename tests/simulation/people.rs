@@ -52,8 +52,7 @@ pub(crate) async fn customer(told: Arc<Told>, channel: &'static str, open_id: St
         let Ok(callback) = acted else { continue };
         let says = matches!(act, Act::Say { .. }).then_some(text);
         let late = match draw.below(100) {
-            0..3 => Duration::from_mins(4),
-            3..12 => Duration::from_mins(1),
+            0..10 => Duration::from_mins(1),
             _ => Duration::from_secs(2),
         };
         let late = draw.span(late);
