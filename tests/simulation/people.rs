@@ -25,7 +25,7 @@ const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 pub(crate) async fn customer(told: Arc<Told>, channel: &'static str, open_id: String, draw: Draw) {
     let name = open_id.get(..8).unwrap_or_default().to_owned();
     let mut deliveries = JoinSet::new();
-    for n in 0..(2 + draw.below(6)) {
+    for n in 0..(2 + draw.below(4)) {
         // Some write line after line, and their pushes overtake one another.
         let pause = if draw.often(300) {
             Duration::from_millis(1500)

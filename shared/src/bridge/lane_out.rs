@@ -16,7 +16,7 @@ use crate::message::{Body, CustomerId, OpenId, Outcome, Receipt};
 use crate::moment::Moment;
 use crate::opens::Opens;
 use crate::reason::Reason;
-use crate::store::{Holder, Look};
+use crate::store::{Death, Holder, Look, StoreError};
 use crate::wechat::api::{Api, Sent};
 use crate::wechat::codes::Meaning;
 use crate::window::{MESSAGE_SPAN, Opening, Used, Windows};
@@ -287,6 +287,10 @@ impl Context<'_> {
             }
             Part::Dead(reason) => {
                 self.went_on = true;
+                // It was claimed for this window, and may have used it.
+                if let Some(known) = self.entries.get_mut(key) {
+                    known.window = Some(window);
+                }
                 dead(&mut self.entries, key, reason);
             }
             Part::Waits(failure) => {
@@ -473,37 +477,58 @@ impl Context<'_> {
         Ok(Part::Waits(failure))
     }
 
-    /// Ends a part for good. The desk's receipt is journalled first; a later
+    /// Ends a part for good, and journals the desk's receipt with it; a later
     /// part of the same answer has none of its own. Says `false` if somebody
     /// else was there.
     async fn bury(&self, entry: &Entry, reason: Reason) -> Result<bool, Broken> {
-        let bridge = self.bridge;
-        let now = bridge.now();
-        if reason != Reason::EarlierPartFailed {
-            if let Some(receipt) = receipt(entry, reason, now) {
-                bridge.store.put_entry(self.at, &receipt, None).await?;
-                bridge.ring(self.at, &receipt.key);
-            }
-            warn!(channel = %self.channel.id, reason = reason.code(), "an answer died on its way to WeChat");
-        }
+        let now = self.bridge.now();
+        let told = reason != Reason::EarlierPartFailed;
+        let receipt = receipt(entry, reason, now).filter(|_| told);
         let holder = match (&entry.claim, entry.state) {
             (Some(claim), State::Sending) => Holder::Run(&claim.by),
             _ => Holder::Nobody,
         };
-        let expires = expires(Some(self.channel), now);
-        let buried = bridge
-            .store
-            .bury(self.at, entry, holder, reason, now, expires)
-            .await;
-        if let Ok(buried) = buried {
-            return Ok(buried);
+        let death = Death {
+            entry,
+            holder,
+            reason,
+            now,
+            expires: expires(Some(self.channel), now),
+        };
+        let mut buried = self.end_row(&death, receipt.as_ref()).await;
+        if buried.is_err() {
+            // After a lost answer the second attempt finds it dead already.
+            buried = self.end_row(&death, receipt.as_ref()).await.map(|_| true);
         }
-        // After a lost answer the second attempt finds it dead already.
-        let store = &bridge.store;
+        let buried = buried?;
+        if told && buried {
+            warn!(channel = %self.channel.id, reason = reason.code(), "an answer died on its way to WeChat");
+        }
+        if let Some(receipt) = receipt {
+            self.bridge.ring(self.at, &receipt.key);
+        }
+        Ok(buried)
+    }
+
+    async fn end_row(
+        &self,
+        death: &Death<'_>,
+        receipt: Option<&Entry>,
+    ) -> Result<bool, StoreError> {
+        let store = &self.bridge.store;
+        if let Some(receipt) = receipt {
+            return store.bury_and_tell(self.at, death, receipt).await;
+        }
+        let Death {
+            entry,
+            holder,
+            reason,
+            now,
+            expires,
+        } = *death;
         store
             .bury(self.at, entry, holder, reason, now, expires)
-            .await?;
-        Ok(true)
+            .await
     }
 
     /// Tells the desk of answers that arrived. Once: it may be lost.

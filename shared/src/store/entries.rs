@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{Put as PutRow, ReturnConsumedCapacity, TransactWriteItem, Update};
 
 use super::row::{Read, Row, b, n, s};
 use super::{Side, Store, StoreError, body, unavailable};
@@ -168,6 +168,48 @@ impl Holder<'_> {
             Self::Nobody => State::Pending,
             Self::Run(_) => State::Sending,
         }
+    }
+}
+
+/// How an entry dies.
+#[derive(Clone, Copy, Debug)]
+pub struct Death<'a> {
+    /// The entry.
+    pub entry: &'a Entry,
+    /// Who may end it.
+    pub holder: Holder<'a>,
+    /// Why.
+    pub reason: Reason,
+    /// When.
+    pub now: Moment,
+    /// When the row may be deleted, in seconds since 1970.
+    pub expires: i64,
+}
+
+impl Death<'_> {
+    fn expression(&self) -> String {
+        let forget = if self.reason == Reason::Uncertain {
+            ""
+        } else {
+            ", win"
+        };
+        format!("SET st = :x, r = :r, dp = :dp, du = :du, #ttl = :ttl REMOVE cb, cu{forget}")
+    }
+
+    fn values(&self) -> Row {
+        let channel = &self.entry.origin.channel;
+        let mut values = Row::from([
+            (":x".to_owned(), s("x")),
+            (":r".to_owned(), s(self.reason.code())),
+            (":dp".to_owned(), s(dead_partition(channel))),
+            (":du".to_owned(), n(self.now.millis())),
+            (":held".to_owned(), s(state_word(self.holder.state()))),
+            (":ttl".to_owned(), n(self.expires)),
+        ]);
+        if let Holder::Run(by) = self.holder {
+            values.insert(":by".to_owned(), s(by));
+        }
+        values
     }
 }
 
@@ -514,37 +556,73 @@ impl Store {
         now: Moment,
         expires: i64,
     ) -> Result<bool, StoreError> {
-        let forget = if reason == Reason::Uncertain {
-            ""
-        } else {
-            ", win"
+        let death = Death {
+            entry,
+            holder,
+            reason,
+            now,
+            expires,
         };
-        let mut call = self
+        let call = self
             .client
             .update_item()
             .table_name(&self.messages)
             .key("pk", s(at.as_str()))
             .key("sk", s(entry.key.as_str()))
-            .update_expression(format!(
-                "SET st = :x, r = :r, dp = :dp, du = :du, #ttl = :ttl REMOVE cb, cu{forget}"
-            ))
+            .update_expression(death.expression())
             .condition_expression(holder.condition())
             .expression_attribute_names("#ttl", "ttl")
-            .expression_attribute_values(":x", s("x"))
-            .expression_attribute_values(":r", s(reason.code()))
-            .expression_attribute_values(":dp", s(dead_partition(&entry.origin.channel)))
-            .expression_attribute_values(":du", n(now.millis()))
-            .expression_attribute_values(":held", s(state_word(holder.state())))
-            .expression_attribute_values(":ttl", n(expires))
+            .set_expression_attribute_values(Some(death.values()))
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        if let Holder::Run(by) = holder {
-            call = call.expression_attribute_values(":by", s(by));
-        }
         let update = self.held("UpdateItem bury", call.send().await)?;
         if let Some(update) = &update {
             self.count(Side::Write, update.consumed_capacity());
         }
         Ok(update.is_some())
+    }
+
+    /// Marks an entry dead as [`Self::bury`] does, and journals the receipt that
+    /// tells of it: both or neither, so that nobody is told of a death that did
+    /// not come.
+    pub async fn bury_and_tell(
+        &self,
+        at: &ConversationKey,
+        death: &Death<'_>,
+        receipt: &Entry,
+    ) -> Result<bool, StoreError> {
+        let update = Update::builder()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s(death.entry.key.as_str()))
+            .update_expression(death.expression())
+            .condition_expression(death.holder.condition())
+            .expression_attribute_names("#ttl", "ttl")
+            .set_expression_attribute_values(Some(death.values()))
+            .build()
+            .map_err(|_| StoreError::Unreadable("sk"))?;
+        let put = PutRow::builder()
+            .table_name(&self.messages)
+            .set_item(Some(write(at, receipt)?))
+            .build()
+            .map_err(|_| StoreError::Unreadable("b"))?;
+        let done = self
+            .client
+            .transact_write_items()
+            .transact_items(TransactWriteItem::builder().update(update).build())
+            .transact_items(TransactWriteItem::builder().put(put).build())
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        match done {
+            Ok(done) => {
+                for capacity in done.consumed_capacity() {
+                    self.count(Side::Write, Some(capacity));
+                }
+                Ok(true)
+            }
+            Err(error) if error.as_service_error().is_some_and(condition_failed) => Ok(false),
+            Err(error) => Err(unavailable("TransactWriteItems bury")(error)),
+        }
     }
 
     /// Gives an entry back that this run had claimed: it waits again. If

@@ -34,7 +34,7 @@ use aws_sdk_dynamodb::types::ConsumedCapacity;
 pub use answers::Said;
 pub use census::ParkedLane;
 pub use conversations::{Found, Opened, Snippet};
-pub use entries::{Holder, Look, Put};
+pub use entries::{Death, Holder, Look, Put};
 pub use erase::Erased;
 pub use lanes::{Park, Taken};
 pub use lists::{BoardPage, DeadEntry, DeadPlace, Due, Page};

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use magpie::journal::{Class, Entry, EntryKey, Lane, State};
 use magpie::message::{Body, EndCause, Fields, Kind, MessageId, Outcome, Receipt, SessionEnd};
 use magpie::reason::Reason;
-use magpie::store::{Holder, Look, Put, Said};
+use magpie::store::{Death, Holder, Look, Put, Said};
 
 use crate::made::{
     after, answer, at, claim, conversation, entry, line, message, of_class, park, shop,
@@ -507,6 +507,40 @@ async fn only_its_holder_buries_an_entry_and_the_dead_are_listed() {
     let mut dead = tables.listed("due", "dead#shop-a").await;
     dead.sort();
     assert_eq!(dead, [waits.key.as_str(), held.key.as_str()]);
+}
+
+#[tokio::test]
+async fn an_end_and_its_receipt_are_journalled_both_or_neither() {
+    let tables = Tables::new().await;
+    let at = at("oAnn");
+    let (_, held) = two(&tables).await;
+    let receipt = of_class(5, Class::Receipt, "receipt");
+    let bury = async |by| {
+        let death = Death {
+            entry: &held,
+            holder: Holder::Run(by),
+            reason: Reason::Blocked,
+            now: after(9),
+            expires: TTL,
+        };
+        tables.bury_and_tell(&at, &death, &receipt).await.unwrap()
+    };
+    let state = async || {
+        let there = tables.entry(&at, &receipt.key).await.unwrap();
+        there.map(|receipt| receipt.state)
+    };
+    assert!(!bury("two").await);
+    assert_eq!(state().await, None);
+    assert!(bury("one").await);
+    assert_eq!(state().await, Some(State::Pending));
+    // A repeat does not make it wait again once it was told.
+    let told = tables.delivered(&at, &receipt.key, Holder::Nobody, TTL);
+    assert!(told.await.unwrap());
+    assert!(!bury("one").await);
+    assert_eq!(state().await, Some(State::Delivered));
+    let names = ["st", "r", "ttl", "cb", "cu", "win"];
+    let found = tables.attributes(&at, held.key.as_str(), &names).await;
+    assert_eq!(found, ["x", "blocked", &TTL.to_string(), "-", "-", "-"]);
 }
 
 #[tokio::test]
