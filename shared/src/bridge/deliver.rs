@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use tracing::error;
 
-use super::{Bridge, Broken, Ring, Run, Rung, lane_in, lane_out};
+use super::{Bridge, Broken, Ring, Run, Rung, lane_in, lane_out, receipts};
 use crate::journal::{ConversationKey, Entry, EntryKey, Lane};
 use crate::lane::{self, Parked, backoff};
 use crate::message::ChannelId;
@@ -207,7 +207,7 @@ async fn tell_also_held(
             reason: Reason::WindowFull,
             wait: Wait::Now,
         };
-        lane_out::tell_held(bridge, at, &stop, run).await?;
+        receipts::tell_held(bridge, at, &stop, run).await?;
     }
     Ok(())
 }
@@ -281,7 +281,7 @@ async fn free(
         (Progress::Done, _) | (_, None) => Ok(true),
         (Progress::Again, _) => Ok(false),
         (Progress::Stopped(stop), Some(channel)) => {
-            lane_out::tell_held(bridge, at, &stop, run).await?;
+            receipts::tell_held(bridge, at, &stop, run).await?;
             let attempts = u32::from(!stop.wait.for_time());
             let park = Park {
                 channel: &channel,
@@ -370,7 +370,7 @@ pub(super) async fn turn(
                     attempts = attempts.saturating_add(1);
                 }
                 if parked.reason != Reason::WindowFull {
-                    lane_out::tell_held(bridge, at, &stop, run).await?;
+                    receipts::tell_held(bridge, at, &stop, run).await?;
                 }
                 let park = Park {
                     channel: &channel,

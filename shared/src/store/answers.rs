@@ -7,7 +7,8 @@ use aws_sdk_dynamodb::types::{
     Put as PutRow, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 
-use super::entries::{condition_failed, read, write};
+use super::entries::{read, write};
+use super::outcomes::condition_failed;
 use super::row::Row;
 use super::{Side, Store, StoreError, unavailable};
 use crate::journal::{ConversationKey, Entry};

@@ -1,0 +1,122 @@
+//! Receipts: what became of an answer, for the desk that it came from.
+//!
+//! Invariant: a failure is an entry of the inbound lane, ordered and retried
+//! like any other; that an answer arrived or waits is told once, and may be lost.
+
+use super::deliver::Stop;
+use super::{Bridge, Broken, Run};
+use crate::channel::Channel;
+use crate::delivery::Delivery;
+use crate::desk::{Desk, Letter, News, public_id};
+use crate::journal::{Class, ConversationKey, Entry, EntryKey, Origin, State};
+use crate::lane;
+use crate::message::{Body, CustomerId, Outcome, Receipt};
+use crate::moment::Moment;
+use crate::reason::Reason;
+
+/// The entry that tells the desk of an answer's failure: the same however
+/// often it is made, and another one for each time that it was redriven.
+pub(super) fn receipt(entry: &Entry, reason: Reason, now: Moment) -> Option<Entry> {
+    let answer = entry.answer.as_ref()?;
+    let redriven = entry.redriven.map_or(0, Moment::millis);
+    let said = entry.redriven.or_else(|| entry.key.time())?;
+    let identity = format!("{} {redriven}", entry.key.with_part(0));
+    let key = EntryKey::hashed(
+        u64::try_from(said.seconds()).unwrap_or(0),
+        Class::Receipt,
+        identity.as_bytes(),
+    );
+    let receipt = Receipt {
+        message: answer.message.clone(),
+        outcome: Outcome::Failed(reason),
+        conversation: None,
+    };
+    let origin = Origin {
+        channel: entry.origin.channel.clone(),
+        open_id: None,
+    };
+    Some(Entry::pending(key, now, Body::Receipt(receipt), origin))
+}
+
+/// Tells the desk that an answer waits for the window. Once: it may be lost.
+pub(super) async fn tell_held(
+    bridge: &Bridge,
+    at: &ConversationKey,
+    stop: &Stop,
+    run: &Run,
+) -> Result<(), Broken> {
+    if stop.reason != Reason::WindowFull {
+        return Ok(());
+    }
+    let entry = bridge.store.entry(at, &stop.from).await?;
+    // A repeat of an answer that has ended rings, too.
+    let Some(entry) = entry.filter(|entry| entry.state == State::Pending) else {
+        return Ok(());
+    };
+    let Some(channel) = bridge.channel(&entry.origin.channel).await? else {
+        return Ok(());
+    };
+    let conversation = bridge.store.conversation(at).await?;
+    let customer = conversation.as_ref().map(|(known, _)| &known.customer);
+    let outcome = Outcome::Held(Reason::WindowFull);
+    bridge
+        .tell_outcome(at, &channel, customer, &entry, outcome, run.ends)
+        .await?;
+    Ok(())
+}
+
+impl Bridge {
+    /// Tells a desk once what became of an answer, if there is time for it. Says
+    /// `false` if the desk could not be reached.
+    pub(super) async fn tell_outcome(
+        &self,
+        at: &ConversationKey,
+        channel: &Channel,
+        customer: Option<&CustomerId>,
+        entry: &Entry,
+        outcome: Outcome,
+        until: Moment,
+    ) -> Result<bool, Broken> {
+        let now = self.now();
+        let (Some(answer), Some(desk)) = (&entry.answer, self.desk(channel).await?) else {
+            return Ok(true);
+        };
+        if matches!(desk, Desk::Inbox) || now.plus(lane::ATTEMPT) > until {
+            return Ok(true);
+        }
+        if self.desk_is_down(channel).await? {
+            return Ok(false);
+        }
+        // Whatever finds once more that an answer waits says the same again.
+        let begun = entry.redriven.unwrap_or(entry.at);
+        let (word, time) = match outcome {
+            Outcome::Delivered => ("delivered", now),
+            Outcome::Held(_) => ("held", begun),
+            Outcome::Failed(_) => ("failed", now),
+        };
+        let receipt = Receipt {
+            message: answer.message.clone(),
+            outcome,
+            conversation: None,
+        };
+        let letter = Letter {
+            id: public_id(
+                at,
+                &format!("{word} {} {}", entry.key.with_part(0), begun.millis()),
+            ),
+            time,
+            channel: &channel.id,
+            customer,
+            session: None,
+            news: News::Status(&receipt),
+        };
+        // One attempt: this news is told once or not at all.
+        match desk.tell(&self.http, &letter, now).await {
+            Delivery::Failed(failure) if failure.reason == Reason::DeskUnreachable => {
+                self.desk_failed(&channel.id, at).await?;
+                Ok(false)
+            }
+            _ => Ok(true),
+        }
+    }
+}
