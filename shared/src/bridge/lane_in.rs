@@ -357,6 +357,10 @@ impl Context<'_> {
         {
             return Ok(Step::Arrived);
         }
+        // The message that opened it may have died on its way.
+        if let Step::Failed(failure) = self.tell_opened().await? {
+            return Ok(Step::Failed(failure));
+        }
         // By its entry, not by its session: two ends of one session may be on
         // their way, each with its own time and cause.
         let id = public_id(self.at, entry.key.as_str());
@@ -390,26 +394,30 @@ impl Context<'_> {
         if matches!(self.desk, Desk::Inbox) {
             return Ok(Step::Arrived);
         }
-        let untold = self
-            .conversation
-            .as_ref()
-            .and_then(|c| c.session.clone())
-            .filter(|open| !open.told);
-        if let Some(open) = untold {
-            let id = session_letter_id(self.at, &open.id);
-            let told = self
-                .tell_as(id, open.opened, Some(&open.id), News::SessionOpened)
-                .await?;
-            if let Step::Failed(_) = &told {
-                return Ok(told);
-            }
+        if let Step::Failed(failure) = self.tell_opened().await? {
+            return Ok(Step::Failed(failure));
+        }
+        let id = public_id(self.at, entry.key.as_str());
+        self.tell_as(id, said(entry), session, news).await
+    }
+
+    /// Tells the desk of the session that is open, if it has not taken that yet.
+    async fn tell_opened(&mut self) -> Result<Step, Broken> {
+        let open = self.conversation.as_ref().and_then(|c| c.session.clone());
+        let Some(open) = open.filter(|open| !open.told && !matches!(self.desk, Desk::Inbox)) else {
+            return Ok(Step::Arrived);
+        };
+        let id = session_letter_id(self.at, &open.id);
+        let told = self
+            .tell_as(id, open.opened, Some(&open.id), News::SessionOpened)
+            .await?;
+        if let Step::Arrived = &told {
             self.bridge.store.told(self.at, &open.id).await?;
             if let Some(open) = self.conversation.as_mut().and_then(|c| c.session.as_mut()) {
                 open.told = true;
             }
         }
-        let id = public_id(self.at, entry.key.as_str());
-        self.tell_as(id, said(entry), session, news).await
+        Ok(told)
     }
 
     /// One piece of news to the desk, tried again at once while that makes
