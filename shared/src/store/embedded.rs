@@ -6,7 +6,7 @@
 //! lock), no table stream, expired rows swept by the caller.
 //!
 //! Invariant: what is answered is on the disk. The engine itself only writes
-//! its log; [`group`] brings the log to the disk, once for all calls that wait
+//! its log; `group` brings the log to the disk, once for all calls that wait
 //! for it, and answers them then.
 
 use std::fmt;
