@@ -42,7 +42,7 @@ pub(super) async fn work(
     bridge: &Bridge,
     at: &ConversationKey,
     conversation: Option<Conversation>,
-    mut waiting: Vec<Entry>,
+    waiting: Vec<Entry>,
     run: &Run,
 ) -> Result<Worked, Broken> {
     let Some(first) = waiting.first() else {
@@ -86,8 +86,7 @@ pub(super) async fn work(
         conversation,
     };
     let mut went_on = false;
-    waiting.reverse();
-    while let Some(entry) = waiting.pop() {
+    for entry in waiting {
         let stop = |reason, wait| {
             let from = entry.key.clone();
             Progress::Stopped(Stop { from, reason, wait })
@@ -99,7 +98,7 @@ pub(super) async fn work(
                 Some(id),
             ));
         }
-        let failure = match context.forward(&entry, &mut waiting).await? {
+        let failure = match context.forward(&entry).await? {
             Step::Arrived => {
                 let expires = expires(Some(&channel), bridge.now());
                 bridge
@@ -167,12 +166,12 @@ async fn bury(
 }
 
 impl Context<'_> {
-    /// Brings one entry to the desk. New entries that it causes join `waiting`.
-    async fn forward(&mut self, entry: &Entry, waiting: &mut Vec<Entry>) -> Result<Step, Broken> {
+    /// Brings one entry to the desk.
+    async fn forward(&mut self, entry: &Entry) -> Result<Step, Broken> {
         match entry.key.class() {
             Some(Class::Message) => self.message(entry).await,
             Some(Class::Event) => self.event(entry).await,
-            Some(Class::Unfollow) => self.unfollow(entry, waiting).await,
+            Some(Class::Unfollow) => self.unfollow(entry).await,
             Some(Class::Receipt) => self.receipt(entry).await,
             Some(Class::SessionEnd) => self.session_end(entry).await,
             None => Ok(Step::Arrived),
@@ -317,7 +316,7 @@ impl Context<'_> {
     }
 
     /// The desk is told of it in the session, which ends by it.
-    async fn unfollow(&mut self, entry: &Entry, waiting: &mut Vec<Entry>) -> Result<Step, Broken> {
+    async fn unfollow(&mut self, entry: &Entry) -> Result<Step, Broken> {
         let told = self.event(entry).await?;
         let open = self.conversation.as_ref().and_then(|c| c.session.clone());
         if let (Step::Arrived, Some(session)) = (&told, open) {
@@ -325,8 +324,9 @@ impl Context<'_> {
                 .bridge
                 .session_end(entry, &session.id, EndCause::Unfollowed);
             self.bridge.store.put_entry(self.at, &end, None).await?;
+            // Its own bell brings it to the desk: messages of the same second may
+            // have come before it meanwhile, and belong to the session.
             self.bridge.ring(self.at, &end.key);
-            waiting.push(end);
         }
         Ok(told)
     }
