@@ -280,9 +280,12 @@ async fn a_manager_that_is_away_is_no_missing_secret() {
         })
     ));
     let words = format!("{:?} {}", secrets, got.unwrap_err());
-    assert_eq!(
-        words,
-        "Secrets(…) the secret store did not carry out GetSecretValue: no connection"
+    // Whoever is refused tries again, perhaps for as long as there is time.
+    let said = "Secrets(…) the secret store did not carry out GetSecretValue: ";
+    let why = words.strip_prefix(said);
+    assert!(
+        matches!(why, Some("no connection" | "no answer in time")),
+        "{words}"
     );
 }
 
