@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use magpie::journal::{ConversationKey, Entry, Lane};
+use magpie::reason::Reason;
 use magpie::wechat::split::split;
 
 use crate::checks::{Found, Journal};
@@ -27,7 +28,9 @@ pub(crate) fn check(ended: &Ended, journal: &Journal) -> Found {
             for (at, entry) in journal.saying(lane, &part) {
                 let ordered = tried.get(&part).filter(|tried| {
                     let late = tried.late && lane == Lane::Out;
-                    entry.redriven.is_none() && !late
+                    // One worker was refused, another one was not.
+                    let refused = entry.reason == Some(Reason::DeskRefused);
+                    entry.redriven.is_none() && !late && !refused
                 });
                 if let Some(tried) = ordered {
                     let lane = lanes.entry((at, lane)).or_default();
