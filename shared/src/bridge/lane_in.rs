@@ -13,7 +13,7 @@ use crate::lane;
 use crate::lines;
 use crate::message::{Body, EndCause, SessionEnd};
 use crate::reason::Reason;
-use crate::store::{Found, Holder, Opened, Snippet};
+use crate::store::{Death, Found, Holder, Opened, Snippet};
 use crate::window::MESSAGE_SPAN;
 
 /// How many characters of a message the list of conversations shows.
@@ -151,17 +151,14 @@ async fn bury(
 ) -> Result<(), Broken> {
     let now = bridge.now();
     tracing::warn!(channel = %entry.origin.channel, reason = reason.code(), "an entry died on its way to the desk");
-    bridge
-        .store
-        .bury(
-            at,
-            entry,
-            Holder::Nobody,
-            reason,
-            now,
-            expires(channel, now),
-        )
-        .await?;
+    let death = Death {
+        entry,
+        holder: Holder::Nobody,
+        reason,
+        now,
+        expires: expires(channel, now),
+    };
+    bridge.store.bury(at, &death).await?;
     Ok(())
 }
 
@@ -226,12 +223,6 @@ impl Context<'_> {
                     if let Some(conversation) = &mut self.conversation {
                         conversation.session = None;
                     }
-                    // Another worker may have shown it before the session
-                    // ended: it opens no new one.
-                    let now = self.bridge.store.entry(self.at, &entry.key).await?;
-                    if now.is_none_or(|entry| entry.state.ended()) {
-                        return Ok(Step::Arrived);
-                    }
                 }
                 Desk::Webhook(_) => {
                     return self
@@ -244,7 +235,8 @@ impl Context<'_> {
     }
 
     /// The session that a message belongs to: the open one, or a new one, of
-    /// which the desk is told first; and whether it is open.
+    /// which the desk is told first; and whether it is open. `None` if nothing
+    /// needs to be told any more.
     async fn session(&mut self, entry: &Entry) -> Result<Option<(Session, bool)>, Broken> {
         let bridge = self.bridge;
         let Some(conversation) = &mut self.conversation else {
@@ -267,7 +259,7 @@ impl Context<'_> {
             .await?;
         let opened = bridge
             .store
-            .open_session(self.at, &conversation.channel, &new, now)
+            .open_session(self.at, &conversation.channel, &entry.key, &new, now)
             .await?;
         Ok(Some(match opened {
             Opened::Open => {
@@ -281,6 +273,7 @@ impl Context<'_> {
             // It was opened by this very message and has ended since: the
             // message is repeated into it, and nothing is opened.
             Opened::Ended => (new, false),
+            Opened::Needless => return Ok(None),
         }))
     }
 

@@ -9,6 +9,7 @@ pub mod inbound;
 mod lane_in;
 mod lane_out;
 pub mod outbound;
+mod part;
 mod receipts;
 pub mod sweep;
 pub mod token;

@@ -1,11 +1,11 @@
 //! Counts for people: what is unread, what is parked, what waits, what is dead.
 //! They read indexes, so what was just written may be missing.
 
-use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, Select};
+use aws_sdk_dynamodb::types::Select;
 
 use super::entries::{dead_partition, due_partition};
 use super::row::{Read, Row, n, s};
-use super::{Side, Store, StoreError, unavailable};
+use super::{Store, StoreError};
 use crate::journal::{Class, ConversationKey, EntryKey, Lane, SHARDS};
 use crate::message::ChannelId;
 use crate::moment::Moment;
@@ -36,7 +36,7 @@ impl Store {
         let mut found = 0;
         let mut start = None;
         loop {
-            let page = self
+            let call = self
                 .client
                 .query()
                 .table_name(&self.messages)
@@ -47,12 +47,8 @@ impl Store {
                 .expression_attribute_values(":high", s("I~"))
                 .scan_index_forward(false)
                 .limit(100)
-                .set_exclusive_start_key(start)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await
-                .map_err(unavailable("Query unread"))?;
-            self.count(Side::Read, page.consumed_capacity());
+                .set_exclusive_start_key(start);
+            let (page, next) = self.query("Query unread", call).await?;
             found += page
                 .items()
                 .iter()
@@ -61,7 +57,7 @@ impl Store {
                 .filter_map(EntryKey::parse)
                 .filter(|key| key.class() == Some(Class::Message))
                 .count();
-            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            start = next;
             if start.is_none() || found >= most {
                 return Ok(found.min(most));
             }
@@ -78,21 +74,17 @@ impl Store {
         for shard in 0..SHARDS {
             let mut start = None;
             while lanes.len() < most {
-                let page = self
+                let call = self
                     .client
                     .query()
                     .table_name(&self.messages)
                     .index_name("due")
                     .key_condition_expression("dp = :dp")
                     .expression_attribute_values(":dp", s(due_partition(channel, shard)))
-                    .set_exclusive_start_key(start)
-                    .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                    .send()
-                    .await
-                    .map_err(unavailable("Query parked"))?;
-                self.count(Side::Read, page.consumed_capacity());
+                    .set_exclusive_start_key(start);
+                let (page, next) = self.query("Query parked", call).await?;
                 lanes.extend(page.items().iter().filter_map(parked));
-                start = page.last_evaluated_key.filter(|key| !key.is_empty());
+                start = next;
                 if start.is_none() {
                     break;
                 }
@@ -110,7 +102,7 @@ impl Store {
         let mut found = 0;
         let mut start = None;
         loop {
-            let page = self
+            let call = self
                 .client
                 .query()
                 .table_name(&self.messages)
@@ -122,14 +114,10 @@ impl Store {
                 .expression_attribute_values(":p", s("p"))
                 .expression_attribute_values(":s", s("s"))
                 .select(Select::Count)
-                .set_exclusive_start_key(start)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await
-                .map_err(unavailable("Query waiting count"))?;
-            self.count(Side::Read, page.consumed_capacity());
+                .set_exclusive_start_key(start);
+            let (page, next) = self.query("Query waiting count", call).await?;
             found += usize::try_from(page.count).unwrap_or(0);
-            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            start = next;
             if start.is_none() {
                 return Ok(found);
             }
@@ -147,7 +135,7 @@ impl Store {
         let mut found = 0;
         let mut start: Option<Row> = None;
         loop {
-            let page = self
+            let call = self
                 .client
                 .query()
                 .table_name(&self.messages)
@@ -156,14 +144,10 @@ impl Store {
                 .expression_attribute_values(":dp", s(dead_partition(channel)))
                 .expression_attribute_values(":since", n(since.millis()))
                 .select(Select::Count)
-                .set_exclusive_start_key(start)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await
-                .map_err(unavailable("Query dead count"))?;
-            self.count(Side::Read, page.consumed_capacity());
+                .set_exclusive_start_key(start);
+            let (page, next) = self.query("Query dead count", call).await?;
             found += usize::try_from(page.count).unwrap_or(0);
-            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            start = next;
             if start.is_none() || found >= most {
                 return Ok(found.min(most));
             }

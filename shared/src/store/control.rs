@@ -1,10 +1,11 @@
 //! The control table: channels and what belongs to them. It has no stream, so
 //! that a token never reaches a stream's image.
 
-use aws_sdk_dynamodb::types::{Delete, Put, ReturnConsumedCapacity, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 
+use super::call::refused;
 use super::row::{Read, Row, n, s};
-use super::{Side, Store, StoreError, unavailable};
+use super::{Store, StoreError};
 use crate::channel::Channel;
 use crate::message::ChannelId;
 use crate::moment::Moment;
@@ -64,10 +65,7 @@ impl Store {
                 Row::new(),
             ),
         ];
-        let mut call = self
-            .client
-            .transact_write_items()
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let mut items = Vec::new();
         for row in rows {
             let put = Put::builder()
                 .table_name(&self.control)
@@ -75,16 +73,15 @@ impl Store {
                 .condition_expression("attribute_not_exists(pk)")
                 .build()
                 .map_err(|_| StoreError::Unreadable("c"))?;
-            call = call.transact_items(TransactWriteItem::builder().put(put).build());
+            items.push(TransactWriteItem::builder().put(put).build());
         }
-        match call.send().await {
-            Ok(_) => Ok(Created::New),
-            Err(error) => match failed_conditions(&error).as_slice() {
-                [id, list, ..] if *id || *list => Ok(Created::IdTaken),
-                failed if failed.contains(&true) => Ok(Created::AccountTaken),
-                _ => Err(unavailable("TransactWriteItems channel")(error)),
-            },
-        }
+        let done = self.transact("TransactWriteItems channel", items).await?;
+        Ok(match done {
+            Ok(()) => Created::New,
+            // The first two are the channel's own rows.
+            Err(reasons) if reasons.iter().take(2).any(refused) => Created::IdTaken,
+            Err(_) => Created::AccountTaken,
+        })
     }
 
     /// Changes a channel, if it is still as `channel.revision - 1` left it.
@@ -96,21 +93,14 @@ impl Store {
     /// Gives a channel another revision, and its settings, if it is still of
     /// the revision `from`: whoever has begun a change of that is too late.
     pub async fn move_channel(&self, channel: &Channel, from: u64) -> Result<bool, StoreError> {
-        let put = self
+        let call = self
             .client
             .put_item()
             .table_name(&self.control)
             .set_item(Some(config_row(channel)?))
             .condition_expression("attribute_exists(pk) AND rev = :rev")
-            .expression_attribute_values(":rev", n(from))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        let put = self.held("PutItem channel", put)?;
-        if let Some(put) = &put {
-            self.count(Side::Write, put.consumed_capacity());
-        }
-        Ok(put.is_some())
+            .expression_attribute_values(":rev", n(from));
+        self.put("PutItem channel", call).await
     }
 
     /// Marks a channel deleted, as of now, and lets its account go.
@@ -124,10 +114,7 @@ impl Store {
             .expression_attribute_values(":rev", n(channel.revision.saturating_sub(1)))
             .build()
             .map_err(|_| StoreError::Unreadable("c"))?;
-        let mut call = self
-            .client
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().put(put).build());
+        let mut items = vec![TransactWriteItem::builder().put(put).build()];
         for pk in [
             format!("APP#{}", channel.app_id),
             format!("GH#{}", channel.original_id),
@@ -140,13 +127,10 @@ impl Store {
                 .expression_attribute_values(":ch", s(channel.id.as_str()))
                 .build()
                 .map_err(|_| StoreError::Unreadable("c"))?;
-            call = call.transact_items(TransactWriteItem::builder().delete(delete).build());
+            items.push(TransactWriteItem::builder().delete(delete).build());
         }
-        match call.send().await {
-            Ok(_) => Ok(true),
-            Err(error) if failed_conditions(&error).contains(&true) => Ok(false),
-            Err(error) => Err(unavailable("TransactWriteItems retire")(error)),
-        }
+        let done = self.transact("TransactWriteItems retire", items).await?;
+        Ok(done.is_ok())
     }
 
     /// Removes the last rows of a deleted channel.
@@ -157,14 +141,13 @@ impl Store {
             ("CHANNELS".to_owned(), channel.as_str()),
             (channel_pk(channel), "CFG"),
         ] {
-            self.client
+            let call = self
+                .client
                 .delete_item()
                 .table_name(&self.control)
                 .key("pk", s(pk))
-                .key("sk", s(sk))
-                .send()
-                .await
-                .map_err(unavailable("DeleteItem channel"))?;
+                .key("sk", s(sk));
+            self.delete("DeleteItem channel", call).await?;
         }
         Ok(())
     }
@@ -182,19 +165,14 @@ impl Store {
     }
 
     async fn config(&self, id: &ChannelId) -> Result<Option<Row>, StoreError> {
-        let got = self
+        let call = self
             .client
             .get_item()
             .table_name(&self.control)
             .key("pk", s(channel_pk(id)))
             .key("sk", s("CFG"))
-            .consistent_read(true)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(unavailable("GetItem channel"))?;
-        self.count(Side::Read, got.consumed_capacity());
-        Ok(got.item)
+            .consistent_read(true);
+        self.get("GetItem channel", call).await
     }
 
     /// The ids of all channels, those being deleted included.
@@ -202,23 +180,19 @@ impl Store {
         let mut ids = Vec::new();
         let mut start = None;
         loop {
-            let page = self
+            let call = self
                 .client
                 .query()
                 .table_name(&self.control)
                 .key_condition_expression("pk = :pk")
                 .expression_attribute_values(":pk", s("CHANNELS"))
                 .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await
-                .map_err(unavailable("Query channels"))?;
-            self.count(Side::Read, page.consumed_capacity());
+                .set_exclusive_start_key(start);
+            let (page, next) = self.query("Query channels", call).await?;
             for row in page.items.unwrap_or_default() {
                 ids.extend(ChannelId::parse(row.need("sk")?));
             }
-            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            start = next;
             if start.is_none() {
                 return Ok(ids);
             }
@@ -228,31 +202,26 @@ impl Store {
     /// When the breaker of a channel's desk opened and when it was last probed;
     /// `None` while it is closed.
     pub async fn breaker(&self, channel: &ChannelId) -> Result<Option<Moment>, StoreError> {
-        let got = self
+        let call = self
             .client
             .get_item()
             .table_name(&self.control)
             .key("pk", s(channel_pk(channel)))
-            .key("sk", s("BRK"))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(unavailable("GetItem breaker"))?;
-        self.count(Side::Read, got.consumed_capacity());
-        got.item.map(|row| row.moment("pr")).transpose()
+            .key("sk", s("BRK"));
+        let got = self.get("GetItem breaker", call).await?;
+        got.map(|row| row.moment("pr")).transpose()
     }
 
     /// Opens the breaker, or notes a probe.
     pub async fn open_breaker(&self, channel: &ChannelId, now: Moment) -> Result<(), StoreError> {
-        self.client
+        let call = self
+            .client
             .put_item()
             .table_name(&self.control)
             .item("pk", s(channel_pk(channel)))
             .item("sk", s("BRK"))
-            .item("pr", n(now.millis()))
-            .send()
-            .await
-            .map_err(unavailable("PutItem breaker"))?;
+            .item("pr", n(now.millis()));
+        self.put("PutItem breaker", call).await?;
         Ok(())
     }
 
@@ -263,49 +232,24 @@ impl Store {
         seen: Moment,
         now: Moment,
     ) -> Result<bool, StoreError> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.control)
-            .key("pk", s(channel_pk(channel)))
-            .key("sk", s("BRK"))
+        let call = self
+            .amend_control(channel, "BRK")
             .update_expression("SET pr = :now")
             .condition_expression("attribute_exists(pk) AND pr = :seen")
             .expression_attribute_values(":now", n(now.millis()))
-            .expression_attribute_values(":seen", n(seen.millis()))
-            .send()
-            .await;
-        Ok(self.held("UpdateItem probe", update)?.is_some())
+            .expression_attribute_values(":seen", n(seen.millis()));
+        self.update("UpdateItem probe", call).await
     }
 
     /// Closes the breaker.
     pub async fn close_breaker(&self, channel: &ChannelId) -> Result<(), StoreError> {
-        self.client
+        let call = self
+            .client
             .delete_item()
             .table_name(&self.control)
             .key("pk", s(channel_pk(channel)))
-            .key("sk", s("BRK"))
-            .send()
-            .await
-            .map_err(unavailable("DeleteItem breaker"))?;
+            .key("sk", s("BRK"));
+        self.delete("DeleteItem breaker", call).await?;
         Ok(())
-    }
-}
-
-/// Which conditions of a transaction did not hold, in its order; empty if it
-/// failed for another reason.
-fn failed_conditions(
-    error: &aws_sdk_dynamodb::error::SdkError<
-        aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError,
-    >,
-) -> Vec<bool> {
-    use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError as Kind;
-    match error.as_service_error() {
-        Some(Kind::TransactionCanceledException(cancelled)) => cancelled
-            .cancellation_reasons()
-            .iter()
-            .map(|reason| reason.code() == Some("ConditionalCheckFailed"))
-            .collect(),
-        _ => Vec::new(),
     }
 }

@@ -1,14 +1,16 @@
 //! The conversation row, changed attribute by attribute.
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, ConditionCheck, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
+};
 use serde::{Deserialize, Serialize};
 
+use super::call::refused;
 use super::row::{Read, Row, n, s};
-use super::{Side, Store, StoreError, unavailable};
+use super::{Store, StoreError};
 use crate::conversation::{Conversation, Session};
-use crate::journal::ConversationKey;
+use crate::journal::{ConversationKey, EntryKey};
 use crate::message::{ChannelId, CustomerId, Kind, OpenId};
 use crate::moment::Moment;
 
@@ -30,6 +32,8 @@ pub enum Opened {
     Another(Session),
     /// This very session has ended already.
     Ended,
+    /// The message does not wait any more.
+    Needless,
 }
 
 /// What the list of conversations shows of the last message.
@@ -93,7 +97,7 @@ impl Store {
         at: &ConversationKey,
         new: &Conversation,
     ) -> Result<Found, StoreError> {
-        let put = self
+        let call = self
             .client
             .put_item()
             .table_name(&self.messages)
@@ -107,24 +111,11 @@ impl Store {
             .item("bp", s(board_partition(&new.channel, false, at.shard())))
             .item("bt", s(board_place(at, new.active)))
             .condition_expression("attribute_not_exists(pk)")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        match put {
-            Ok(put) => {
-                self.count(Side::Write, put.consumed_capacity());
-                Ok(Found::New)
-            }
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                    self.count_units(Side::Write, 1.0);
-                    let row = failed.item().ok_or(StoreError::Unreadable("cid"))?;
-                    Ok(Found::Theirs(Box::new(read(row)?)))
-                }
-                _ => Err(unavailable("PutItem conversation")(error)),
-            },
-        }
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        Ok(match self.put_seen("PutItem conversation", call).await? {
+            Ok(_) => Found::New,
+            Err(row) => Found::Theirs(Box::new(read(&row)?)),
+        })
     }
 
     /// Writes the way back from the customer id, then notes that it is there.
@@ -133,55 +124,36 @@ impl Store {
         let Conversation {
             customer, channel, ..
         } = begun;
-        let put = self
+        let call = self
             .client
             .put_item()
             .table_name(&self.messages)
             .item("pk", s(format!("X#{}", customer.expose())))
             .item("sk", s("#"))
             .item("u", s(at.as_str()))
-            .item("ch", s(channel.as_str()))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(unavailable("PutItem link"))?;
-        self.count(Side::Write, put.consumed_capacity());
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s("J"))
+            .item("ch", s(channel.as_str()));
+        self.put("PutItem link", call).await?;
+        let call = self
+            .amend(at, "J")
             .update_expression("SET lk = :true")
             .condition_expression("attribute_exists(pk) AND cid = :cid")
             .expression_attribute_values(":cid", s(customer.expose()))
-            .expression_attribute_values(
-                ":true",
-                aws_sdk_dynamodb::types::AttributeValue::Bool(true),
-            )
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        match self.held("UpdateItem link", update)? {
-            Some(update) => self.count(Side::Write, update.consumed_capacity()),
-            None => self.unlink(customer.expose()).await?,
+            .expression_attribute_values(":true", AttributeValue::Bool(true));
+        if !self.update("UpdateItem link", call).await? {
+            self.unlink(customer.expose()).await?;
         }
         Ok(())
     }
 
     /// Removes the way back from a customer id.
     pub(super) async fn unlink(&self, customer: &str) -> Result<(), StoreError> {
-        let delete = self
+        let call = self
             .client
             .delete_item()
             .table_name(&self.messages)
             .key("pk", s(format!("X#{customer}")))
-            .key("sk", s("#"))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(unavailable("DeleteItem link"))?;
-        self.count(Side::Write, delete.consumed_capacity());
+            .key("sk", s("#"));
+        self.delete("DeleteItem link", call).await?;
         Ok(())
     }
 
@@ -192,19 +164,15 @@ impl Store {
         customer: &CustomerId,
     ) -> Result<Option<(ConversationKey, ChannelId)>, StoreError> {
         for strong in [false, true] {
-            let got = self
+            let call = self
                 .client
                 .get_item()
                 .table_name(&self.messages)
                 .key("pk", s(format!("X#{}", customer.expose())))
                 .key("sk", s("#"))
-                .consistent_read(strong)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await
-                .map_err(unavailable("GetItem link"))?;
-            self.count(Side::Read, got.consumed_capacity());
-            if let Some(row) = got.item {
+                .consistent_read(strong);
+            let got = self.get("GetItem link", call).await?;
+            if let Some(row) = got {
                 let at =
                     ConversationKey::parse(row.need("u")?).ok_or(StoreError::Unreadable("u"))?;
                 return Ok(Some((at, super::entries::channel(&row)?)));
@@ -218,34 +186,28 @@ impl Store {
         &self,
         at: &ConversationKey,
     ) -> Result<Option<(Conversation, Option<Snippet>)>, StoreError> {
-        let got = self
+        let call = self
             .client
             .get_item()
             .table_name(&self.messages)
             .key("pk", s(at.as_str()))
             .key("sk", s("J"))
-            .consistent_read(true)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(unavailable("GetItem conversation"))?;
-        self.count(Side::Read, got.consumed_capacity());
-        got.item
-            .map(|row| Ok((read(&row)?, snippet(&row))))
-            .transpose()
+            .consistent_read(true);
+        let got = self.get("GetItem conversation", call).await?;
+        got.map(|row| Ok((read(&row)?, snippet(&row)))).transpose()
     }
 
-    /// Opens a session, unless another one is open or this one has ended.
+    /// Opens a session for a `message` that waits, unless another one is open
+    /// or this one has ended.
     pub async fn open_session(
         &self,
         at: &ConversationKey,
         channel: &ChannelId,
+        message: &EntryKey,
         session: &Session,
         now: Moment,
     ) -> Result<Opened, StoreError> {
-        let update = self
-            .client
-            .update_item()
+        let open = Update::builder()
             .table_name(&self.messages)
             .key("pk", s(at.as_str()))
             .key("sk", s("J"))
@@ -259,49 +221,46 @@ impl Store {
             .expression_attribute_values(":bp", s(board_partition(channel, true, at.shard())))
             .expression_attribute_values(":bt", s(board_place(at, now)))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        match update {
-            Ok(update) => {
-                self.count(Side::Write, update.consumed_capacity());
-                Ok(Opened::Open)
-            }
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    self.count_units(Side::Write, 1.0);
-                    match failed.item().map(read).transpose()?.and_then(|c| c.session) {
-                        Some(open) if open.id == session.id => Ok(Opened::Open),
-                        Some(open) => Ok(Opened::Another(open)),
-                        None => Ok(Opened::Ended),
-                    }
-                }
-                _ => Err(unavailable("UpdateItem open")(error)),
-            },
+            .build()
+            .map_err(|_| StoreError::Unreadable("J"))?;
+        // Another worker may have brought the message into a session that has
+        // ended since: a session comes before its end in the lane.
+        let waits = ConditionCheck::builder()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s(message.as_str()))
+            .condition_expression("attribute_exists(pk) AND st = :p")
+            .expression_attribute_values(":p", s("p"))
+            .build()
+            .map_err(|_| StoreError::Unreadable("sk"))?;
+        let items = vec![
+            TransactWriteItem::builder().update(open).build(),
+            TransactWriteItem::builder().condition_check(waits).build(),
+        ];
+        let reasons = match self.transact("TransactWriteItems open", items).await? {
+            Ok(()) => return Ok(Opened::Open),
+            Err(reasons) => reasons,
+        };
+        if reasons.iter().skip(1).any(refused) {
+            return Ok(Opened::Needless);
         }
+        let row = reasons.first().and_then(CancellationReason::item);
+        Ok(match row.map(read).transpose()?.and_then(|c| c.session) {
+            Some(open) if open.id == session.id => Opened::Open,
+            Some(open) => Opened::Another(open),
+            None => Opened::Ended,
+        })
     }
 
     /// Notes that the desk has taken the news of a session.
     pub async fn told(&self, at: &ConversationKey, session: &str) -> Result<(), StoreError> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s("J"))
+        let call = self
+            .amend(at, "J")
             .update_expression("SET tol = :true")
             .condition_expression("attribute_exists(pk) AND ses = :ses")
-            .expression_attribute_values(
-                ":true",
-                aws_sdk_dynamodb::types::AttributeValue::Bool(true),
-            )
-            .expression_attribute_values(":ses", s(session))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        if let Some(update) = self.held("UpdateItem told", update)? {
-            self.count(Side::Write, update.consumed_capacity());
-        }
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
+            .expression_attribute_values(":ses", s(session));
+        self.update("UpdateItem told", call).await?;
         Ok(())
     }
 
@@ -317,15 +276,10 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let last = serde_json::to_string(snippet).map_err(|_| StoreError::Unreadable("lm"))?;
         let mut call = self
-            .client
-            .update_item()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s("J"))
+            .amend(at, "J")
             .expression_attribute_values(":now", n(now.millis()))
             .expression_attribute_values(":lm", s(last))
-            .expression_attribute_values(":bt", s(board_place(at, now)))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+            .expression_attribute_values(":bt", s(board_place(at, now)));
         if let Some(session) = session {
             call = call
                 .update_expression("SET act = :now, lm = :lm, bt = :bt, bp = :bp")
@@ -337,32 +291,19 @@ impl Store {
                 .update_expression("SET act = :now, lm = :lm, bt = :bt")
                 .condition_expression("attribute_exists(pk)");
         }
-        let update = self.held("UpdateItem touch", call.send().await)?;
-        if let Some(update) = &update {
-            self.count(Side::Write, update.consumed_capacity());
-        }
-        Ok(update.is_some())
+        self.update("UpdateItem touch", call).await
     }
 
     /// Moves a conversation up the list without another last message: the state
     /// of an answer changed.
     pub async fn stir(&self, at: &ConversationKey, now: Moment) -> Result<(), StoreError> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s("J"))
+        let call = self
+            .amend(at, "J")
             .update_expression("SET act = :now, bt = :bt")
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_values(":now", n(now.millis()))
-            .expression_attribute_values(":bt", s(board_place(at, now)))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        if let Some(update) = self.held("UpdateItem stir", update)? {
-            self.count(Side::Write, update.consumed_capacity());
-        }
+            .expression_attribute_values(":bt", s(board_place(at, now)));
+        self.update("UpdateItem stir", call).await?;
         Ok(())
     }
 
@@ -374,48 +315,26 @@ impl Store {
         session: &str,
         now: Moment,
     ) -> Result<bool, StoreError> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s("J"))
+        let call = self
+            .amend(at, "J")
             .update_expression("SET ls = :ses, act = :now, bp = :bp, bt = :bt REMOVE ses, so, tol")
             .condition_expression("attribute_exists(pk) AND ses = :ses")
             .expression_attribute_values(":ses", s(session))
             .expression_attribute_values(":now", n(now.millis()))
             .expression_attribute_values(":bp", s(board_partition(channel, false, at.shard())))
-            .expression_attribute_values(":bt", s(board_place(at, now)))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        let update = self.held("UpdateItem close", update)?;
-        if let Some(update) = &update {
-            self.count(Side::Write, update.consumed_capacity());
-        }
-        Ok(update.is_some())
+            .expression_attribute_values(":bt", s(board_place(at, now)));
+        self.update("UpdateItem close", call).await
     }
 
     /// Notes what agents have read; never backwards. Says whether that is news.
     pub async fn read_up_to(&self, at: &ConversationKey, key: &str) -> Result<bool, StoreError> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s("J"))
+        let call = self
+            .amend(at, "J")
             .update_expression("SET rd = :key")
             .condition_expression(
                 "attribute_exists(pk) AND (attribute_not_exists(rd) OR rd < :key)",
             )
-            .expression_attribute_values(":key", s(key))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        let update = self.held("UpdateItem read", update)?;
-        if let Some(update) = &update {
-            self.count(Side::Write, update.consumed_capacity());
-        }
-        Ok(update.is_some())
+            .expression_attribute_values(":key", s(key));
+        self.update("UpdateItem read", call).await
     }
 }

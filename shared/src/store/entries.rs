@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
-
 use super::row::{Read, Row, b, n, s};
-use super::{Side, Store, StoreError, body, unavailable};
+use super::{Store, StoreError, body};
 use crate::conversation::Conversation;
 use crate::journal::{
     Answer, Claim, Class, ConversationKey, Entry, EntryKey, Lane, Origin, SHARDS, State,
@@ -157,21 +155,16 @@ impl Store {
         if let Some(expires) = expires {
             row.insert("ttl".to_owned(), n(expires));
         }
-        let put = self
+        let call = self
             .client
             .put_item()
             .table_name(&self.messages)
             .set_item(Some(row))
-            .condition_expression("attribute_not_exists(pk)")
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        Ok(match self.held("PutItem entry", put)? {
-            Some(put) => {
-                self.count(Side::Write, put.consumed_capacity());
-                Put::Stored
-            }
-            None => Put::Repeat,
+            .condition_expression("attribute_not_exists(pk)");
+        Ok(if self.put("PutItem entry", call).await? {
+            Put::Stored
+        } else {
+            Put::Repeat
         })
     }
 
@@ -187,20 +180,15 @@ impl Store {
         row.insert("of".to_owned(), s(entry.key.as_str()));
         let expires = entry.at.plus(LOCATION_KEPT).seconds();
         row.insert("ttl".to_owned(), n(expires));
-        let put = self
+        let call = self
             .client
             .put_item()
             .table_name(&self.messages)
             .set_item(Some(row))
             .condition_expression("attribute_not_exists(pk) OR #of <= :of")
             .expression_attribute_names("#of", "of")
-            .expression_attribute_values(":of", s(entry.key.as_str()))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        if let Some(put) = self.held("PutItem location", put)? {
-            self.count(Side::Write, put.consumed_capacity());
-        }
+            .expression_attribute_values(":of", s(entry.key.as_str()));
+        self.put("PutItem location", call).await?;
         Ok(())
     }
 
@@ -285,7 +273,7 @@ impl Store {
         start: Option<Row>,
         most: i32,
     ) -> Result<(Vec<Row>, Option<Row>), StoreError> {
-        let page = self
+        let call = self
             .client
             .query()
             .table_name(&self.messages)
@@ -296,16 +284,9 @@ impl Store {
             .scan_index_forward(false)
             .consistent_read(true)
             .limit(most)
-            .set_exclusive_start_key(start)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(unavailable("Query newest"))?;
-        self.count(Side::Read, page.consumed_capacity());
-        Ok((
-            page.items.unwrap_or_default(),
-            page.last_evaluated_key.filter(|key| !key.is_empty()),
-        ))
+            .set_exclusive_start_key(start);
+        let (page, next) = self.query("Query newest", call).await?;
+        Ok((page.items.unwrap_or_default(), next))
     }
 
     /// Reads what waits in a lane from an entry on, earliest first, at most
@@ -322,7 +303,7 @@ impl Store {
         // Whatever a damaged row says, a lane's worker sees that lane alone.
         let low = from.as_str().max(lane.prefix());
         loop {
-            let page = self
+            let call = self
                 .client
                 .query()
                 .table_name(&self.messages)
@@ -334,17 +315,13 @@ impl Store {
                 .expression_attribute_values(":p", s("p"))
                 .expression_attribute_values(":s", s("s"))
                 .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await
-                .map_err(unavailable("Query waiting"))?;
-            self.count(Side::Read, page.consumed_capacity());
+                .set_exclusive_start_key(start);
+            let (page, next) = self.query("Query waiting", call).await?;
             for row in page.items.unwrap_or_default() {
                 let entry = read(&row)?;
                 entries.insert(entry.key.clone(), entry);
             }
-            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            start = next;
             if start.is_none() {
                 return Ok((entries, true));
             }
@@ -362,7 +339,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut start = None;
         loop {
-            let page = self
+            let call = self
                 .client
                 .query()
                 .table_name(&self.messages)
@@ -372,12 +349,8 @@ impl Store {
                 .expression_attribute_values(":low", s(key.as_str()))
                 .expression_attribute_values(":high", s("I~"))
                 .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await
-                .map_err(unavailable("Query later"))?;
-            self.count(Side::Read, page.consumed_capacity());
+                .set_exclusive_start_key(start);
+            let (page, next) = self.query("Query later", call).await?;
             let found = page.items().iter().any(|row| {
                 let class = row
                     .text("sk")
@@ -385,7 +358,7 @@ impl Store {
                     .and_then(|key| key.class());
                 class == Some(Class::Message)
             });
-            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            start = next;
             if found || start.is_none() {
                 return Ok(found);
             }
@@ -398,19 +371,15 @@ impl Store {
         at: &ConversationKey,
         key: &EntryKey,
     ) -> Result<Option<Entry>, StoreError> {
-        let got = self
+        let call = self
             .client
             .get_item()
             .table_name(&self.messages)
             .key("pk", s(at.as_str()))
             .key("sk", s(key.as_str()))
-            .consistent_read(true)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(unavailable("GetItem entry"))?;
-        self.count(Side::Read, got.consumed_capacity());
-        got.item.as_ref().map(read).transpose()
+            .consistent_read(true);
+        let got = self.get("GetItem entry", call).await?;
+        got.as_ref().map(read).transpose()
     }
 }
 

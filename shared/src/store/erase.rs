@@ -41,7 +41,7 @@ impl Store {
 
     /// Deletes some rows of a conversation, until there are none.
     pub async fn erase_some(&self, at: &ConversationKey) -> Result<Erased, StoreError> {
-        let page = self
+        let call = self
             .client
             .query()
             .table_name(&self.messages)
@@ -49,12 +49,8 @@ impl Store {
             .projection_expression("pk, sk, cid")
             .expression_attribute_values(":pk", s(at.as_str()))
             .consistent_read(true)
-            .limit(BATCH)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(unavailable("Query erase"))?;
-        self.count(Side::Read, page.consumed_capacity());
+            .limit(BATCH);
+        let (page, _) = self.query("Query erase", call).await?;
         let rows = page.items.unwrap_or_default();
         let found = rows.len();
         if found == 0 {
@@ -103,7 +99,7 @@ impl Store {
             }
         }
         for (index, name, partition) in partitions {
-            let page = self
+            let call = self
                 .client
                 .query()
                 .table_name(&self.messages)
@@ -112,12 +108,8 @@ impl Store {
                 .projection_expression("pk")
                 .expression_attribute_names("#p", name)
                 .expression_attribute_values(":p", s(partition))
-                .limit(PAGE)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await
-                .map_err(unavailable("Query left"))?;
-            self.count(Side::Read, page.consumed_capacity());
+                .limit(PAGE);
+            let (page, _) = self.query("Query left", call).await?;
             let rows = page.items();
             let left: BTreeSet<_> = rows
                 .iter()

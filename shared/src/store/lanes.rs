@@ -1,13 +1,10 @@
 //! Parked lanes and timers: the rows that say when to look again.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{
-    ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
-};
+use aws_sdk_dynamodb::types::ReturnValue;
 
 use super::entries::due_partition;
 use super::row::{Read, Row, n, s};
-use super::{Side, Store, StoreError, unavailable};
+use super::{Store, StoreError};
 use crate::journal::{ConversationKey, EntryKey, Lane};
 use crate::lane::Parked;
 use crate::message::ChannelId;
@@ -79,7 +76,7 @@ impl Store {
             ("r".to_owned(), s(park.reason.code())),
             ("nc".to_owned(), s(park.by)),
         ]);
-        let put = self
+        let call = self
             .client
             .put_item()
             .table_name(&self.messages)
@@ -87,15 +84,8 @@ impl Store {
             // A repeat after a lost answer finds its own row as it left it.
             .condition_expression("attribute_not_exists(pk) OR (nc = :nc AND rev = :one)")
             .expression_attribute_values(":nc", s(park.by))
-            .expression_attribute_values(":one", n(1))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        let put = self.held("PutItem lane", put)?;
-        if let Some(put) = &put {
-            self.count(Side::Write, put.consumed_capacity());
-        }
-        Ok(put.is_some())
+            .expression_attribute_values(":one", n(1));
+        self.put("PutItem lane", call).await
     }
 
     /// Tells whoever has a parked lane that there is something new in it, and
@@ -136,14 +126,9 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut set = "SET rev = rev + :one".to_owned();
         let mut call = self
-            .client
-            .update_item()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s(lane.row()))
+            .amend(at, lane.row())
             .condition_expression(condition)
-            .expression_attribute_values(":one", n(1))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+            .expression_attribute_values(":one", n(1));
         if let Some(from) = from {
             set.push_str(", fr = :fr");
             call = call.expression_attribute_values(":fr", s(from.as_str()));
@@ -152,22 +137,15 @@ impl Store {
             set.push_str(", du = :du");
             call = call.expression_attribute_values(":du", n(due.millis()));
         }
-        let update = self.held("UpdateItem raise", call.update_expression(set).send().await)?;
-        if let Some(update) = &update {
-            self.count(Side::Write, update.consumed_capacity());
-        }
-        Ok(update.is_some())
+        self.update("UpdateItem raise", call.update_expression(set))
+            .await
     }
 
     /// Makes an outbound lane due that waits for the window. If a run holds it,
     /// that run is told instead, by the revision.
     pub async fn wake_held(&self, at: &ConversationKey, now: Moment) -> Result<(), StoreError> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s(Lane::Out.row()))
+        let call = self
+            .amend(at, Lane::Out.row())
             .update_expression("SET du = :now, rev = rev + :one")
             .condition_expression(
                 "attribute_exists(pk) AND r = :window AND attribute_not_exists(#by)",
@@ -175,15 +153,9 @@ impl Store {
             .expression_attribute_names("#by", "by")
             .expression_attribute_values(":now", n(now.millis()))
             .expression_attribute_values(":one", n(1))
-            .expression_attribute_values(":window", s(Reason::WindowFull.code()))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        match self.held("UpdateItem wake", update)? {
-            Some(update) => self.count(Side::Write, update.consumed_capacity()),
-            None => {
-                self.raise(at, Lane::Out, None, None).await?;
-            }
+            .expression_attribute_values(":window", s(Reason::WindowFull.code()));
+        if !self.update("UpdateItem wake", call).await? {
+            self.raise(at, Lane::Out, None, None).await?;
         }
         Ok(())
     }
@@ -197,41 +169,20 @@ impl Store {
         now: Moment,
         until: Moment,
     ) -> Result<Taken, StoreError> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s(lane.row()))
+        let call = self
+            .amend(at, lane.row())
             .update_expression("SET du = :until, #by = :by")
             .condition_expression("attribute_exists(pk) AND (du <= :now OR #by = :by)")
             .expression_attribute_names("#by", "by")
             .expression_attribute_values(":now", n(now.millis()))
             .expression_attribute_values(":until", n(until.millis()))
             .expression_attribute_values(":by", s(by))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        match update {
-            Ok(update) => {
-                self.count(Side::Write, update.consumed_capacity());
-                let row = update.attributes.ok_or(StoreError::Unreadable("du"))?;
-                Ok(Taken::Ours(read(&row)?))
-            }
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    self.count_units(Side::Write, 1.0);
-                    Ok(if failed.item().is_some_and(|row| !row.is_empty()) {
-                        Taken::NotNow
-                    } else {
-                        Taken::Free
-                    })
-                }
-                _ => Err(unavailable("UpdateItem take")(error)),
-            },
-        }
+            .return_values(ReturnValue::AllNew);
+        Ok(match self.update_seen("UpdateItem take", call).await? {
+            Ok(row) => Taken::Ours(read(&row)?),
+            Err(row) if row.is_empty() => Taken::Free,
+            Err(_) => Taken::NotNow,
+        })
     }
 
     /// Parks a lane again that this run has taken, if nothing new came into it
@@ -243,12 +194,8 @@ impl Store {
         seen: u64,
         park: &Park<'_>,
     ) -> Result<bool, StoreError> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s(lane.row()))
+        let call = self
+            .amend(at, lane.row())
             .update_expression(
                 "SET du = :du, tr = :tr, fr = :fr, r = :r, nc = :by REMOVE #by",
             )
@@ -261,15 +208,8 @@ impl Store {
             .expression_attribute_values(":fr", s(park.from.as_str()))
             .expression_attribute_values(":r", s(park.reason.code()))
             .expression_attribute_values(":by", s(park.by))
-            .expression_attribute_values(":rev", n(seen))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        let update = self.held("UpdateItem park again", update)?;
-        if let Some(update) = &update {
-            self.count(Side::Write, update.consumed_capacity());
-        }
-        Ok(update.is_some())
+            .expression_attribute_values(":rev", n(seen));
+        self.update("UpdateItem park again", call).await
     }
 
     /// Un-parks a lane that this run has taken, if nothing new came into it
@@ -281,7 +221,7 @@ impl Store {
         by: &str,
         seen: u64,
     ) -> Result<bool, StoreError> {
-        let delete = self
+        let call = self
             .client
             .delete_item()
             .table_name(&self.messages)
@@ -291,15 +231,8 @@ impl Store {
             .condition_expression("attribute_not_exists(pk) OR (#by = :by AND rev = :rev)")
             .expression_attribute_names("#by", "by")
             .expression_attribute_values(":by", s(by))
-            .expression_attribute_values(":rev", n(seen))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        let delete = self.held("DeleteItem lane", delete)?;
-        if let Some(delete) = &delete {
-            self.count(Side::Write, delete.consumed_capacity());
-        }
-        Ok(delete.is_some())
+            .expression_attribute_values(":rev", n(seen));
+        self.delete("DeleteItem lane", call).await
     }
 
     /// Sets the session's timer.
@@ -309,7 +242,7 @@ impl Store {
         channel: &ChannelId,
         due: Moment,
     ) -> Result<(), StoreError> {
-        let put = self
+        let call = self
             .client
             .put_item()
             .table_name(&self.messages)
@@ -317,12 +250,8 @@ impl Store {
             .item("sk", s("J#session"))
             .item("ch", s(channel.as_str()))
             .item("dp", s(due_partition(channel, at.shard())))
-            .item("du", n(due.millis()))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(unavailable("PutItem timer"))?;
-        self.count(Side::Write, put.consumed_capacity());
+            .item("du", n(due.millis()));
+        self.put("PutItem timer", call).await?;
         Ok(())
     }
 
@@ -333,43 +262,27 @@ impl Store {
         seen: Moment,
         due: Moment,
     ) -> Result<bool, StoreError> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s("J#session"))
+        let call = self
+            .amend(at, "J#session")
             .update_expression("SET du = :due")
             .condition_expression("attribute_exists(pk) AND du = :seen")
             .expression_attribute_values(":due", n(due.millis()))
-            .expression_attribute_values(":seen", n(seen.millis()))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        let update = self.held("UpdateItem timer", update)?;
-        if let Some(update) = &update {
-            self.count(Side::Write, update.consumed_capacity());
-        }
-        Ok(update.is_some())
+            .expression_attribute_values(":seen", n(seen.millis()));
+        self.update("UpdateItem timer", call).await
     }
 
     /// Stops the session's timer, if it is still due at `seen`: a new session
     /// may have set it anew.
     pub async fn stop_timer(&self, at: &ConversationKey, seen: Moment) -> Result<(), StoreError> {
-        let delete = self
+        let call = self
             .client
             .delete_item()
             .table_name(&self.messages)
             .key("pk", s(at.as_str()))
             .key("sk", s("J#session"))
             .condition_expression("attribute_not_exists(pk) OR du = :seen")
-            .expression_attribute_values(":seen", n(seen.millis()))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        if let Some(delete) = self.held("DeleteItem timer", delete)? {
-            self.count(Side::Write, delete.consumed_capacity());
-        }
+            .expression_attribute_values(":seen", n(seen.millis()));
+        self.delete("DeleteItem timer", call).await?;
         Ok(())
     }
 }

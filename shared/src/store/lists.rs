@@ -2,12 +2,10 @@
 
 use std::fmt;
 
-use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
-
 use super::conversations::{Snippet, board_partition};
 use super::entries::{dead_partition, due_partition};
 use super::row::{Read, Row, n, s};
-use super::{Side, Store, StoreError, unavailable};
+use super::{Store, StoreError};
 use crate::conversation::Conversation;
 use crate::journal::{ConversationKey, Entry, EntryKey, Lane, State};
 use crate::message::ChannelId;
@@ -122,8 +120,7 @@ impl Store {
                 .key_condition_expression("dp = :dp AND du <= :now")
                 .expression_attribute_values(":dp", s(due_partition(channel, shard)))
                 .expression_attribute_values(":now", n(now.millis()))
-                .set_exclusive_start_key(start)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total);
+                .set_exclusive_start_key(start);
             // Lanes of a desk that is down may be many: they hide nothing else.
             call = if down {
                 call.filter_expression("sk <> :in")
@@ -131,10 +128,9 @@ impl Store {
             } else {
                 call.limit(most)
             };
-            let page = call.send().await.map_err(unavailable("Query due"))?;
-            self.count(Side::Read, page.consumed_capacity());
+            let (page, next) = self.query("Query due", call).await?;
             rows.extend(page.items.unwrap_or_default());
-            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            start = next;
             if !down || start.is_none() {
                 break;
             }
@@ -178,7 +174,7 @@ impl Store {
                 ("sk".to_owned(), s(place.key.as_str())),
             ])
         });
-        let page = self
+        let call = self
             .client
             .query()
             .table_name(&self.messages)
@@ -187,12 +183,8 @@ impl Store {
             .expression_attribute_values(":dp", s(dead_partition(channel)))
             .scan_index_forward(false)
             .limit(most)
-            .set_exclusive_start_key(start)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(unavailable("Query dead"))?;
-        self.count(Side::Read, page.consumed_capacity());
+            .set_exclusive_start_key(start);
+        let (page, next) = self.query("Query dead", call).await?;
         let mut rows = Vec::new();
         for key in page.items.unwrap_or_default() {
             let (Some(at), Some(sk)) = (
@@ -209,7 +201,7 @@ impl Store {
         }
         Ok(Page {
             rows,
-            next: page.last_evaluated_key.as_ref().and_then(DeadPlace::of),
+            next: next.as_ref().and_then(DeadPlace::of),
         })
     }
 
@@ -228,7 +220,7 @@ impl Store {
         let high = before.unwrap_or("~").to_owned();
         // The row at `before` is read too, and left out.
         let limit = most.saturating_add(i32::from(before.is_some()));
-        let page = self
+        let call = self
             .client
             .query()
             .table_name(&self.messages)
@@ -238,12 +230,8 @@ impl Store {
             .expression_attribute_values(":low", s(low))
             .expression_attribute_values(":high", s(high))
             .scan_index_forward(false)
-            .limit(limit)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(unavailable("Query board"))?;
-        self.count(Side::Read, page.consumed_capacity());
+            .limit(limit);
+        let (page, next) = self.query("Query board", call).await?;
         let mut rows = Vec::new();
         for row in page.items.unwrap_or_default() {
             let Some(at) = row.text("pk").and_then(ConversationKey::parse) else {
@@ -260,12 +248,7 @@ impl Store {
                 super::conversations::snippet(&row),
             ));
         }
-        let more = page.last_evaluated_key.is_some_and(|key| !key.is_empty());
-        let next = if more {
-            rows.last().map(|row| row.1.clone())
-        } else {
-            None
-        };
+        let next = next.and_then(|_| rows.last().map(|row| row.1.clone()));
         Ok(Page { rows, next })
     }
 
@@ -285,7 +268,7 @@ impl Store {
         );
         let mut before = before.cloned();
         loop {
-            let page = self
+            let call = self
                 .client
                 .query()
                 .table_name(&self.messages)
@@ -294,12 +277,8 @@ impl Store {
                 .expression_attribute_values(":low", s(lane.prefix()))
                 .expression_attribute_values(":high", s(&high))
                 .scan_index_forward(false)
-                .limit(most.saturating_add(1))
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await
-                .map_err(unavailable("Query history"))?;
-            self.count(Side::Read, page.consumed_capacity());
+                .limit(most.saturating_add(1));
+            let (page, next) = self.query("Query history", call).await?;
             let mut entries = Vec::new();
             let mut last = None;
             for row in page.items.unwrap_or_default() {
@@ -312,7 +291,7 @@ impl Store {
                     entries.push(entry);
                 }
             }
-            let more = page.last_evaluated_key.is_some_and(|key| !key.is_empty());
+            let more = next.is_some();
             match last {
                 // All of it has expired: a caller could not go on from nothing.
                 Some(key) if more && entries.is_empty() => {

@@ -8,6 +8,7 @@
 
 mod answers;
 mod body;
+mod call;
 mod census;
 pub mod control;
 mod conversations;

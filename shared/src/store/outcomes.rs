@@ -1,13 +1,11 @@
 //! What becomes of the journal's entries: claimed, given back, ended, and made
 //! to wait again.
 
-use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{Put as PutRow, ReturnConsumedCapacity, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{Put as PutRow, TransactWriteItem, Update};
 
 use super::entries::{dead_partition, state_word, write};
 use super::row::{Row, n, s};
-use super::{Side, Store, StoreError, unavailable};
+use super::{Store, StoreError};
 use crate::journal::{Claim, ConversationKey, Entry, EntryKey, State};
 use crate::moment::Moment;
 use crate::reason::Reason;
@@ -21,7 +19,16 @@ pub enum Holder<'a> {
     Run(&'a str),
 }
 
-impl Holder<'_> {
+impl<'a> Holder<'a> {
+    /// Who holds an entry as it was read.
+    #[must_use]
+    pub fn of(entry: &'a Entry) -> Self {
+        match (&entry.claim, entry.state) {
+            (Some(claim), State::Sending) => Self::Run(&claim.by),
+            _ => Self::Nobody,
+        }
+    }
+
     fn condition(self) -> &'static str {
         match self {
             Self::Nobody => "attribute_exists(pk) AND st = :held",
@@ -89,27 +96,16 @@ impl Store {
         claim: &Claim,
         window: &EntryKey,
     ) -> Result<bool, StoreError> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s(key.as_str()))
+        let call = self
+            .amend(at, key.as_str())
             .update_expression("SET st = :s, cb = :by, cu = :until, win = :win REMOVE r")
             .condition_expression("attribute_exists(pk) AND (st = :p OR (st = :s AND cb = :by))")
             .expression_attribute_values(":s", s("s"))
             .expression_attribute_values(":p", s("p"))
             .expression_attribute_values(":by", s(&claim.by))
             .expression_attribute_values(":until", n(claim.until.millis()))
-            .expression_attribute_values(":win", s(window.as_str()))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        let update = self.held("UpdateItem claim", update)?;
-        if let Some(update) = &update {
-            self.count(Side::Write, update.consumed_capacity());
-        }
-        Ok(update.is_some())
+            .expression_attribute_values(":win", s(window.as_str()));
+        self.update("UpdateItem claim", call).await
     }
 
     /// Marks an entry delivered. Says whether it was still the holder's.
@@ -121,62 +117,29 @@ impl Store {
         expires: i64,
     ) -> Result<bool, StoreError> {
         let mut call = self
-            .client
-            .update_item()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s(key.as_str()))
+            .amend(at, key.as_str())
             .update_expression("SET st = :d, #ttl = :ttl REMOVE cb, cu, r")
             .condition_expression(holder.condition())
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_values(":d", s("d"))
             .expression_attribute_values(":held", s(state_word(holder.state())))
-            .expression_attribute_values(":ttl", n(expires))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+            .expression_attribute_values(":ttl", n(expires));
         if let Holder::Run(by) = holder {
             call = call.expression_attribute_values(":by", s(by));
         }
-        let update = self.held("UpdateItem delivered", call.send().await)?;
-        if let Some(update) = &update {
-            self.count(Side::Write, update.consumed_capacity());
-        }
-        Ok(update.is_some())
+        self.update("UpdateItem delivered", call).await
     }
 
     /// Marks an entry dead and lists it among the dead. An uncertain one keeps
     /// its window: it may have used it. Says whether it was still the holder's.
-    pub async fn bury(
-        &self,
-        at: &ConversationKey,
-        entry: &Entry,
-        holder: Holder<'_>,
-        reason: Reason,
-        now: Moment,
-        expires: i64,
-    ) -> Result<bool, StoreError> {
-        let death = Death {
-            entry,
-            holder,
-            reason,
-            now,
-            expires,
-        };
+    pub async fn bury(&self, at: &ConversationKey, death: &Death<'_>) -> Result<bool, StoreError> {
         let call = self
-            .client
-            .update_item()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s(entry.key.as_str()))
+            .amend(at, death.entry.key.as_str())
             .update_expression(death.expression())
-            .condition_expression(holder.condition())
+            .condition_expression(death.holder.condition())
             .expression_attribute_names("#ttl", "ttl")
-            .set_expression_attribute_values(Some(death.values()))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let update = self.held("UpdateItem bury", call.send().await)?;
-        if let Some(update) = &update {
-            self.count(Side::Write, update.consumed_capacity());
-        }
-        Ok(update.is_some())
+            .set_expression_attribute_values(Some(death.values()));
+        self.update("UpdateItem bury", call).await
     }
 
     /// Marks an entry dead as [`Self::bury`] does, and journals the receipt that
@@ -203,24 +166,12 @@ impl Store {
             .set_item(Some(write(at, receipt)?))
             .build()
             .map_err(|_| StoreError::Unreadable("b"))?;
-        let done = self
-            .client
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().update(update).build())
-            .transact_items(TransactWriteItem::builder().put(put).build())
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        match done {
-            Ok(done) => {
-                for capacity in done.consumed_capacity() {
-                    self.count(Side::Write, Some(capacity));
-                }
-                Ok(true)
-            }
-            Err(error) if error.as_service_error().is_some_and(condition_failed) => Ok(false),
-            Err(error) => Err(unavailable("TransactWriteItems bury")(error)),
-        }
+        let items = vec![
+            TransactWriteItem::builder().update(update).build(),
+            TransactWriteItem::builder().put(put).build(),
+        ];
+        let done = self.transact("TransactWriteItems bury", items).await?;
+        Ok(done.is_ok())
     }
 
     /// Gives an entry back that this run had claimed: it waits again. If
@@ -239,40 +190,29 @@ impl Store {
             ""
         };
         let mut call = self
-            .client
-            .update_item()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s(key.as_str()))
+            .amend(at, key.as_str())
             .update_expression(format!("SET st = :p, r = :r{set} REMOVE cb, cu, win"))
             .condition_expression(Holder::Run(by).condition())
             .expression_attribute_values(":p", s("p"))
             .expression_attribute_values(":r", s(reason.code()))
             .expression_attribute_values(":held", s("s"))
-            .expression_attribute_values(":by", s(by))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+            .expression_attribute_values(":by", s(by));
         if let Some(window) = exhausted {
             call = call.expression_attribute_values(":xw", s(window.as_str()));
         }
-        let update = self.held("UpdateItem release", call.send().await)?;
-        if let Some(update) = &update {
-            self.count(Side::Write, update.consumed_capacity());
-        }
-        Ok(update.is_some())
+        self.update("UpdateItem release", call).await
     }
 
     /// Makes dead entries wait again, all or none, with a clock that starts
-    /// now. An uncertain one keeps its window until it is claimed anew. Says whether all of them were dead.
+    /// now. An uncertain one keeps its window until it is claimed anew. Says
+    /// whether all of them were dead.
     pub async fn redrive(
         &self,
         at: &ConversationKey,
         keys: &[EntryKey],
         now: Moment,
     ) -> Result<bool, StoreError> {
-        let mut call = self
-            .client
-            .transact_write_items()
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let mut items = Vec::new();
         for key in keys {
             let update = Update::builder()
                 .table_name(&self.messages)
@@ -288,28 +228,9 @@ impl Store {
                 .expression_attribute_values(":now", n(now.millis()))
                 .build()
                 .map_err(|_| StoreError::Unreadable("sk"))?;
-            call = call.transact_items(TransactWriteItem::builder().update(update).build());
+            items.push(TransactWriteItem::builder().update(update).build());
         }
-        match call.send().await {
-            Ok(done) => {
-                for capacity in done.consumed_capacity() {
-                    self.count(Side::Write, Some(capacity));
-                }
-                Ok(true)
-            }
-            Err(error) if error.as_service_error().is_some_and(condition_failed) => Ok(false),
-            Err(error) => Err(unavailable("TransactWriteItems redrive")(error)),
-        }
-    }
-}
-
-/// Whether a transaction was refused by a condition of ours.
-pub(super) fn condition_failed(error: &TransactWriteItemsError) -> bool {
-    match error {
-        TransactWriteItemsError::TransactionCanceledException(cancelled) => cancelled
-            .cancellation_reasons()
-            .iter()
-            .any(|reason| reason.code() == Some("ConditionalCheckFailed")),
-        other => other.code() == Some("ConditionalCheckFailedException"),
+        let done = self.transact("TransactWriteItems redrive", items).await?;
+        Ok(done.is_ok())
     }
 }

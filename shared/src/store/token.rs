@@ -4,15 +4,13 @@
 //! Invariant: a lease has a fence. Whoever lost the lease cannot overwrite what
 //! its successor stored.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{
-    ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
-};
 use std::fmt;
+
+use aws_sdk_dynamodb::types::ReturnValue;
 
 use super::control::channel_pk;
 use super::row::{Read, Row, n, s};
-use super::{Side, Store, StoreError, unavailable};
+use super::{Store, StoreError};
 use crate::message::ChannelId;
 use crate::moment::Moment;
 
@@ -67,19 +65,15 @@ fn read(row: &Row) -> StoredToken {
 impl Store {
     /// The stored token. Strongly consistent.
     pub async fn token(&self, channel: &ChannelId) -> Result<StoredToken, StoreError> {
-        let got = self
+        let call = self
             .client
             .get_item()
             .table_name(&self.control)
             .key("pk", s(channel_pk(channel)))
             .key("sk", s("TOK"))
-            .consistent_read(true)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(unavailable("GetItem token"))?;
-        self.count(Side::Read, got.consumed_capacity());
-        Ok(got.item.as_ref().map(read).unwrap_or_default())
+            .consistent_read(true);
+        let got = self.get("GetItem token", call).await?;
+        Ok(got.as_ref().map(read).unwrap_or_default())
     }
 
     /// Becomes the one who asks WeChat, unless another is, or has asked since
@@ -98,11 +92,7 @@ impl Store {
             "attribute_not_exists(ask)"
         };
         let mut call = self
-            .client
-            .update_item()
-            .table_name(&self.control)
-            .key("pk", s(channel_pk(channel)))
-            .key("sk", s("TOK"))
+            .amend_control(channel, "TOK")
             .update_expression("SET lo = :by, lu = :until, f = if_not_exists(f, :zero) + :one")
             .condition_expression(format!(
                 "{unasked} AND (attribute_not_exists(lu) OR lu < :now OR lo = :by)"
@@ -112,26 +102,16 @@ impl Store {
             .expression_attribute_values(":now", n(now.millis()))
             .expression_attribute_values(":zero", n(0))
             .expression_attribute_values(":one", n(1))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+            .return_values(ReturnValue::AllNew);
         if let Some(seen) = seen_asked {
             call = call.expression_attribute_values(":seen", n(seen.millis()));
         }
-        match call.send().await {
-            Ok(done) => {
-                self.count(Side::Write, done.consumed_capacity());
-                let row = done.attributes.ok_or(StoreError::Unreadable("f"))?;
+        match self.update_seen("UpdateItem lease", call).await? {
+            Ok(row) => {
                 let fence = row.number("f").ok_or(StoreError::Unreadable("f"))?;
                 Ok(Lease::Ours(fence, read(&row)))
             }
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    self.count_units(Side::Write, 1.0);
-                    Ok(Lease::Theirs(failed.item().map(read).unwrap_or_default()))
-                }
-                _ => Err(unavailable("UpdateItem lease")(error)),
-            },
+            Err(row) => Ok(Lease::Theirs(read(&row))),
         }
     }
 
@@ -145,11 +125,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut set = "SET got = :got, #exp = :exp, ask = :ask, fn = :fn".to_owned();
         let mut call = self
-            .client
-            .update_item()
-            .table_name(&self.control)
-            .key("pk", s(channel_pk(channel)))
-            .key("sk", s("TOK"))
+            .amend_control(channel, "TOK")
             .condition_expression(
                 "attribute_exists(pk) AND f = :fence AND (lo = :by OR attribute_not_exists(lo))",
             )
@@ -159,8 +135,7 @@ impl Store {
             .expression_attribute_values(":ask", n(token.asked.unwrap_or(token.got).millis()))
             .expression_attribute_values(":fn", n(token.forced_count))
             .expression_attribute_values(":fence", n(fence))
-            .expression_attribute_values(":by", s(by))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+            .expression_attribute_values(":by", s(by));
         if let Some(text) = &token.token {
             set.push_str(", tok = :tok");
             call = call.expression_attribute_values(":tok", s(text));
@@ -169,15 +144,8 @@ impl Store {
             set.push_str(", fa = :fa");
             call = call.expression_attribute_values(":fa", n(forced.millis()));
         }
-        let done = call
-            .update_expression(format!("{set} REMOVE lo, lu"))
-            .send()
-            .await;
-        let done = self.held("UpdateItem token", done)?;
-        if let Some(done) = &done {
-            self.count(Side::Write, done.consumed_capacity());
-        }
-        Ok(done.is_some())
+        let call = call.update_expression(format!("{set} REMOVE lo, lu"));
+        self.update("UpdateItem token", call).await
     }
 
     /// Notes that a token is about to be forced, if the fence is still ours.
@@ -189,26 +157,15 @@ impl Store {
         token: &StoredToken,
     ) -> Result<bool, StoreError> {
         let forced = token.forced.unwrap_or_default();
-        let done = self
-            .client
-            .update_item()
-            .table_name(&self.control)
-            .key("pk", s(channel_pk(channel)))
-            .key("sk", s("TOK"))
+        let call = self
+            .amend_control(channel, "TOK")
             .update_expression("SET fa = :fa, fn = :fn")
             .condition_expression("attribute_exists(pk) AND f = :fence AND lo = :by")
             .expression_attribute_values(":fa", n(forced.millis()))
             .expression_attribute_values(":fn", n(token.forced_count))
             .expression_attribute_values(":fence", n(fence))
-            .expression_attribute_values(":by", s(by))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        let done = self.held("UpdateItem forced", done)?;
-        if let Some(done) = &done {
-            self.count(Side::Write, done.consumed_capacity());
-        }
-        Ok(done.is_some())
+            .expression_attribute_values(":by", s(by));
+        self.update("UpdateItem forced", call).await
     }
 
     /// Ends a lease under which WeChat gave nothing, if it is still ours.
@@ -218,22 +175,13 @@ impl Store {
         by: &str,
         fence: u64,
     ) -> Result<(), StoreError> {
-        let done = self
-            .client
-            .update_item()
-            .table_name(&self.control)
-            .key("pk", s(channel_pk(channel)))
-            .key("sk", s("TOK"))
+        let call = self
+            .amend_control(channel, "TOK")
             .update_expression("REMOVE lo, lu")
             .condition_expression("attribute_exists(pk) AND f = :fence AND lo = :by")
             .expression_attribute_values(":fence", n(fence))
-            .expression_attribute_values(":by", s(by))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        if let Some(done) = self.held("UpdateItem lease end", done)? {
-            self.count(Side::Write, done.consumed_capacity());
-        }
+            .expression_attribute_values(":by", s(by));
+        self.update("UpdateItem lease end", call).await?;
         Ok(())
     }
 }

@@ -92,7 +92,7 @@ impl Store {
 
     /// Begins a walk, unless one is under way. Says whether it did.
     pub async fn begin_walk(&self, now: Moment) -> Result<bool, StoreError> {
-        let put = self
+        let call = self
             .client
             .put_item()
             .table_name(&self.control)
@@ -100,31 +100,20 @@ impl Store {
             .item("sk", s("#"))
             .item("at", n(now.millis()))
             .item("rev", n(0))
-            .condition_expression("attribute_not_exists(pk)")
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        let put = self.held("PutItem walk", put)?;
-        if let Some(put) = &put {
-            self.count(Side::Write, put.consumed_capacity());
-        }
-        Ok(put.is_some())
+            .condition_expression("attribute_not_exists(pk)");
+        self.put("PutItem walk", call).await
     }
 
     /// How far the walk has come that is under way, if one is.
     pub async fn walk_place(&self) -> Result<Option<WalkPlace>, StoreError> {
-        let got = self
+        let call = self
             .client
             .get_item()
             .table_name(&self.control)
             .key("pk", s(PLACE))
-            .key("sk", s("#"))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(unavailable("GetItem walk"))?;
-        self.count(Side::Read, got.consumed_capacity());
-        got.item.as_ref().map(WalkPlace::read).transpose()
+            .key("sk", s("#"));
+        let got = self.get("GetItem walk", call).await?;
+        got.as_ref().map(WalkPlace::read).transpose()
     }
 
     /// Notes that the walk goes on at `next`, or has ended there without one.
@@ -135,25 +124,19 @@ impl Store {
         next: Option<Row>,
     ) -> Result<Option<WalkPlace>, StoreError> {
         let Some(mut next) = next else {
-            let delete = self
+            let call = self
                 .client
                 .delete_item()
                 .table_name(&self.control)
                 .key("pk", s(PLACE))
                 .key("sk", s("#"))
                 .condition_expression("attribute_exists(pk) AND rev = :seen")
-                .expression_attribute_values(":seen", n(seen.revision))
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await;
-            let delete = self.held("DeleteItem walk", delete)?;
-            if let Some(delete) = &delete {
-                self.count(Side::Write, delete.consumed_capacity());
-            }
-            return Ok(delete.map(|_| seen.clone()));
+                .expression_attribute_values(":seen", n(seen.revision));
+            let ended = self.delete("DeleteItem walk", call).await?;
+            return Ok(ended.then(|| seen.clone()));
         };
         let mut key = |name: &str| next.remove(name).ok_or(StoreError::Unreadable("cursor"));
-        let update = self
+        let call = self
             .client
             .update_item()
             .table_name(&self.control)
@@ -165,15 +148,8 @@ impl Store {
             .expression_attribute_values(":sk", key("sk")?)
             .expression_attribute_values(":seen", n(seen.revision))
             .expression_attribute_values(":next", n(seen.revision.saturating_add(1)))
-            .return_values(ReturnValue::AllNew)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        let update = self.held("UpdateItem walk", update)?;
-        if let Some(update) = &update {
-            self.count(Side::Write, update.consumed_capacity());
-        }
-        let row = update.and_then(|update| update.attributes);
-        row.as_ref().map(WalkPlace::read).transpose()
+            .return_values(ReturnValue::AllNew);
+        let moved = self.update_seen("UpdateItem walk", call).await?;
+        moved.ok().as_ref().map(WalkPlace::read).transpose()
     }
 }

@@ -4,16 +4,23 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use magpie::conversation::Conversation;
-use magpie::journal::ConversationKey;
-use magpie::store::{Found, Opened};
+use magpie::journal::{ConversationKey, EntryKey};
+use magpie::store::{Found, Holder, Opened};
 
-use crate::made::{after, at, conversation, session, shop, snippet};
+use crate::made::{after, at, conversation, message, session, shop, snippet};
 use crate::tables::Tables;
 
 async fn begun(tables: &Tables) -> ConversationKey {
     let at = at("oAnn");
     tables.begin(&at, &conversation(1, "oAnn")).await.unwrap();
     at
+}
+
+/// A message that waits.
+async fn waiting(tables: &Tables, at: &ConversationKey) -> EntryKey {
+    let said = message(1, "1", "你好");
+    tables.put_entry(at, &said, None).await.unwrap();
+    said.key
 }
 
 async fn known(tables: &Tables, at: &ConversationKey) -> Conversation {
@@ -73,8 +80,11 @@ async fn one_session_is_open_at_a_time_and_none_opens_twice() {
     let tables = Tables::new().await;
     let at = begun(&tables).await;
     let (one, two) = (session("one", 1), session("two", 2));
+    let message = waiting(&tables, &at).await;
     let open = async |new, now| {
-        let opened = tables.open_session(&at, &shop(), new, after(now)).await;
+        let opened = tables
+            .open_session(&at, &shop(), &message, new, after(now))
+            .await;
         opened.unwrap()
     };
     assert_eq!(open(&one, 1).await, Opened::Open);
@@ -97,15 +107,35 @@ async fn one_session_is_open_at_a_time_and_none_opens_twice() {
 }
 
 #[tokio::test]
+async fn a_message_that_has_arrived_opens_no_session() {
+    let tables = Tables::new().await;
+    let at = begun(&tables).await;
+    let arrived = waiting(&tables, &at).await;
+    let told = tables.delivered(&at, &arrived, Holder::Nobody, 1).await;
+    assert!(told.unwrap());
+    let open = async |message| {
+        let one = session("one", 1);
+        let opened = tables
+            .open_session(&at, &shop(), message, &one, after(1))
+            .await;
+        opened.unwrap()
+    };
+    assert_eq!(open(&arrived).await, Opened::Needless);
+    let erased = message(2, "2", "在吗？").key;
+    assert_eq!(open(&erased).await, Opened::Needless);
+    assert_eq!(known(&tables, &at).await.session, None);
+}
+
+#[tokio::test]
 async fn of_two_who_open_a_session_at_once_both_mean_the_same_one() {
     let tables = Tables::new().await;
     let at = begun(&tables).await;
     let sessions: Vec<_> = (0..8).map(|n| session(&format!("s{n}"), n)).collect();
-    let shop = shop();
+    let (shop, message) = (shop(), waiting(&tables, &at).await);
     let opened = join_all(
         sessions
             .iter()
-            .map(|new| tables.open_session(&at, &shop, new, after(9))),
+            .map(|new| tables.open_session(&at, &shop, &message, new, after(9))),
     );
     let opened: Vec<_> = opened.await.into_iter().map(Result::unwrap).collect();
     let open = known(&tables, &at).await.session.unwrap();
@@ -130,8 +160,9 @@ async fn the_desk_is_told_of_the_open_session_only() {
             .is_some_and(|open| open.told)
     };
     tables.told(&at, "one").await.unwrap();
+    let message = waiting(&tables, &at).await;
     tables
-        .open_session(&at, &shop(), &session("one", 1), after(1))
+        .open_session(&at, &shop(), &message, &session("one", 1), after(1))
         .await
         .unwrap();
     assert!(!told().await);
@@ -144,7 +175,7 @@ async fn the_desk_is_told_of_the_open_session_only() {
         .await
         .unwrap();
     tables
-        .open_session(&at, &shop(), &session("two", 3), after(3))
+        .open_session(&at, &shop(), &message, &session("two", 3), after(3))
         .await
         .unwrap();
     assert!(!told().await, "of the next it was not");
@@ -162,8 +193,9 @@ async fn a_message_shows_in_its_session_and_brings_it_up() {
     };
     assert!(!touch(Some("one"), &first, 1).await, "no session is open");
     assert_eq!(tables.conversation(&at).await.unwrap().unwrap().1, None);
+    let message = waiting(&tables, &at).await;
     tables
-        .open_session(&at, &shop, &session("one", 1), after(1))
+        .open_session(&at, &shop, &message, &session("one", 1), after(1))
         .await
         .unwrap();
     assert!(!touch(Some("two"), &first, 2).await);

@@ -3,10 +3,10 @@
 use futures_util::FutureExt as _;
 use magpie::journal::Lane;
 use magpie::reason::Reason;
-use magpie::store::{Holder, Opened, Taken};
+use magpie::store::{Death, Holder, Opened, Taken};
 
 use crate::made::{
-    after, answer, at, claim, conversation, line, message, park, session, shop, snippet,
+    after, answer, at, claim, conversation, death, line, message, park, session, shop, snippet,
 };
 use crate::tables::Tables;
 
@@ -57,8 +57,8 @@ async fn an_erasure_goes_by_steps_and_finds_what_the_indexes_list() {
     tables.park(&bob, Lane::In, &parked).await.unwrap();
     let dead = message(1, "1", "你好");
     tables.put_entry(&carl, &dead, None).await.unwrap();
-    let (nobody, why, now) = (Holder::Nobody, Reason::ChannelDeleted, after(1));
-    let buried = tables.bury(&carl, &dead, nobody, why, now, 9_000_000_000);
+    let death = death(&dead, Reason::ChannelDeleted, 1);
+    let buried = tables.bury(&carl, &death);
     assert!(buried.await.unwrap());
 
     let other = magpie::message::ChannelId::parse("shop-other").unwrap();
@@ -91,9 +91,11 @@ async fn a_mark_on_an_erased_row_brings_nothing_back() {
     no(tables.delivered(at, key, Holder::Nobody, 1).await);
     no(tables.delivered(at, key, Holder::Run("run"), 1).await);
     for holder in [Holder::Nobody, Holder::Run("run")] {
-        no(tables
-            .bury(at, line, holder, Reason::Blocked, after(1), 1)
-            .await);
+        let death = Death {
+            holder,
+            ..death(line, Reason::Blocked, 1)
+        };
+        no(tables.bury(at, &death).await);
     }
     no(tables
         .release(at, key, "run", Reason::WindowFull, Some(window))
@@ -123,9 +125,9 @@ async fn a_mark_on_an_erased_row_brings_nothing_back() {
     tables.read_up_to(at, window.as_str()).await.unwrap();
     tables.stop_timer(at, after(9)).await.unwrap();
     let opened = tables
-        .open_session(at, shop, &session("s", 1), after(1))
+        .open_session(at, shop, window, &session("s", 1), after(1))
         .await;
-    assert_eq!(opened.unwrap(), Opened::Ended);
+    assert_eq!(opened.unwrap(), Opened::Needless);
     assert!(tables.keys(at.as_str()).await.is_empty());
 }
 

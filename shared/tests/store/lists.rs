@@ -8,7 +8,8 @@ use magpie::reason::Reason;
 use magpie::store::{DeadPlace, Holder, Waiting};
 
 use crate::made::{
-    after, answer, at, claim, conversation, entry, line, message, park, session, shop, snippet,
+    after, answer, at, claim, conversation, death, entry, line, message, park, session, shop,
+    snippet,
 };
 use crate::tables::Tables;
 
@@ -51,8 +52,10 @@ async fn the_board_lists_by_last_activity_on_two_sides() {
             .unwrap();
         let opened = session("s", i64::from(number));
         let now = after(i64::from(number));
+        let said = message(i64::from(number), "1", "你好");
+        tables.put_entry(at, &said, None).await.unwrap();
         tables
-            .open_session(at, &shop(), &opened, now)
+            .open_session(at, &shop(), &said.key, &opened, now)
             .await
             .unwrap();
     }
@@ -120,15 +123,8 @@ async fn the_dead_are_listed_latest_first_and_by_pages() {
     for number in 0..5 {
         let entry = line(number, &format!("msg_{number}"));
         tables.put_entry(&at, &entry, None).await.unwrap();
-        let now = after(100 - number);
-        let buried = tables.bury(
-            &at,
-            &entry,
-            Holder::Nobody,
-            Reason::Blocked,
-            now,
-            9_000_000_000,
-        );
+        let death = death(&entry, Reason::Blocked, 100 - number);
+        let buried = tables.bury(&at, &death);
         assert!(buried.await.unwrap());
         expected.push(entry.key);
     }
@@ -265,14 +261,7 @@ async fn the_walk_finds_whatever_waits() {
     let dead = line(5, "msg_2");
     tables.put_entry(&bob, &dead, None).await.unwrap();
     tables
-        .bury(
-            &bob,
-            &dead,
-            Holder::Nobody,
-            Reason::Blocked,
-            after(6),
-            9_000_000_000,
-        )
+        .bury(&bob, &death(&dead, Reason::Blocked, 6))
         .await
         .unwrap();
     tables

@@ -6,7 +6,10 @@ use magpie::journal::{Claim, Class, ConversationKey, Entry, EntryKey, Origin, Pe
 use magpie::message::{Body, ChannelId, Kind, MessageId, OpenId};
 use magpie::moment::Moment;
 use magpie::reason::Reason;
-use magpie::store::{Park, Snippet};
+use magpie::store::{Death, Holder, Park, Snippet};
+
+/// The earliest second at which an ended entry may be deleted.
+pub(crate) const TTL: i64 = 1_797_000_000;
 
 /// The channel of every test that needs only one.
 pub(crate) fn shop() -> ChannelId {
@@ -79,6 +82,17 @@ pub(crate) fn claim(by: &str, seconds: i64) -> Claim {
     Claim {
         by: by.to_owned(),
         until: after(seconds),
+    }
+}
+
+/// The death of an entry that nobody holds, whose row is kept.
+pub(crate) fn death(entry: &Entry, reason: Reason, seconds: i64) -> Death<'_> {
+    Death {
+        entry,
+        holder: Holder::Nobody,
+        reason,
+        now: after(seconds),
+        expires: TTL,
     }
 }
 

@@ -15,6 +15,7 @@ mod erased;
 mod lanes;
 mod lists;
 mod made;
+mod outcomes;
 #[path = "../shop/mod.rs"]
 mod shop;
 mod tables;

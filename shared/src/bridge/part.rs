@@ -1,0 +1,261 @@
+//! One part of an answer: claimed, sent to WeChat, and what became of it noted.
+//!
+//! Invariant: nothing is sent that this run has not claimed, and no send whose
+//! answer was lost is repeated.
+
+use std::time::Duration;
+
+use tracing::{error, warn};
+
+use super::lane_out::Context;
+use super::receipts::receipt;
+use super::token::Tokenless;
+use super::{Broken, expires};
+use crate::delivery::{Failure, Retry};
+use crate::journal::{Claim, Entry, EntryKey, State};
+use crate::lane;
+use crate::message::Body;
+use crate::reason::Reason;
+use crate::store::{Death, Holder, StoreError};
+use crate::wechat::api::{Api, Sent, Token};
+use crate::wechat::codes::Meaning;
+
+/// What a send needs beside the time that it may take itself.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// What has become of one part.
+pub(super) enum Part {
+    /// WeChat has it.
+    Taken,
+    /// Somebody else has claimed it.
+    NotOurs,
+    /// WeChat says that this window is used up: the part waits again.
+    WindowFull,
+    /// It died.
+    Dead(Reason),
+    /// It waits again.
+    Waits(Failure),
+    /// There was no time left to send it.
+    NoTime,
+}
+
+impl Context<'_> {
+    /// Whether a send may begin after this pause: no send begins with less than
+    /// its own time-out left.
+    pub(super) fn time_for(&self, pause: Duration) -> bool {
+        self.bridge.now().plus(pause + lane::ATTEMPT + MARGIN) <= self.run.until
+    }
+
+    /// Claims a part, sends it and notes what became of it.
+    pub(super) async fn part(&self, entry: &Entry, window: &EntryKey) -> Result<Part, Broken> {
+        let Body::Text { text, .. } = &entry.body else {
+            let buried = self.bury(entry, Reason::UnsupportedKind).await?;
+            return Ok(if buried {
+                Part::Dead(Reason::UnsupportedKind)
+            } else {
+                Part::NotOurs
+            });
+        };
+        let token = match self.bridge.token(self.channel).await {
+            Ok(token) => token,
+            Err(none) => {
+                none.log(&self.channel.id);
+                return self.waits_unclaimed(entry, Tokenless::failure()).await;
+            }
+        };
+        // The token may have taken its time.
+        if !self.time_for(Duration::ZERO) {
+            return Ok(Part::NoTime);
+        }
+        let claim = Claim {
+            by: self.run.by.clone(),
+            until: self.run.ends.plus(lane::CLAIM_MARGIN),
+        };
+        let store = &self.bridge.store;
+        // An answer that was lost is asked for once more: our own claim counts.
+        let claimed = match store.claim(self.at, &entry.key, &claim, window).await {
+            Ok(claimed) => claimed,
+            Err(_) => store.claim(self.at, &entry.key, &claim, window).await?,
+        };
+        if !claimed {
+            return Ok(Part::NotOurs);
+        }
+        let sent = self.send(token, text).await;
+        self.note(entry, window, sent).await
+    }
+
+    /// Sends a text; again at once where that is right.
+    async fn send(&self, mut token: Token, text: &str) -> Sent {
+        let bridge = self.bridge;
+        let api = Api {
+            http: &bridge.http,
+            base: &self.channel.api_base,
+        };
+        let mut renewed = false;
+        let mut tries = 0;
+        loop {
+            let sent = api.send_text(&token, self.open_id, text).await;
+            let most = match &sent {
+                Sent::Answered(Meaning::Token) if !renewed => {
+                    renewed = true;
+                    match bridge.refresh(self.channel, Some(&token)).await {
+                        Ok(other) => token = other,
+                        Err(none) => {
+                            none.log(&self.channel.id);
+                            return Sent::NotSent(Tokenless::failure());
+                        }
+                    }
+                    // The new token took its time; WeChat refused for certain.
+                    if !self.time_for(Duration::ZERO) {
+                        return Sent::NotSent(Failure::after(Duration::ZERO, Reason::OutOfTime));
+                    }
+                    continue;
+                }
+                Sent::Answered(Meaning::Busy) => lane::BUSY_TRIES,
+                Sent::NotSent(failure) if failure.retry == Retry::Now => lane::QUICK_TRIES,
+                _ => return sent,
+            };
+            let pause = lane::quick_pause(tries);
+            if tries >= most || !self.time_for(pause) {
+                return sent;
+            }
+            tries += 1;
+            bridge.clock.pause(pause).await;
+        }
+    }
+
+    /// Notes what became of a part that this run has claimed.
+    async fn note(&self, entry: &Entry, window: &EntryKey, sent: Sent) -> Result<Part, Broken> {
+        let holder = Holder::Run(&self.run.by);
+        let store = &self.bridge.store;
+        let wechat = match sent {
+            Sent::Answered(Meaning::Taken) => {
+                let expires = expires(Some(self.channel), self.bridge.now());
+                // A lost answer is asked for once more; should that fail too,
+                // the claim is outlived and the part is uncertain.
+                let marked = store.delivered(self.at, &entry.key, holder, expires).await;
+                if let Ok(marked) = marked {
+                    return Ok(if marked { Part::Taken } else { Part::NotOurs });
+                }
+                // If the first mark took effect the second finds nothing.
+                store
+                    .delivered(self.at, &entry.key, holder, expires)
+                    .await?;
+                return Ok(Part::Taken);
+            }
+            Sent::Answered(Meaning::WindowFull) => {
+                self.release(entry, Reason::WindowFull, Some(window))
+                    .await?;
+                return Ok(Part::WindowFull);
+            }
+            Sent::Answered(Meaning::Token) => {
+                error!(channel = %self.channel.id, "WeChat refuses a token that it has just given");
+                Failure::after(Duration::ZERO, Reason::NoToken)
+            }
+            Sent::Answered(Meaning::Busy) => Failure::after(Duration::ZERO, Reason::WechatBusy),
+            Sent::Answered(Meaning::Failed(failure)) | Sent::NotSent(failure) => failure,
+            Sent::Lost => Failure {
+                retry: Retry::Never,
+                certain: false,
+                reason: Reason::Uncertain,
+            },
+        };
+        let dies = wechat.retry == Retry::Never || entry.redriven.is_some();
+        if dies {
+            let held = Entry {
+                claim: Some(Claim {
+                    by: self.run.by.clone(),
+                    until: self.run.ends,
+                }),
+                state: State::Sending,
+                ..entry.clone()
+            };
+            if matches!(wechat.reason, Reason::Unauthorized | Reason::Defect) {
+                error!(channel = %self.channel.id, reason = wechat.reason.code(), "WeChat refuses what this account sends");
+            }
+            let buried = self.bury(&held, wechat.reason).await?;
+            return Ok(if buried {
+                Part::Dead(wechat.reason)
+            } else {
+                Part::NotOurs
+            });
+        }
+        self.release(entry, wechat.reason, None).await?;
+        Ok(Part::Waits(wechat))
+    }
+
+    async fn release(
+        &self,
+        entry: &Entry,
+        reason: Reason,
+        exhausted: Option<&EntryKey>,
+    ) -> Result<(), Broken> {
+        let store = &self.bridge.store;
+        let by = &self.run.by;
+        // If the first answer was lost the second finds nothing to release.
+        if store
+            .release(self.at, &entry.key, by, reason, exhausted)
+            .await
+            .is_err()
+        {
+            store
+                .release(self.at, &entry.key, by, reason, exhausted)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// A part that cannot be tried now, and that nobody has claimed.
+    async fn waits_unclaimed(&self, entry: &Entry, failure: Failure) -> Result<Part, Broken> {
+        if entry.redriven.is_some() {
+            let buried = self.bury(entry, failure.reason).await?;
+            return Ok(if buried {
+                Part::Dead(failure.reason)
+            } else {
+                Part::NotOurs
+            });
+        }
+        Ok(Part::Waits(failure))
+    }
+
+    /// Ends a part for good, and journals the desk's receipt with it; a later
+    /// part of the same answer has none of its own. Says `false` if somebody
+    /// else was there.
+    pub(super) async fn bury(&self, entry: &Entry, reason: Reason) -> Result<bool, Broken> {
+        let now = self.bridge.now();
+        let told = reason != Reason::EarlierPartFailed;
+        let receipt = receipt(entry, reason, now).filter(|_| told);
+        let death = Death {
+            entry,
+            holder: Holder::of(entry),
+            reason,
+            now,
+            expires: expires(Some(self.channel), now),
+        };
+        let mut buried = self.end_row(&death, receipt.as_ref()).await;
+        if buried.is_err() {
+            // After a lost answer the second attempt finds it dead already.
+            buried = self.end_row(&death, receipt.as_ref()).await.map(|_| true);
+        }
+        let buried = buried?;
+        if told && buried {
+            warn!(channel = %self.channel.id, reason = reason.code(), "an answer died on its way to WeChat");
+        }
+        if let Some(receipt) = receipt {
+            self.bridge.ring(self.at, &receipt.key);
+        }
+        Ok(buried)
+    }
+
+    async fn end_row(
+        &self,
+        death: &Death<'_>,
+        receipt: Option<&Entry>,
+    ) -> Result<bool, StoreError> {
+        let store = &self.bridge.store;
+        match receipt {
+            Some(receipt) => store.bury_and_tell(self.at, death, receipt).await,
+            None => store.bury(self.at, death).await,
+        }
+    }
+}
