@@ -34,6 +34,10 @@ mod rows;
 mod story;
 mod table;
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use magpie::config::variable;
 
 /// How many seeds run where nobody says otherwise.
@@ -68,37 +72,34 @@ fn every_seed_ends_well() {
             variable("MAGPIE_SIMULATION_SEEDS").map_or(SEEDS, |n| n.parse().unwrap()),
         ),
     };
-    let next = std::sync::atomic::AtomicU64::new(first);
-    let failed = std::sync::Mutex::new(Vec::new());
-    let totals = std::sync::Mutex::new(ledger::Totals::default());
+    let next = AtomicU64::new(first);
+    let failed = Mutex::new(BTreeMap::new());
+    let totals = Mutex::new(ledger::Totals::default());
     let width = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::thread::scope(|scope| {
         for _ in 0..width {
             scope.spawn(|| {
                 loop {
-                    let seed = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= first + count {
                         return;
                     }
-                    match std::panic::catch_unwind(|| run(seed)) {
-                        Ok(Ok((seed, _))) => totals.lock().unwrap().add(&seed),
-                        Ok(Err(why)) => failed.lock().unwrap().push((seed, why)),
-                        Err(_) => failed
-                            .lock()
-                            .unwrap()
-                            .push((seed, "it panicked".to_owned())),
+                    let ended = std::panic::catch_unwind(|| run(seed));
+                    match ended.unwrap_or_else(|_| Err("it panicked".to_owned())) {
+                        Ok((seed, _)) => totals.lock().unwrap().add(&seed),
+                        Err(why) => {
+                            // A long run that is broken off has told what it found.
+                            println!("seed {seed}: {why}");
+                            failed.lock().unwrap().insert(seed, why);
+                        }
                     }
                 }
             });
         }
     });
-    let mut failed = failed.into_inner().unwrap();
-    failed.sort();
     println!("{count} seeds: {:?}", totals.into_inner().unwrap());
-    if let Some((seed, why)) = failed.first() {
-        for (seed, why) in &failed {
-            println!("seed {seed}: {why}");
-        }
+    let failed = failed.into_inner().unwrap();
+    if let Some((seed, why)) = failed.first_key_value() {
         panic!(
             "{} of {count} seeds failed, the first: {why}\nreplay it: MAGPIE_SIMULATION_SEED={seed} cargo test -p magpie-local --test simulation",
             failed.len()
