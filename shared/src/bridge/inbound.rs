@@ -97,25 +97,11 @@ fn open(
         .and_then(|verified| match push::parse(verified.xml()) {
             Ok(push) => {
                 callback::addressed_to_us(&settings, &push)?;
-                let push = Some(push).filter(|push| fits(&push.body));
-                Ok((verified, push))
+                Ok((verified, Some(push)))
             }
             Err(_) => Ok((verified, None)),
         });
     Ok(opened)
-}
-
-/// Whether what was read of a push is no larger than what came: paths repeat
-/// the names of their ancestors, so a hostile document can swell.
-fn fits(body: &Body) -> bool {
-    let (Body::Other { fields, .. } | Body::Event { fields, .. }) = body else {
-        return true;
-    };
-    let size: usize = fields
-        .iter()
-        .map(|(name, text)| name.len() + text.len())
-        .sum();
-    size <= 2 * MAX_BODY
 }
 
 /// Writes the one row of a push and rings the bell for it.

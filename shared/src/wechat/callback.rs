@@ -7,7 +7,8 @@
 use std::fmt;
 
 use super::crypto::{self, AesKey};
-use super::push::{self, Push, Unreadable};
+use super::push::Push;
+use super::xml::{self, Unreadable};
 use crate::channel::CallbackMode as Mode;
 
 /// The longest body that is read, in bytes. WeChat's pushes have at most a few
@@ -253,11 +254,11 @@ fn check(
 
 /// The text of the envelope around an encrypted push.
 fn envelope(body: &[u8]) -> Result<String, Rejected> {
-    let mut leaves = push::leaves(body).map_err(Rejected::Envelope)?;
+    let mut leaves = xml::leaves(body).map_err(Rejected::Envelope)?;
     if leaves.iter().filter(|(path, _)| path == "Encrypt").count() > 1 {
         return Err(Rejected::Malformed("there are two envelopes"));
     }
-    let text = push::take(&mut leaves, "Encrypt").ok_or(Rejected::ModeMismatch)?;
+    let text = xml::take(&mut leaves, "Encrypt").ok_or(Rejected::ModeMismatch)?;
     Ok(text.trim().to_owned())
 }
 
@@ -267,7 +268,7 @@ fn plain(body: &[u8]) -> Result<(), Rejected> {
     if body.trim_ascii().is_empty() {
         return Err(Rejected::Malformed("the body is empty"));
     }
-    match push::leaves(body) {
+    match xml::leaves(body) {
         Err(error @ Unreadable::Dtd) => Err(Rejected::Envelope(error)),
         Err(_) => Ok(()),
         Ok(leaves) => {
@@ -296,9 +297,9 @@ fn decrypt(settings: &Settings, envelope: &str) -> Result<Vec<u8>, Rejected> {
 
 #[cfg(test)]
 mod tests {
-
     use proptest::prelude::*;
 
+    use super::super::push;
     use super::*;
 
     const NOW: i64 = 1_748_921_600;

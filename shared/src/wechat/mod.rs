@@ -10,3 +10,4 @@ pub mod codes;
 pub mod crypto;
 pub mod push;
 pub mod split;
+pub mod xml;

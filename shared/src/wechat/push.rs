@@ -1,21 +1,12 @@
-//! WeChat's XML: from the bytes of a push to a [`Push`].
+//! A push: what its elements say.
 //!
-//! Invariant: nothing is expanded, followed or guessed. A document with a DTD,
-//! with entities of its own, too deep or with too many elements is refused;
-//! everything else that is well-formed is kept. Protocol:
+//! Invariant: nothing is guessed; everything that is well-formed is kept.
+//! Protocol:
 //! <https://developers.weixin.qq.com/doc/offiaccount/Message_Management/Receiving_standard_messages.html>
 
-use quick_xml::Reader;
-use quick_xml::escape::resolve_predefined_entity;
-use quick_xml::events::{BytesRef, Event};
-
+use super::xml::{Leaves, Unreadable, leaves, take};
 use crate::message::{Body, Fields, Kind, OpenId};
 use crate::opens;
-
-/// How deep elements may nest. WeChat's deepest push has five levels.
-const MAX_DEPTH: usize = 16;
-/// How many elements there may be. WeChat's longest push has about 150.
-const MAX_ELEMENTS: usize = 512;
 
 /// What WeChat told us, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,33 +36,6 @@ pub enum Place {
     Location,
     /// In the channel's own journal: jobs, verification, authorisation.
     Account,
-}
-
-/// Why a document is no push.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
-    /// It is not UTF-8.
-    #[error("the document is not UTF-8")]
-    Encoding,
-    /// It is not well-formed. The parser's own words quote the document, so
-    /// they are left out.
-    #[error("the document is not well-formed XML at byte {at}")]
-    Syntax {
-        /// Where.
-        at: u64,
-    },
-    /// It declares a document type.
-    #[error("the document has a DTD")]
-    Dtd,
-    /// It uses an entity that XML does not define.
-    #[error("the document uses an entity of its own")]
-    Entity,
-    /// It nests too deep.
-    #[error("the document nests deeper than {MAX_DEPTH} levels")]
-    TooDeep,
-    /// It has too many elements.
-    #[error("the document has more than {MAX_ELEMENTS} elements")]
-    TooMany,
 }
 
 /// Reads a push, the elements in any order, with or without CDATA.
@@ -237,147 +201,14 @@ const IDENTIFYING: &[&str] = &[
     "SubscribeMsgSentEvent.List.MsgID",
 ];
 
-/// The elements without children: path below the root, and text.
-pub(super) type Leaves = Vec<(String, String)>;
-
-/// Takes the first leaf of this path, and the others of the same path away.
-pub(super) fn take(leaves: &mut Leaves, path: &str) -> Option<String> {
-    let mut taken = leaves.extract_if(.., |(leaf, _)| leaf == path);
-    let (_, value) = taken.next()?;
-    taken.for_each(drop);
-    Some(value)
-}
-
-/// Reads a document into its leaves, in its order.
-pub(super) fn leaves(xml: &[u8]) -> Result<Leaves, Unreadable> {
-    let text = str::from_utf8(xml).map_err(|_| Unreadable::Encoding)?;
-    let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}').trim());
-    let mut tree = Tree::default();
-    loop {
-        let event = reader.read_event();
-        let at = reader.buffer_position();
-        match event.map_err(|_| Unreadable::Syntax { at })? {
-            Event::Start(tag) => tree.open(tag.name().0, at)?,
-            Event::Empty(tag) => {
-                tree.open(tag.name().0, at)?;
-                tree.close(at)?;
-            }
-            Event::End(_) => tree.close(at)?,
-            Event::Text(text) => tree.text(&text.into_inner(), at)?,
-            Event::GeneralRef(name) => tree.text(&resolve(&name)?, at)?,
-            Event::CData(text) => tree.cdata(&text.into_inner(), at)?,
-            Event::DocType(_) => return Err(Unreadable::Dtd),
-            Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
-            Event::Eof => return tree.finish(at),
-        }
-    }
-}
-
-/// What a reference stands for: a character by number or one of XML's five.
-fn resolve(name: &BytesRef<'_>) -> Result<String, Unreadable> {
-    match name.resolve_char_ref() {
-        Ok(Some(character)) => Ok(character.to_string()),
-        Ok(None) => resolve_predefined_entity(name)
-            .map(str::to_owned)
-            .ok_or(Unreadable::Entity),
-        Err(_) => Err(Unreadable::Entity),
-    }
-}
-
-/// The document as far as it was read.
-#[derive(Default)]
-struct Tree {
-    open: Vec<Element>,
-    elements: usize,
-    leaves: Leaves,
-}
-
-/// An element that is not closed yet.
-struct Element {
-    path: String,
-    text: String,
-    /// Beside CDATA, white space is only the document's layout.
-    cdata: bool,
-    parent: bool,
-}
-
-impl Tree {
-    fn open(&mut self, name: &str, at: u64) -> Result<(), Unreadable> {
-        if self.open.len() == MAX_DEPTH {
-            return Err(Unreadable::TooDeep);
-        }
-        if self.elements == MAX_ELEMENTS {
-            return Err(Unreadable::TooMany);
-        }
-        let path = match self.open.last_mut() {
-            None if self.elements > 0 => return Err(Unreadable::Syntax { at }),
-            // The root's name is in no path.
-            None => String::new(),
-            Some(parent) => {
-                parent.parent = true;
-                if parent.path.is_empty() {
-                    name.to_owned()
-                } else {
-                    format!("{}.{name}", parent.path)
-                }
-            }
-        };
-        self.elements += 1;
-        self.open.push(Element {
-            path,
-            text: String::new(),
-            cdata: false,
-            parent: false,
-        });
-        Ok(())
-    }
-
-    fn close(&mut self, at: u64) -> Result<(), Unreadable> {
-        let element = self.open.pop().ok_or(Unreadable::Syntax { at })?;
-        if !element.parent && !self.open.is_empty() {
-            self.leaves.push((element.path, element.text));
-        }
-        Ok(())
-    }
-
-    fn text(&mut self, text: &str, at: u64) -> Result<(), Unreadable> {
-        let blank = text.trim().is_empty();
-        match self.open.last_mut() {
-            Some(element) if blank && element.cdata => {}
-            Some(element) => element.text.push_str(text),
-            None if blank => {}
-            None => return Err(Unreadable::Syntax { at }),
-        }
-        Ok(())
-    }
-
-    fn cdata(&mut self, text: &str, at: u64) -> Result<(), Unreadable> {
-        let element = self.open.last_mut().ok_or(Unreadable::Syntax { at })?;
-        if !element.cdata && element.text.trim().is_empty() {
-            element.text.clear();
-        }
-        element.cdata = true;
-        element.text.push_str(text);
-        Ok(())
-    }
-
-    fn finish(self, at: u64) -> Result<Leaves, Unreadable> {
-        if self.open.is_empty() && self.elements > 0 {
-            Ok(self.leaves)
-        } else {
-            Err(Unreadable::Syntax { at })
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-
     use std::fs;
     use std::path::Path;
 
     use proptest::prelude::*;
 
+    use super::super::xml::{MAX_DEPTH, MAX_ELEMENTS, MAX_PATHS};
     use super::*;
     use crate::lines;
 
@@ -587,6 +418,11 @@ mod tests {
         let wide = |elements| format!("<xml>{}</xml>", "<a/>".repeat(elements - 1));
         assert!(parse(wide(MAX_ELEMENTS).as_bytes()).is_ok());
         check(wide(MAX_ELEMENTS + 1).as_bytes(), Some(Unreadable::TooMany));
+        // Its paths would be sixty times as long as the document.
+        let name = "a".repeat(MAX_PATHS / 64);
+        let long = |children| format!("<xml><{name}>{}</{name}></xml>", "<b/>".repeat(children));
+        assert!(parse(long(60).as_bytes()).is_ok());
+        check(long(64).as_bytes(), Some(Unreadable::TooLong));
     }
 
     #[test]

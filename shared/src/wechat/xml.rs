@@ -1,0 +1,186 @@
+//! WeChat's XML: from a document to the texts of its elements.
+//!
+//! Invariant: nothing is expanded or followed. A document with a DTD, with
+//! entities of its own, too deep, with too many elements or with names that
+//! would make it swell is refused.
+
+use quick_xml::Reader;
+use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::events::{BytesRef, Event};
+
+/// How deep elements may nest. WeChat's deepest push has five levels.
+pub(super) const MAX_DEPTH: usize = 16;
+/// How many elements there may be. WeChat's longest push has about 150.
+pub(super) const MAX_ELEMENTS: usize = 512;
+/// How many bytes the paths of all elements may have together. They repeat the
+/// names of their ancestors, so a hostile document could swell; WeChat's longest
+/// push needs about six thousand.
+pub(super) const MAX_PATHS: usize = 128 * 1024;
+
+/// Why a document is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// It is not UTF-8.
+    #[error("the document is not UTF-8")]
+    Encoding,
+    /// It is not well-formed. The parser's own words quote the document, so
+    /// they are left out.
+    #[error("the document is not well-formed XML at byte {at}")]
+    Syntax {
+        /// Where.
+        at: u64,
+    },
+    /// It declares a document type.
+    #[error("the document has a DTD")]
+    Dtd,
+    /// It uses an entity that XML does not define.
+    #[error("the document uses an entity of its own")]
+    Entity,
+    /// It nests too deep.
+    #[error("the document nests deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    /// It has too many elements.
+    #[error("the document has more than {MAX_ELEMENTS} elements")]
+    TooMany,
+    /// Its elements' names are too long for their depth.
+    #[error("the paths of the document's elements have more than {MAX_PATHS} bytes")]
+    TooLong,
+}
+
+/// The elements without children: path below the root, and text.
+pub(super) type Leaves = Vec<(String, String)>;
+
+/// Takes the first leaf of this path, and the others of the same path away.
+pub(super) fn take(leaves: &mut Leaves, path: &str) -> Option<String> {
+    let mut taken = leaves.extract_if(.., |(leaf, _)| leaf == path);
+    let (_, value) = taken.next()?;
+    taken.for_each(drop);
+    Some(value)
+}
+
+/// Reads a document into its leaves, in its order.
+pub(super) fn leaves(xml: &[u8]) -> Result<Leaves, Unreadable> {
+    let text = str::from_utf8(xml).map_err(|_| Unreadable::Encoding)?;
+    let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}').trim());
+    let mut tree = Tree::default();
+    loop {
+        let event = reader.read_event();
+        let at = reader.buffer_position();
+        match event.map_err(|_| Unreadable::Syntax { at })? {
+            Event::Start(tag) => tree.open(tag.name().0, at)?,
+            Event::Empty(tag) => {
+                tree.open(tag.name().0, at)?;
+                tree.close(at)?;
+            }
+            Event::End(_) => tree.close(at)?,
+            Event::Text(text) => tree.text(&text.into_inner(), at)?,
+            Event::GeneralRef(name) => tree.text(&resolve(&name)?, at)?,
+            Event::CData(text) => tree.cdata(&text.into_inner(), at)?,
+            Event::DocType(_) => return Err(Unreadable::Dtd),
+            Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
+            Event::Eof => return tree.finish(at),
+        }
+    }
+}
+
+/// What a reference stands for: a character by number or one of XML's five.
+fn resolve(name: &BytesRef<'_>) -> Result<String, Unreadable> {
+    match name.resolve_char_ref() {
+        Ok(Some(character)) => Ok(character.to_string()),
+        Ok(None) => resolve_predefined_entity(name)
+            .map(str::to_owned)
+            .ok_or(Unreadable::Entity),
+        Err(_) => Err(Unreadable::Entity),
+    }
+}
+
+/// The document as far as it was read.
+#[derive(Default)]
+struct Tree {
+    open: Vec<Element>,
+    elements: usize,
+    paths: usize,
+    leaves: Leaves,
+}
+
+/// An element that is not closed yet.
+struct Element {
+    path: String,
+    text: String,
+    /// Beside CDATA, white space is only the document's layout.
+    cdata: bool,
+    parent: bool,
+}
+
+impl Tree {
+    fn open(&mut self, name: &str, at: u64) -> Result<(), Unreadable> {
+        if self.open.len() == MAX_DEPTH {
+            return Err(Unreadable::TooDeep);
+        }
+        if self.elements == MAX_ELEMENTS {
+            return Err(Unreadable::TooMany);
+        }
+        let path = match self.open.last_mut() {
+            None if self.elements > 0 => return Err(Unreadable::Syntax { at }),
+            // The root's name is in no path.
+            None => String::new(),
+            Some(parent) => {
+                parent.parent = true;
+                if parent.path.is_empty() {
+                    name.to_owned()
+                } else {
+                    format!("{}.{name}", parent.path)
+                }
+            }
+        };
+        self.elements += 1;
+        self.paths = self.paths.saturating_add(path.len());
+        if self.paths > MAX_PATHS {
+            return Err(Unreadable::TooLong);
+        }
+        self.open.push(Element {
+            path,
+            text: String::new(),
+            cdata: false,
+            parent: false,
+        });
+        Ok(())
+    }
+
+    fn close(&mut self, at: u64) -> Result<(), Unreadable> {
+        let element = self.open.pop().ok_or(Unreadable::Syntax { at })?;
+        if !element.parent && !self.open.is_empty() {
+            self.leaves.push((element.path, element.text));
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str, at: u64) -> Result<(), Unreadable> {
+        let blank = text.trim().is_empty();
+        match self.open.last_mut() {
+            Some(element) if blank && element.cdata => {}
+            Some(element) => element.text.push_str(text),
+            None if blank => {}
+            None => return Err(Unreadable::Syntax { at }),
+        }
+        Ok(())
+    }
+
+    fn cdata(&mut self, text: &str, at: u64) -> Result<(), Unreadable> {
+        let element = self.open.last_mut().ok_or(Unreadable::Syntax { at })?;
+        if !element.cdata && element.text.trim().is_empty() {
+            element.text.clear();
+        }
+        element.cdata = true;
+        element.text.push_str(text);
+        Ok(())
+    }
+
+    fn finish(self, at: u64) -> Result<Leaves, Unreadable> {
+        if self.open.is_empty() && self.elements > 0 {
+            Ok(self.leaves)
+        } else {
+            Err(Unreadable::Syntax { at })
+        }
+    }
+}
