@@ -5,22 +5,21 @@ use std::time::Duration;
 use super::deliver::{Progress, Stop, Wait, Worked};
 use super::{Bridge, Broken, Run, expires};
 use crate::channel::Channel;
-use crate::conversation::{Conversation, Session, customer_id, session_id};
+use crate::conversation::{Conversation, customer_id};
 use crate::delivery::{Delivery, Failure, Retry};
-use crate::desk::{Desk, Letter, News, public_id, session_letter_id};
-use crate::journal::{Class, ConversationKey, Entry, EntryKey};
+use crate::desk::{Desk, Letter, News, public_id};
+use crate::journal::{Class, ConversationKey, Entry};
 use crate::lane;
 use crate::lines;
-use crate::message::{Body, EndCause, SessionEnd};
+use crate::message::Body;
 use crate::reason::Reason;
-use crate::store::{Death, Found, Holder, Opened, Snippet};
-use crate::window::MESSAGE_SPAN;
+use crate::store::{Death, Found, Holder, Snippet};
 
 /// How many characters of a message the list of conversations shows.
 const SNIPPET: usize = 60;
 
 /// What has become of one entry.
-enum Step {
+pub(super) enum Step {
     /// The desk has it.
     Arrived,
     /// It did not arrive.
@@ -28,13 +27,13 @@ enum Step {
 }
 
 /// Everything that the entries of one lane share.
-struct Context<'a> {
-    bridge: &'a Bridge,
-    at: &'a ConversationKey,
-    channel: &'a Channel,
-    desk: &'a Desk,
-    run: &'a Run,
-    conversation: Option<Conversation>,
+pub(super) struct Context<'a> {
+    pub(super) bridge: &'a Bridge,
+    pub(super) at: &'a ConversationKey,
+    pub(super) channel: &'a Channel,
+    pub(super) desk: &'a Desk,
+    pub(super) run: &'a Run,
+    pub(super) conversation: Option<Conversation>,
 }
 
 /// Works on what waits, earliest first, until it is done or cannot go on.
@@ -199,7 +198,8 @@ impl Context<'_> {
             return Ok(None);
         };
         if !conversation.linked {
-            self.bridge.store.link(self.at, conversation).await?;
+            let now = self.bridge.now();
+            self.bridge.store.link(self.at, conversation, now).await?;
             conversation.linked = true;
         }
         Ok(Some(conversation))
@@ -234,49 +234,6 @@ impl Context<'_> {
         Ok(Step::Arrived)
     }
 
-    /// The session that a message belongs to: the open one, or a new one, of
-    /// which the desk is told first; and whether it is open. `None` if nothing
-    /// needs to be told any more.
-    async fn session(&mut self, entry: &Entry) -> Result<Option<(Session, bool)>, Broken> {
-        let bridge = self.bridge;
-        let Some(conversation) = &mut self.conversation else {
-            return Ok(None);
-        };
-        if let Some(open) = &conversation.session {
-            return Ok(Some((open.clone(), true)));
-        }
-        let new = Session {
-            id: session_id(&conversation.customer, entry.key.as_str()),
-            opened: entry.at,
-            told: false,
-        };
-        let now = bridge.now();
-        // The timer first: a session without one would never end.
-        let due = entry.at.plus(MESSAGE_SPAN);
-        bridge
-            .store
-            .set_timer(self.at, &conversation.channel, due.max(now))
-            .await?;
-        let opened = bridge
-            .store
-            .open_session(self.at, &conversation.channel, &entry.key, &new, now)
-            .await?;
-        Ok(Some(match opened {
-            Opened::Open => {
-                conversation.session = Some(new.clone());
-                (new, true)
-            }
-            Opened::Another(other) => {
-                conversation.session = Some(other.clone());
-                (other, true)
-            }
-            // It was opened by this very message and has ended since: the
-            // message is repeated into it, and nothing is opened.
-            Opened::Ended => (new, false),
-            Opened::Needless => return Ok(None),
-        }))
-    }
-
     /// Puts a message at the top of the inbox. Says `false` if its session,
     /// where it is in an open one, is not the open one any more.
     async fn show(&mut self, entry: &Entry, session: Option<&String>) -> Result<bool, Broken> {
@@ -295,7 +252,7 @@ impl Context<'_> {
             || session.is_none())
     }
 
-    async fn event(&mut self, entry: &Entry) -> Result<Step, Broken> {
+    pub(super) async fn event(&mut self, entry: &Entry) -> Result<Step, Broken> {
         self.begun(entry).await?;
         let open = self.conversation.as_ref().and_then(|c| c.session.clone());
         let looks_only = matches!(&entry.body, Body::Event { name, .. } if name == "VIEW");
@@ -308,22 +265,6 @@ impl Context<'_> {
         }
     }
 
-    /// The desk is told of it in the session, which ends by it.
-    async fn unfollow(&mut self, entry: &Entry) -> Result<Step, Broken> {
-        let told = self.event(entry).await?;
-        let open = self.conversation.as_ref().and_then(|c| c.session.clone());
-        if let (Step::Arrived, Some(session)) = (&told, open) {
-            let end = self
-                .bridge
-                .session_end(entry, &session.id, EndCause::Unfollowed);
-            self.bridge.store.put_entry(self.at, &end, None).await?;
-            // Its own bell brings it to the desk: messages of the same second may
-            // have come before it meanwhile, and belong to the session.
-            self.bridge.ring(self.at, &end.key);
-        }
-        Ok(told)
-    }
-
     async fn receipt(&mut self, entry: &Entry) -> Result<Step, Broken> {
         let Body::Receipt(receipt) = &entry.body else {
             return Ok(Step::Arrived);
@@ -331,49 +272,6 @@ impl Context<'_> {
         // Without a session: another one may be open when it is repeated, and a
         // repeat says the same.
         self.tell(entry, None, News::Status(receipt)).await
-    }
-
-    async fn session_end(&mut self, entry: &Entry) -> Result<Step, Broken> {
-        let Body::SessionEnd(SessionEnd { session, cause }) = &entry.body else {
-            return Ok(Step::Arrived);
-        };
-        let open = self.conversation.as_ref().and_then(|c| c.session.as_ref());
-        let Some(open) = open.filter(|open| open.id == *session) else {
-            return Ok(Step::Arrived);
-        };
-        let opened = open.opened;
-        if self
-            .bridge
-            .store
-            .has_later_message(self.at, &entry.key)
-            .await?
-        {
-            return Ok(Step::Arrived);
-        }
-        // The message that opened it may have died on its way.
-        if let Step::Failed(failure) = self.tell_opened().await? {
-            return Ok(Step::Failed(failure));
-        }
-        // By its entry, not by its session: two ends of one session may be on
-        // their way, each with its own time and cause.
-        let id = public_id(self.at, entry.key.as_str());
-        let time = said(entry).max(opened);
-        let told = self
-            .tell_as(id, time, Some(session), News::SessionEnded(*cause))
-            .await?;
-        if let Step::Failed(_) = &told {
-            return Ok(told);
-        }
-        // The timer stays: a new session may have set it anew meanwhile. The
-        // sweep stops one that finds no session.
-        let store = &self.bridge.store;
-        store
-            .close_session(self.at, &self.channel.id, session, self.bridge.now())
-            .await?;
-        if let Some(conversation) = &mut self.conversation {
-            conversation.session = None;
-        }
-        Ok(told)
     }
 
     /// Tells the desk of an entry; before it, of the session it is in, if the
@@ -394,28 +292,9 @@ impl Context<'_> {
         self.tell_as(id, said(entry), session, news).await
     }
 
-    /// Tells the desk of the session that is open, if it has not taken that yet.
-    async fn tell_opened(&mut self) -> Result<Step, Broken> {
-        let open = self.conversation.as_ref().and_then(|c| c.session.clone());
-        let Some(open) = open.filter(|open| !open.told && !matches!(self.desk, Desk::Inbox)) else {
-            return Ok(Step::Arrived);
-        };
-        let id = session_letter_id(self.at, &open.id);
-        let told = self
-            .tell_as(id, open.opened, Some(&open.id), News::SessionOpened)
-            .await?;
-        if let Step::Arrived = &told {
-            self.bridge.store.told(self.at, &open.id).await?;
-            if let Some(open) = self.conversation.as_mut().and_then(|c| c.session.as_mut()) {
-                open.told = true;
-            }
-        }
-        Ok(told)
-    }
-
     /// One piece of news to the desk, tried again at once while that makes
     /// sense and there is time.
-    async fn tell_as(
+    pub(super) async fn tell_as(
         &self,
         id: String,
         time: crate::moment::Moment,
@@ -453,7 +332,7 @@ impl Context<'_> {
 }
 
 /// When an entry was said: by WeChat's clock, to the second, as its key has it.
-fn said(entry: &Entry) -> crate::moment::Moment {
+pub(super) fn said(entry: &Entry) -> crate::moment::Moment {
     entry
         .key
         .seconds()
@@ -470,34 +349,4 @@ pub(crate) fn snippet(body: &Body) -> String {
         }
     };
     text.chars().take(SNIPPET).collect()
-}
-
-impl Bridge {
-    /// The entry that ends a session at the time of `cause_of`: the same
-    /// however often it is made.
-    pub(super) fn session_end(&self, cause_of: &Entry, session: &str, cause: EndCause) -> Entry {
-        let seconds = cause_of.key.seconds().unwrap_or(0);
-        self.session_end_at(
-            u64::try_from(seconds).unwrap_or(0),
-            cause_of.origin.clone(),
-            session,
-            cause,
-        )
-    }
-
-    /// The entry that ends a session at this second.
-    pub(crate) fn session_end_at(
-        &self,
-        seconds: u64,
-        origin: crate::journal::Origin,
-        session: &str,
-        cause: EndCause,
-    ) -> Entry {
-        let key = EntryKey::hashed(seconds, Class::SessionEnd, session.as_bytes());
-        let end = SessionEnd {
-            session: session.to_owned(),
-            cause,
-        };
-        Entry::pending(key, self.now(), Body::SessionEnd(end), origin)
-    }
 }

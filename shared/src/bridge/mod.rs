@@ -11,6 +11,7 @@ mod lane_out;
 pub mod outbound;
 mod part;
 mod receipts;
+mod sessions;
 pub mod sweep;
 pub mod token;
 pub mod verify;
