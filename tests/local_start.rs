@@ -85,6 +85,10 @@ async fn it_starts_answers_and_ends() {
     ] {
         let answer = get(base.join(path).unwrap(), host).await;
         assert_eq!(answer.status, status, "{path} at {host:?}");
+        if path.starts_with("/api/") {
+            assert_eq!(answer.headers["content-type"], "application/problem+json");
+            assert_eq!(answer.headers["cache-control"], "no-store");
+        }
     }
     let http = Http::network(Allowed::parse("http://127.0.0.1").unwrap()).unwrap();
     let push = base.join("/wechat/demo?signature=1").unwrap();

@@ -5,13 +5,14 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{StreamExt as _, stream};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::routes::{House, say};
+use crate::routes::House;
 
 /// How often a page is told at the most.
 const PACE: Duration = Duration::from_millis(100);
@@ -21,8 +22,8 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// Streams changes to a page of somebody who is signed in. The first one comes
 /// at once: what changed before the page listened is not missed.
 pub(crate) async fn stream(State(house): State<House>, headers: HeaderMap) -> Response {
-    if !house.console.is_signed_in(&house.bridge, &headers).await {
-        return say(StatusCode::UNAUTHORIZED, "sign in first");
+    if let Err(refused) = house.console.admit_reader(&house.bridge, &headers).await {
+        return refused.map(Body::from);
     }
     let mut changes = house.bridge.changes();
     changes.mark_changed();

@@ -1,6 +1,7 @@
 //! Conversations as people and programs see them: a list by last activity, and
 //! one with its messages.
 
+use futures_util::future::ready;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use http::StatusCode;
 use serde::Serialize;
@@ -181,7 +182,9 @@ fn last_message(lang: Lang, look: &Look, last: Option<&Snippet>) -> Option<LastM
     })
 }
 
-/// Describes rows of the board, in their order.
+/// Describes rows of the board, in their order. One that has just begun and
+/// cannot be found by its customer id yet is left out: it is listed as soon as
+/// it can.
 pub(super) async fn describe_all(
     bridge: &Bridge,
     lang: Lang,
@@ -191,11 +194,20 @@ pub(super) async fn describe_all(
         .into_iter()
         .map(|row| async move {
             let glance = bridge.glance(&row.at).await?;
+            let known = glance.look.conversation.as_ref();
+            if !known.unwrap_or(&row.conversation).linked {
+                return Ok(None);
+            }
             let listed = (&row.conversation, row.last.as_ref());
-            describe(bridge, lang, &row.at, listed, &glance).await
+            let talk = describe(bridge, lang, &row.at, listed, &glance).await?;
+            Ok::<_, Broken>(Some(talk))
         })
         .collect();
-    stream::iter(looks).buffered(WIDTH).try_collect().await
+    stream::iter(looks)
+        .buffered(WIDTH)
+        .try_filter_map(|talk| ready(Ok(talk)))
+        .try_collect()
+        .await
 }
 
 /// `GET /api/conversations`.

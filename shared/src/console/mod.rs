@@ -161,14 +161,11 @@ pub async fn answer(bridge: &Bridge, console: &Console, request: http::Request<B
     } else {
         pages::answer(&call)
     };
-    let mut response = match answered {
-        Ok(response) => response,
-        Err(Refusal::Problem(problem)) => problem.response(lang),
-        Err(Refusal::Broken(broken)) => {
-            tracing::error!(error = %broken, "a call of the console could not be answered");
-            Problem::ours().response(lang)
-        }
-    };
+    finish(answered.unwrap_or_else(|refusal| refusal.response(lang)))
+}
+
+/// What every answer says beside its own.
+fn finish(mut response: Response) -> Response {
     let headers = response.headers_mut();
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -66,6 +66,19 @@ pub(super) enum Refusal {
 /// What becomes of a call.
 pub(super) type Answered = Result<Response, Refusal>;
 
+impl Refusal {
+    /// What the caller is answered.
+    pub(super) fn response(self, lang: Lang) -> Response {
+        match self {
+            Self::Problem(problem) => problem.response(lang),
+            Self::Broken(broken) => {
+                tracing::error!(error = %broken, "a call of the console could not be answered");
+                Problem::ours().response(lang)
+            }
+        }
+    }
+}
+
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         Self::Problem(Box::new(problem))

@@ -15,10 +15,11 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use subtle::ConstantTimeEq as _;
 use url::Url;
 
+use super::lang::Lang;
 use super::problem::{Answered, Problem, Refusal, empty};
 use super::ticket::{SESSION, digest, is_good, same, ticket};
-use super::{AdminKey, Call, Console};
-use crate::bridge::{Bridge, Broken};
+use super::{AdminKey, Call, Console, finish};
+use crate::bridge::{Bridge, Broken, Response};
 use crate::moment::Moment;
 
 /// The cookie's name.
@@ -33,6 +34,14 @@ const FAILURES: usize = 10;
 const WITHIN: Duration = Duration::from_mins(1);
 /// How long the stored key is believed.
 const BELIEVED: Duration = Duration::from_mins(1);
+
+/// Who is signed in.
+enum Caller {
+    /// Somebody with the admin key.
+    Program,
+    /// A page with a cookie.
+    Page,
+}
 
 /// What this process knows of those who want to come in.
 #[derive(Default)]
@@ -157,35 +166,37 @@ impl Console {
         failures.push_back(now);
     }
 
-    /// Whether a call comes from somebody who is signed in: for reads that are
-    /// answered elsewhere, such as a stream of events.
-    pub async fn is_signed_in(&self, bridge: &Bridge, headers: &HeaderMap) -> bool {
-        match self.key(bridge).await {
-            Ok(key) => match bearer(headers) {
-                Some(theirs) => same(&key, theirs),
-                None => cookies(headers).any(|ticket| is_good(&key, ticket, bridge.now())),
-            },
-            Err(broken) => {
-                tracing::error!(error = %broken, "the admin key cannot be read");
-                false
+    /// Lets a reader pass whose call is answered elsewhere, such as by a stream
+    /// of events; otherwise what they are answered.
+    pub async fn admit_reader(
+        &self,
+        bridge: &Bridge,
+        headers: &HeaderMap,
+    ) -> Result<(), Box<Response>> {
+        let admitted = self.recognise(bridge, headers).await.map(|_| ());
+        admitted.map_err(|refusal| Box::new(finish(refusal.response(Lang::of(headers)))))
+    }
+
+    /// Who calls; a refusal if they are not signed in.
+    async fn recognise(&self, bridge: &Bridge, headers: &HeaderMap) -> Result<Caller, Refusal> {
+        let key = self.key(bridge).await?;
+        let now = bridge.now();
+        if let Some(theirs) = bearer(headers) {
+            if same(&key, theirs) {
+                return Ok(Caller::Program);
             }
+            self.count_failure(now);
+            tracing::warn!("refused a wrong admin key");
+        } else if cookies(headers).any(|ticket| is_good(&key, ticket, now)) {
+            return Ok(Caller::Page);
         }
+        Err(Problem::signed_out().into())
     }
 
     /// Lets a call pass, or says why not.
     pub(super) async fn admit(&self, call: &Call<'_>) -> Result<(), Refusal> {
-        let key = self.key(call.bridge).await?;
-        let now = call.bridge.now();
-        if let Some(theirs) = bearer(call.headers) {
-            if same(&key, theirs) {
-                return Ok(());
-            }
-            self.count_failure(now);
-            tracing::warn!("refused a wrong admin key");
-            return Err(Problem::signed_out().into());
-        }
-        if !cookies(call.headers).any(|ticket| is_good(&key, ticket, now)) {
-            return Err(Problem::signed_out().into());
+        if let Caller::Program = self.recognise(call.bridge, call.headers).await? {
+            return Ok(());
         }
         let asked = header(call.headers, "x-magpie-console") == Some("1");
         let ours = asked && from_our_page(call.headers, self.public_url.as_ref());
@@ -240,11 +251,11 @@ impl Console {
     }
 
     /// `DELETE /api/session`: the browser forgets its cookie.
-    pub(super) fn sign_out(&self) -> crate::bridge::Response {
+    pub(super) fn sign_out(&self) -> Response {
         self.with_cookie("", Duration::ZERO)
     }
 
-    fn with_cookie(&self, value: &str, life: Duration) -> crate::bridge::Response {
+    fn with_cookie(&self, value: &str, life: Duration) -> Response {
         // Who has no address of its own is behind a gateway that speaks https.
         let https = self
             .public_url

@@ -118,9 +118,15 @@ impl Store {
         })
     }
 
-    /// Writes the way back from the customer id, then notes that it is there.
-    /// If the conversation was erased meanwhile the way back goes too.
-    pub async fn link(&self, at: &ConversationKey, begun: &Conversation) -> Result<(), StoreError> {
+    /// Writes the way back from the customer id, then notes that it is there
+    /// and brings the conversation up the list, which shows it from then on. If
+    /// the conversation was erased meanwhile the way back goes too.
+    pub async fn link(
+        &self,
+        at: &ConversationKey,
+        begun: &Conversation,
+        now: Moment,
+    ) -> Result<(), StoreError> {
         let Conversation {
             customer, channel, ..
         } = begun;
@@ -135,9 +141,11 @@ impl Store {
         self.put("PutItem link", call).await?;
         let call = self
             .amend(at, "J")
-            .update_expression("SET lk = :true")
+            .update_expression("SET lk = :true, act = :now, bt = :bt")
             .condition_expression("attribute_exists(pk) AND cid = :cid")
             .expression_attribute_values(":cid", s(customer.expose()))
+            .expression_attribute_values(":now", n(now.millis()))
+            .expression_attribute_values(":bt", s(board_place(at, now)))
             .expression_attribute_values(":true", AttributeValue::Bool(true));
         if !self.update("UpdateItem link", call).await? {
             self.unlink(customer.expose()).await?;

@@ -59,7 +59,7 @@ async fn a_customer_is_found_by_their_id_once_that_is_linked() {
     assert_eq!(tables.find(&customer).await.unwrap(), None);
     assert!(!known(&tables, &at).await.linked);
     for _ in 0..2 {
-        tables.link(&at, &new).await.unwrap();
+        tables.link(&at, &new, after(1)).await.unwrap();
         assert_eq!(
             tables.find(&customer).await.unwrap(),
             Some((at.clone(), shop()))

@@ -18,7 +18,7 @@ async fn a_conversation_goes_with_everything_that_belongs_to_it() {
     for (at, open_id, number) in [(&ann, "oAnn", 1), (&bob, "oBob", 2)] {
         let new = conversation(number, open_id);
         tables.begin(at, &new).await.unwrap();
-        tables.link(at, &new).await.unwrap();
+        tables.link(at, &new, after(1)).await.unwrap();
         for number in 0..60 {
             let entry = message(number, &number.to_string(), "你好");
             tables.put_entry(at, &entry, None).await.unwrap();
@@ -139,16 +139,16 @@ async fn a_late_link_of_an_erased_customer_leads_nowhere() {
     tables.begin(&at, &old).await.unwrap();
     tables.erase(&at).await.unwrap();
     // The worker that began it has not heard of the erasure.
-    tables.link(&at, &old).await.unwrap();
+    tables.link(&at, &old, after(1)).await.unwrap();
     assert_eq!(tables.find(&old.customer).await.unwrap(), None);
     assert!(tables.keys(at.as_str()).await.is_empty());
     // Nor does it speak for the customer who came back.
     tables.begin(&at, &new).await.unwrap();
-    tables.link(&at, &old).await.unwrap();
+    tables.link(&at, &old, after(1)).await.unwrap();
     assert_eq!(tables.find(&old.customer).await.unwrap(), None);
     let (known, _) = tables.conversation(&at).await.unwrap().unwrap();
     assert_eq!(known, new, "not linked: its own link is not written");
-    tables.link(&at, &new).await.unwrap();
+    tables.link(&at, &new, after(1)).await.unwrap();
     let found = tables.find(&new.customer).map(Result::unwrap).await;
     assert_eq!(found, Some((at, shop())));
 }

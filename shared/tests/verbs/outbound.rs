@@ -146,7 +146,10 @@ async fn unknown_and_foreign_conversations_are_answered_alike() {
     };
     let store = &shop.bridge.store;
     store.begin(&elsewhere, &theirs).await.unwrap();
-    store.link(&elsewhere, &theirs).await.unwrap();
+    store
+        .link(&elsewhere, &theirs, theirs.active)
+        .await
+        .unwrap();
     assert!(store.find(&foreign).await.unwrap().is_some());
     let long = "x".repeat(1000);
     let mut answers = Vec::new();

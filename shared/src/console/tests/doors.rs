@@ -113,11 +113,9 @@ async fn a_cookie_expires_and_cannot_be_stretched() {
             http::header::COOKIE,
             http::HeaderValue::from_str(cookie).unwrap(),
         )]);
-        let inside = house
-            .console
-            .is_signed_in(&house.stage.bridge, &headers)
-            .await;
-        assert_eq!(inside, reply.status == StatusCode::OK);
+        let reader = house.console.admit_reader(&house.stage.bridge, &headers);
+        let refused = reader.await.err().map(|refused| refused.status());
+        assert_eq!(refused.unwrap_or(StatusCode::OK), reply.status);
         reply.status
     };
     assert_eq!(status(&cookie).await, StatusCode::OK);

@@ -91,7 +91,7 @@ async fn everything_goes_begun_or_not_and_the_row_goes_last() {
         active: bridge.now(),
     };
     bridge.store.begin(&other, &new).await.unwrap();
-    bridge.store.link(&other, &new).await.unwrap();
+    bridge.store.link(&other, &new, new.active).await.unwrap();
     bridge.store.put_entry(&other, &entry, None).await.unwrap();
 
     tokio::time::advance(MINUTE).await;

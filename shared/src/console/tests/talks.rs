@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::House;
 use crate::channel::DeskSettings;
+use crate::conversation::{Conversation, customer_id};
 use crate::journal::{Entry, EntryKey, Origin};
-use crate::message::{Body, ChannelId};
+use crate::message::{Body, ChannelId, OpenId};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -86,6 +87,39 @@ async fn the_list_goes_by_last_activity_over_all_channels_and_pages() {
         "an end is activity"
     );
     assert_eq!(all["conversations"][0]["state"], "closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conversation_is_listed_once_its_customer_can_be_found() {
+    let mut house = House::new().await;
+    customers(&mut house, &["demo"], 1).await;
+    let channel = ChannelId::parse("demo").unwrap();
+    let store = &house.stage.bridge.store;
+    let begun = Conversation {
+        channel: channel.clone(),
+        customer: customer_id([7; 16]),
+        open_id: OpenId::new("openid-9"),
+        linked: false,
+        session: None,
+        read_up_to: None,
+        active: house.stage.bridge.now(),
+    };
+    let at = house.stage.place(&channel, "openid-9").await;
+    store.begin(&at, &begun).await.unwrap();
+    let listed = async || {
+        let list = house.get("/api/conversations?state=all").await;
+        let list = list["conversations"].as_array().unwrap().clone();
+        list.iter().map(id_of).collect::<Vec<_>>()
+    };
+    assert_eq!(listed().await.len(), 1);
+    tokio::time::advance(SECOND).await;
+    let now = house.stage.bridge.now();
+    store.link(&at, &begun, now).await.unwrap();
+    let list = listed().await;
+    assert_eq!((list.len(), list[0].as_str()), (2, begun.customer.expose()));
+    for customer in list {
+        house.get(&format!("/api/conversations/{customer}")).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -343,7 +377,7 @@ async fn events_are_shown_in_the_readers_language() {
     let key = EntryKey::hashed(seconds, crate::journal::Class::Unfollow, b"u");
     let origin = Origin {
         channel,
-        open_id: Some(crate::message::OpenId::new("openid-0")),
+        open_id: Some(OpenId::new("openid-0")),
     };
     let body = Body::Event {
         name: "unsubscribe".to_owned(),
