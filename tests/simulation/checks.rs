@@ -73,6 +73,7 @@ pub(crate) async fn check(ended: &Ended) -> Result<Totals, String> {
     let journal = Journal::read(&store, &rows).await;
     pushes(ended, &journal)?;
     desks(ended)?;
+    sessions(ended, &journal)?;
     answers::check(ended, &journal)?;
     order::check(ended, &journal)?;
     redrives::check(ended, &journal)?;
@@ -150,6 +151,19 @@ fn desks(ended: &Ended) -> Found {
         let excuses = redriven + excuses.get(&pk).copied().unwrap_or_default();
         if *again > excuses {
             return Err(format!("{again} shown again in {pk}, {excuses} excuses"));
+        }
+    }
+    Ok(())
+}
+
+/// A message is repeated in its session, unless a person has it tried once more
+/// when that is over.
+fn sessions(ended: &Ended, journal: &Journal) -> Found {
+    let desks = ended.world.far.desks.lock().unwrap();
+    for (said, wrong) in desks.values().flat_map(|desk| &desk.moved) {
+        let entries = journal.saying(Lane::In, said);
+        if !entries.iter().any(|(_, entry)| entry.redriven.is_some()) {
+            return Err(wrong.clone());
         }
     }
     Ok(())

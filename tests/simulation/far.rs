@@ -44,6 +44,9 @@ pub(crate) struct Desk {
     pub(crate) conversations: Vec<String>,
     /// The sessions that were opened, and whether they have ended.
     pub(crate) sessions: BTreeMap<String, bool>,
+    /// Messages that were repeated in another session: what they say, and what
+    /// is wrong with it unless a person wanted them repeated.
+    pub(crate) moved: Vec<(String, String)>,
     /// What no desk should be told.
     pub(crate) wrongs: Vec<String>,
 }
@@ -60,9 +63,13 @@ impl Desk {
         };
         let before = self.known.insert(id.to_owned(), letter.clone());
         let repeat = before.is_some();
-        if let Some(before) = before.filter(|before| *before != letter) {
-            self.wrongs
-                .push(format!("the repeat {id} says {letter}, before {before}"));
+        if let Some(mut before) = before.filter(|before| *before != letter) {
+            let wrong = format!("the repeat {id} says {letter}, before {before}");
+            before["session"] = letter["session"].clone();
+            match text("/message/text") {
+                Some(said) if before == letter => self.moved.push((said, wrong)),
+                _ => self.wrongs.push(wrong),
+            }
         }
         if let (Some("message.status"), false) = (text("/type").as_deref(), repeat) {
             let word = (text("/state").unwrap(), text("/reason/code"));
