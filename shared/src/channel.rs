@@ -1,5 +1,6 @@
 //! A connected account: what an operator set, without its secrets.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,46 @@ pub struct Channel {
     pub desk: DeskSettings,
     /// Raised by every change; a change on a stale copy is refused.
     pub revision: u64,
+}
+
+/// What was seen of a channel, as far as it was noted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// When WeChat's handshake was last right.
+    pub handshake: Option<Moment>,
+    /// When a push was last journalled, to the minute.
+    pub push: Option<Moment>,
+    /// When WeChat last took a part of an answer, to the minute.
+    pub send: Option<Moment>,
+    /// The calls that were refused, by the word for the reason.
+    pub refused: BTreeMap<&'static str, Refusals>,
+}
+
+/// Calls that were refused for one reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusals {
+    /// How many there were at least: a process that dies takes up to a minute of
+    /// them along.
+    pub count: u64,
+    /// When the last one was.
+    pub last: Moment,
+}
+
+impl Seen {
+    /// Adds what was seen besides.
+    pub fn add(&mut self, more: &Self) {
+        self.handshake = self.handshake.max(more.handshake);
+        self.push = self.push.max(more.push);
+        self.send = self.send.max(more.send);
+        for (code, more) in &more.refused {
+            let known = self.refused.entry(code).or_insert(Refusals {
+                count: 0,
+                last: more.last,
+            });
+            known.count += more.count;
+            known.last = known.last.max(more.last);
+        }
+    }
 }
 
 /// How long a process may use what it read of a channel.

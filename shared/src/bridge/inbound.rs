@@ -9,13 +9,14 @@ use std::time::Duration;
 use http::StatusCode;
 use tracing::{error, warn};
 
+use super::seen::Sight;
 use super::{Bridge, Broken, Response, plain, refused};
 use crate::journal::{Class, ConversationKey, Entry, EntryKey, Origin, State};
 use crate::message::{Body, ChannelId};
 use crate::moment::Moment;
 use crate::secrets::ChannelSecrets;
 use crate::store::Put;
-use crate::wechat::callback::{self, MAX_BODY, Query, Rejected, Verified};
+use crate::wechat::callback::{self, Query, Rejected, Verified};
 use crate::wechat::crypto::AesKey;
 use crate::wechat::push::{self, Place, Push};
 
@@ -64,9 +65,6 @@ async fn take(
     let Some(id) = ChannelId::parse(channel) else {
         return Ok(refused(404));
     };
-    if body.len() > MAX_BODY {
-        return Ok(refused(413));
-    }
     let now = bridge.now();
     let check = |secrets: &ChannelSecrets| open(secrets, query, body, now);
     let Some(opened) = bridge.check_call(&id, check).await? else {
@@ -75,10 +73,12 @@ async fn take(
     match opened {
         Ok((verified, push)) => {
             journal(bridge, &id, &verified, push, now).await?;
+            bridge.saw(&id, Sight::Push).await;
             Ok(plain(StatusCode::OK, "success"))
         }
         Err(rejected) => {
             warn!(channel = %id, code = rejected.code(), "refused a push");
+            bridge.saw(&id, Sight::Refused(rejected)).await;
             Ok(refused(rejected.status()))
         }
     }

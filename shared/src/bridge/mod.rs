@@ -11,6 +11,7 @@ mod lane_out;
 pub mod outbound;
 mod part;
 mod receipts;
+mod seen;
 mod sessions;
 pub mod sweep;
 pub mod token;
@@ -80,6 +81,7 @@ pub struct Bridge {
     channel_secrets: Cache<Kept>,
     tokens: token::TokenCache,
     breakers: breaker::Breakers,
+    sights: seen::Sights,
 }
 
 /// Why a verb could not do its part. It is ours, so it is logged where it is
@@ -121,6 +123,7 @@ impl Bridge {
             channel_secrets: Cache::default(),
             tokens: token::TokenCache::default(),
             breakers: breaker::Breakers::default(),
+            sights: seen::Sights::default(),
         }
     }
 

@@ -9,6 +9,7 @@ use tracing::{error, warn};
 
 use super::lane_out::Context;
 use super::receipts::receipt;
+use super::seen::Sight;
 use super::token::Tokenless;
 use super::{Broken, expires};
 use crate::delivery::{Failure, Retry};
@@ -81,7 +82,12 @@ impl Context<'_> {
             return Ok(Part::NotOurs);
         }
         let sent = self.send(token, text).await;
-        self.note(entry, window, sent).await
+        let taken = matches!(sent, Sent::Answered(Meaning::Taken));
+        let part = self.note(entry, window, sent).await?;
+        if taken {
+            self.bridge.saw(&self.channel.id, Sight::Send).await;
+        }
+        Ok(part)
     }
 
     /// Sends a text; again at once where that is right.

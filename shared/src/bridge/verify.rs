@@ -4,6 +4,7 @@ use http::StatusCode;
 use tracing::warn;
 
 use super::inbound::settings;
+use super::seen::Sight;
 use super::{Bridge, Broken, Response, plain, refused};
 use crate::message::ChannelId;
 use crate::secrets::ChannelSecrets;
@@ -33,9 +34,13 @@ async fn answer(bridge: &Bridge, channel: &str, query: &str) -> Result<Response,
         return Ok(refused(404));
     };
     Ok(match checked {
-        Ok(echo) => plain(StatusCode::OK, echo),
+        Ok(echo) => {
+            bridge.saw(&id, Sight::Handshake).await;
+            plain(StatusCode::OK, echo)
+        }
         Err(rejected) => {
             warn!(channel = %id, code = rejected.code(), "refused a handshake");
+            bridge.saw(&id, Sight::Refused(rejected)).await;
             refused(status(rejected))
         }
     })

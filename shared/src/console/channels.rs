@@ -9,10 +9,11 @@ use super::change::{self, Set};
 use super::cursor::{self, List};
 use super::fields::Fields;
 use super::problem::{Answered, Problem, Refusal, json};
+use super::seen::ShownSeen;
 use super::settings::{self, Settings};
 use super::{Call, accepted};
 use crate::bridge::Bridge;
-use crate::channel::{CallbackMode, Channel, DeskSettings, TokenCall};
+use crate::channel::{CallbackMode, Channel, DeskSettings, Seen, TokenCall};
 use crate::journal::SHARDS;
 use crate::message::ChannelId;
 use crate::secrets::ChannelSecrets;
@@ -37,6 +38,7 @@ struct Shown<'a> {
     desk: ShownDesk<'a>,
     callback_url: String,
     desk_url: Option<String>,
+    seen: ShownSeen,
     revision: u64,
 }
 
@@ -65,6 +67,7 @@ fn show<'a>(
     channel: &'a Channel,
     secrets: Option<&ChannelSecrets>,
     made: Option<&'a str>,
+    seen: &Seen,
 ) -> Shown<'a> {
     let outside = call.outside();
     let webhook = match &channel.desk {
@@ -96,6 +99,7 @@ fn show<'a>(
         },
         callback_url: format!("{outside}/wechat/{}", channel.id),
         desk_url: webhook.map(|_| format!("{outside}/desk/{}", channel.id)),
+        seen: seen.into(),
         revision: channel.revision,
     }
 }
@@ -144,7 +148,8 @@ pub(super) async fn list(call: &Call<'_>) -> Answered {
     let mut channels = Vec::new();
     for channel in &all {
         let secrets = call.bridge.secrets_of(channel).await?;
-        channels.push(show(call, channel, secrets.as_deref(), None));
+        let seen = call.bridge.seen(&channel.id).await?;
+        channels.push(show(call, channel, secrets.as_deref(), None, &seen));
     }
     let end = all.last().filter(|_| more);
     let list = Listed {
@@ -164,7 +169,8 @@ pub(super) async fn get(call: &Call<'_>, id: &ChannelId) -> Answered {
         .as_ref()
         .and_then(|(_, kept)| kept.of(channel.revision));
     let secrets = secrets.map(|secrets| &**secrets);
-    json(StatusCode::OK, &show(call, &channel, secrets, None))
+    let seen = call.bridge.seen(id).await?;
+    json(StatusCode::OK, &show(call, &channel, secrets, None, &seen))
 }
 
 /// `PUT /api/channels/{id}`.
@@ -181,7 +187,9 @@ pub(super) async fn put(call: &Call<'_>, id: &ChannelId) -> Answered {
         secrets,
         made,
     } = &set.settings;
-    json(status, &show(call, channel, Some(secrets), made.as_deref()))
+    let seen = call.bridge.seen(id).await?;
+    let shown = show(call, channel, Some(secrets), made.as_deref(), &seen);
+    json(status, &shown)
 }
 
 /// Creates or changes a channel by the fields of a body.

@@ -32,6 +32,8 @@ pub(super) enum List<'a> {
     Messages(&'a ConversationKey),
     /// The dead entries.
     Dead,
+    /// The parked lanes.
+    Parked,
 }
 
 impl List<'_> {
@@ -42,6 +44,7 @@ impl List<'_> {
             Self::Changes => "changes",
             Self::Messages(at) => at.as_str(),
             Self::Dead => "dead",
+            Self::Parked => "parked",
         };
         let digest = Sha256::new()
             .chain_update(name)
@@ -136,6 +139,7 @@ mod tests {
             List::Conversations,
             List::Changes,
             List::Dead,
+            List::Parked,
             List::Messages(&one),
             List::Messages(&two),
         ];

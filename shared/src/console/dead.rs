@@ -16,6 +16,12 @@ use crate::store::{DeadEntry, DeadPlace, Park};
 
 /// How often a lane is parked or raised anew because others were there too.
 const ROUNDS: usize = 8;
+/// How many entries one call redrives at the most, about.
+const AT_ONCE: usize = 100;
+/// How many dead entries one call looks at, about.
+const READ_AT_ONCE: usize = 1_000;
+/// How many it reads at a time.
+const PAGE: i32 = 100;
 
 #[derive(Serialize)]
 struct Shown {
@@ -140,6 +146,80 @@ async fn show(
     }))
 }
 
+/// `POST /api/dead/redrive`: everything of a channel that died of one reason,
+/// the earliest first, as much as one call may take on.
+pub(super) async fn redrive_all(call: &Call<'_>) -> Answered {
+    #[derive(Serialize)]
+    struct Redriven {
+        redriven: usize,
+        /// Where to go on; null if that was all.
+        cursor: Option<String>,
+    }
+    let mut fields = call.fields()?;
+    let channel = fields.parsed(
+        "channel",
+        ChannelId::parse,
+        "应为渠道 ID",
+        "it is a channel's id",
+    );
+    let reason = fields.parsed(
+        "reason",
+        Reason::parse,
+        "应为原因代码",
+        "it is the code of a reason",
+    );
+    let cursor = fields.maybe_text("cursor");
+    fields.done()?;
+    let (Some(channel), Some(reason)) = (channel, reason) else {
+        return Err(Problem::missing().into());
+    };
+    let place = cursor.map(|cursor| List::Dead.place(&cursor)).transpose()?;
+    let from = match place.map(|text| Place::parse(&text).ok_or_else(cursor::bad)) {
+        Some(from) => Some(from?).filter(|from| from.channel == channel),
+        None => None,
+    };
+    let known = call.bridge.channel(&channel).await?;
+    known
+        .filter(|known| !known.deleted)
+        .ok_or_else(Problem::missing)?;
+    let mut found = Vec::new();
+    let (mut behind, mut read) = (from.and_then(|from| from.behind), 0);
+    loop {
+        let page = call
+            .bridge
+            .store
+            .dead(&channel, PAGE, behind.as_ref())
+            .await?;
+        read += page.rows.len();
+        found.extend(
+            page.rows
+                .into_iter()
+                .filter(|dead| dead.entry.reason == Some(reason)),
+        );
+        behind = page.next;
+        if behind.is_none() || found.len() >= AT_ONCE || read >= READ_AT_ONCE {
+            break;
+        }
+    }
+    let place = |behind| Place {
+        channel: channel.clone(),
+        behind: Some(behind),
+    };
+    let cursor = behind.map(|behind| List::Dead.cursor(&place(behind).text()));
+    // The list has the latest first: what was said first goes first.
+    found.sort_by(|one, other| (&one.at, &one.entry.key).cmp(&(&other.at, &other.entry.key)));
+    let mut redriven = 0;
+    for dead in found {
+        match again(call, &dead.at, &dead.entry).await {
+            Ok(count) => redriven += count,
+            // Redriven by somebody else meanwhile, or with the part before it.
+            Err(Refusal::Problem(_)) => {}
+            Err(broken) => return Err(broken),
+        }
+    }
+    json(StatusCode::ACCEPTED, &Redriven { redriven, cursor })
+}
+
 /// `POST /api/dead/{id}/redrive`: once more, outside the order.
 pub(super) async fn redrive(call: &Call<'_>, id: &str) -> Answered {
     #[derive(Serialize)]
@@ -156,19 +236,23 @@ pub(super) async fn redrive(call: &Call<'_>, id: &str) -> Answered {
     if entry.state != State::Dead {
         return Err(not_dead());
     }
-    let keys = together(call, &at, &entry).await?;
+    let redriven = again(call, &at, &entry).await?;
+    json(StatusCode::ACCEPTED, &Redriven { redriven })
+}
+
+/// Makes an entry wait again, with what belongs to it; says how many did.
+async fn again(call: &Call<'_>, at: &ConversationKey, entry: &Entry) -> Result<usize, Refusal> {
+    let bridge = call.bridge;
+    let keys = together(call, at, entry).await?;
     let now = bridge.now();
-    if !bridge.store.redrive(&at, &keys, now).await? {
+    if !bridge.store.redrive(at, &keys, now).await? {
         return Err(not_dead());
     }
     let channel = &entry.origin.channel;
     tracing::info!(%channel, entries = keys.len(), "dead entries are tried once more");
-    wake(call, &at, channel, &key, now).await?;
-    bridge.ring(&at, &key);
-    let redriven = Redriven {
-        redriven: keys.len(),
-    };
-    json(StatusCode::ACCEPTED, &redriven)
+    wake(call, at, channel, &entry.key, now).await?;
+    bridge.ring(at, &entry.key);
+    Ok(keys.len())
 }
 
 /// What is redriven with an entry: the dead parts of the same answer behind it.

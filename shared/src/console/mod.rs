@@ -17,7 +17,9 @@ mod fields;
 mod lang;
 mod messages;
 mod pages;
+mod parked;
 mod problem;
+mod seen;
 mod session;
 mod settings;
 mod status;
@@ -189,7 +191,9 @@ enum Route {
     End(CustomerId),
     Changes,
     Status,
+    Parked,
     Dead,
+    RedriveAll,
     Redrive(String),
 }
 
@@ -208,7 +212,9 @@ impl Route {
             ["conversations", id, "end"] => Self::End(parse_customer_id(id)?),
             ["changes"] => Self::Changes,
             ["status"] => Self::Status,
+            ["parked"] => Self::Parked,
             ["dead"] => Self::Dead,
+            ["dead", "redrive"] => Self::RedriveAll,
             ["dead", id, "redrive"] => Self::Redrive(unveil(id)?),
             _ => return None,
         })
@@ -222,12 +228,14 @@ impl Route {
             | Self::Messages(_)
             | Self::Read(_)
             | Self::End(_)
+            | Self::RedriveAll
             | Self::Redrive(_) => "POST",
             Self::Channels
             | Self::Conversations
             | Self::Conversation(_)
             | Self::Changes
             | Self::Status
+            | Self::Parked
             | Self::Dead => "GET",
         }
     }
@@ -260,7 +268,9 @@ async fn api(call: &Call<'_>) -> Answered {
         Route::End(id) => answers::end(call, &id).await,
         Route::Changes => changes::since(call).await,
         Route::Status => status::status(call).await,
+        Route::Parked => parked::list(call).await,
         Route::Dead => dead::list(call).await,
+        Route::RedriveAll => dead::redrive_all(call).await,
         Route::Redrive(id) => dead::redrive(call, &id).await,
     }
 }

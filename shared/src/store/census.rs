@@ -18,6 +18,8 @@ pub struct ParkedLane {
     pub at: ConversationKey,
     /// The lane.
     pub lane: Lane,
+    /// When it is looked at again.
+    pub due: Moment,
     /// Why it is parked.
     pub reason: Option<Reason>,
     /// The earliest entry that may wait.
@@ -159,6 +161,7 @@ fn parked(row: &Row) -> Option<ParkedLane> {
     Some(ParkedLane {
         at: ConversationKey::parse(row.text("pk")?)?,
         lane: Lane::of_row(row.text("sk")?)?,
+        due: row.moment("du").ok()?,
         reason: row.text("r").and_then(Reason::parse),
         from: row.text("fr").and_then(EntryKey::parse),
     })

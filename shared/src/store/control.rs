@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 
 use super::call::refused;
 use super::row::{Read, Row, n, s};
+use super::seen::SEEN;
 use super::{Store, StoreError};
 use crate::channel::Channel;
 use crate::message::ChannelId;
@@ -64,6 +65,7 @@ impl Store {
                 "#".to_owned(),
                 Row::new(),
             ),
+            unique(channel_pk(&channel.id), SEEN.to_owned(), Row::new()),
         ];
         let mut items = Vec::new();
         for row in rows {
@@ -138,6 +140,7 @@ impl Store {
         for (pk, sk) in [
             (channel_pk(channel), "TOK"),
             (channel_pk(channel), "BRK"),
+            (channel_pk(channel), SEEN),
             ("CHANNELS".to_owned(), channel.as_str()),
             (channel_pk(channel), "CFG"),
         ] {

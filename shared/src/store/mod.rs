@@ -23,6 +23,7 @@ mod lists;
 pub(crate) mod network;
 mod outcomes;
 mod row;
+mod seen;
 pub mod tables;
 mod token;
 mod walk;

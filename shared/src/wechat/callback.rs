@@ -113,7 +113,7 @@ impl fmt::Debug for Verified {
 }
 
 /// Why a call is not answered. It never quotes the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Rejected {
     /// The body is too large.
     #[error("the body is larger than {MAX_BODY} bytes")]
@@ -158,6 +158,17 @@ impl Rejected {
             }
         }
     }
+
+    /// Every [`Self::code`].
+    pub const CODES: [&str; 7] = [
+        "too_large",
+        "malformed",
+        "mode_mismatch",
+        "wrong_signature",
+        "stale",
+        "another_app",
+        "undecryptable",
+    ];
 
     /// The word for counts and logs.
     #[must_use]

@@ -18,7 +18,7 @@ pub(super) const MAX_ELEMENTS: usize = 512;
 pub(super) const MAX_PATHS: usize = 128 * 1024;
 
 /// Why a document is not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Unreadable {
     /// It is not UTF-8.
     #[error("the document is not UTF-8")]
