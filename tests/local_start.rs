@@ -113,6 +113,37 @@ async fn it_starts_answers_and_ends() {
 }
 
 #[tokio::test]
+async fn metrics_are_there_where_they_are_wanted() {
+    let outputs = Outputs::default();
+    let wanted = [("MAGPIE_METRICS_LISTEN", "127.0.0.1:0")];
+    let magpie = start(&outputs, &folder("metrics"), &wanted);
+    let base = address(&magpie, "Magpie 0").await;
+    let metrics = address(&magpie, "/metrics").await;
+    soon(magpie.printed("the simulated WeChat is connected")).await;
+    let refused = Outgoing::json(base.join("/wechat/demo").unwrap(), vec![], PATIENCE);
+    let http = Http::network(Allowed::parse("http://127.0.0.1").unwrap()).unwrap();
+    assert_eq!(http.send(refused).await.unwrap().status, 403);
+    let scraped = get(metrics.clone(), None).await;
+    assert_eq!(scraped.status, 200);
+    let kind = scraped.headers["content-type"].to_str().unwrap();
+    assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
+    let text = String::from_utf8(scraped.body).unwrap();
+    for line in [
+        "magpie_handshakes_total{channel=\"demo\"} 1",
+        "magpie_refused_calls_total{channel=\"demo\",code=\"wrong_signature\"} 1",
+        "magpie_channel_suspended{channel=\"demo\"} 0",
+        "magpie_dead_entries{channel=\"demo\"} 0",
+        "magpie_callback_duration_seconds_count 1",
+        "# EOF",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    assert_eq!(get(metrics, Some("evil.example")).await.status, 421);
+    assert_eq!(get(base.join("/metrics").unwrap(), None).await.status, 404);
+    assert_eq!(soon(magpie.terminate()).await.code(), Some(0));
+}
+
+#[tokio::test]
 async fn one_process_has_a_folder_for_itself() {
     let outputs = Outputs::default();
     let data = folder("twice");
@@ -137,7 +168,11 @@ async fn a_taken_port_is_named_by_its_setting() {
     let outputs = Outputs::default();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    for setting in ["MAGPIE_LISTEN", "MAGPIE_SIM_LISTEN"] {
+    for setting in [
+        "MAGPIE_LISTEN",
+        "MAGPIE_SIM_LISTEN",
+        "MAGPIE_METRICS_LISTEN",
+    ] {
         let magpie = start(&outputs, &folder(setting), &[(setting, &address)]);
         let said = soon(magpie.printed("cannot be listened on")).await.unwrap();
         assert!(said.contains(setting) && said.contains(&address), "{said}");

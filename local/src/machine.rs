@@ -22,6 +22,7 @@ use url::Url;
 use crate::demo::{Demo, DemoError};
 use crate::folder::{Folder, FolderError};
 use crate::hosts::Hosts;
+use crate::metrics::{self, Timings};
 use crate::print::{self, Welcome};
 use crate::routes::{self, House};
 use crate::server;
@@ -92,6 +93,10 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
         Some(address) => Some(Listener::bind("MAGPIE_SIM_LISTEN", address).await?),
         None => None,
     };
+    let scraper = match settings.metrics {
+        Some(address) => Some(Listener::bind("MAGPIE_METRICS_LISTEN", address).await?),
+        None => None,
+    };
     let (bridge, engine, bells) = build(&settings, &folder, phones.as_ref())?;
     bridge.store.create_tables(false).await?;
     let key = match &settings.admin_key {
@@ -108,6 +113,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
         address: listener.url.as_str(),
         sign_in: &console.sign_in_link(&bridge),
         phone: None,
+        metrics: None,
         data: folder.path(),
     };
     let hosts = Hosts::new(listener.address, settings.public_url.as_ref());
@@ -115,7 +121,21 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
         bridge: Arc::clone(&bridge),
         console: Arc::clone(&console),
         stop: stop.clone(),
+        timings: Timings::default(),
     };
+    let metrics_url = scraper
+        .as_ref()
+        .map(|scraper| format!("{}metrics", scraper.url));
+    welcome.metrics = metrics_url.as_deref();
+    if let Some(scraper) = scraper {
+        let hosts = Hosts::new(scraper.address, settings.public_url.as_ref());
+        let router = metrics::router(Arc::clone(&bridge), house.timings.clone(), hosts);
+        let serving = server::serve(scraper.socket, router, stop.clone());
+        tasks.first.spawn(async {
+            serving.await;
+            "the server of metrics"
+        });
+    }
     let serving = server::serve(listener.socket, routes::router(house, hosts), stop.clone());
     tasks.first.spawn(async {
         serving.await;

@@ -7,6 +7,7 @@ mod folder;
 mod hosts;
 mod lanes;
 mod machine;
+mod metrics;
 mod print;
 mod routes;
 mod server;

@@ -18,6 +18,8 @@ pub(crate) struct Welcome<'a> {
     pub(crate) sign_in: &'a str,
     /// The page of the simulated phones, if there is one.
     pub(crate) phone: Option<&'a str>,
+    /// What Prometheus scrapes, if it is there.
+    pub(crate) metrics: Option<&'a str>,
     /// The data folder.
     pub(crate) data: &'a Path,
 }
@@ -28,6 +30,7 @@ pub(crate) fn welcome(welcome: &Welcome<'_>) {
         address,
         sign_in,
         phone,
+        metrics,
         data,
     } = welcome;
     println!();
@@ -38,6 +41,10 @@ pub(crate) fn welcome(welcome: &Welcome<'_>) {
     if let Some(phone) = phone {
         println!("  Simulated phone, to write as a customer    模拟手机，用来扮演顾客");
         println!("    {phone}");
+    }
+    if let Some(metrics) = metrics {
+        println!("  Metrics for Prometheus                     Prometheus 指标");
+        println!("    {metrics}");
     }
     println!("  Data                                       数据目录");
     println!("    {}", data.display());

@@ -7,20 +7,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{any, get, post};
+use axum::{Extension, Router};
 use futures_util::StreamExt as _;
 use http::{HeaderMap, StatusCode, Uri, header};
 use magpie::bridge::{Bridge, inbound, outbound, plain, verify};
 use magpie::console::{self, Console};
 use magpie::message::ChannelId;
+use tokio::time::Instant;
 
 use crate::events;
 use crate::hosts::Hosts;
+use crate::metrics::Timings;
+use crate::server::Seats;
 use crate::stop::Stop;
 
 /// The longest body of a call, in bytes; the verbs refuse what is longer.
@@ -39,22 +42,31 @@ pub(crate) struct House {
     pub(crate) console: Arc<Console>,
     /// When streams end.
     pub(crate) stop: Stop,
+    /// How long pushes took.
+    pub(crate) timings: Timings,
 }
 
 /// Everything that listens on Magpie's own address.
 pub(crate) fn router(house: House, hosts: Hosts) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/", get(|| async { Redirect::temporary("/console/") }))
         .route("/healthz", get(health))
         .route("/wechat/{channel}", get(handshake).post(push))
         .route("/desk/{channel}", post(desk))
-        .route("/api/events", get(events::stream))
+        .route("/api/events", get(events::stream).fallback(pages))
+        .route("/api", any(pages))
+        .route("/api/", any(pages))
         .route("/api/{*rest}", any(pages))
         .route("/console", any(pages))
         .route("/console/", any(pages))
         .route("/console/{*rest}", any(pages))
-        .layer(middleware::from_fn_with_state(Arc::new(hosts), guard))
-        .with_state(house)
+        .with_state(house);
+    guarded(router, hosts)
+}
+
+/// The same, under these host names and no other.
+pub(crate) fn guarded(router: Router, hosts: Hosts) -> Router {
+    router.layer(middleware::from_fn_with_state(Arc::new(hosts), guard))
 }
 
 async fn guard(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
@@ -96,55 +108,67 @@ async fn handshake(State(house): State<House>, Path(channel): Path<String>, uri:
         .map(Body::from)
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long something took is no time that decides anything"
+)]
 async fn push(
     State(house): State<House>,
     Path(channel): Path<String>,
+    Extension(seats): Extension<Seats>,
     uri: Uri,
     body: Body,
 ) -> Response {
+    let begun = Instant::now();
     let query = uri.query().unwrap_or_default();
-    match read(body).await {
+    let response = match read(body, &seats).await {
         Ok(body) => inbound::inbound(&house.bridge, &channel, query, &body)
             .await
             .map(Body::from),
-        Err(response) => response,
-    }
+        Err(status) => unread(status),
+    };
+    house.timings.note(begun.elapsed());
+    response
 }
 
 async fn desk(
     State(house): State<House>,
     Path(channel): Path<String>,
+    Extension(seats): Extension<Seats>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    match read(body).await {
+    match read(body, &seats).await {
         Ok(body) => outbound::outbound(&house.bridge, &channel, &headers, &body)
             .await
             .map(Body::from),
-        Err(response) => response,
+        Err(status) => unread(status),
     }
 }
 
-async fn pages(State(house): State<House>, request: Request) -> Response {
+fn unread(status: StatusCode) -> Response {
+    say(status, status.canonical_reason().unwrap_or_default())
+}
+
+async fn pages(
+    State(house): State<House>,
+    Extension(seats): Extension<Seats>,
+    request: Request,
+) -> Response {
     let (head, body) = request.into_parts();
-    match read(body).await {
-        Ok(body) if body.len() > BODY_MAX => say(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "a body of at most 64 KiB is taken",
-        ),
+    let answer = match read(body, &seats).await {
         Ok(body) => {
             let request = Request::from_parts(head, body);
-            console::answer(&house.bridge, &house.console, request)
-                .await
-                .map(Body::from)
+            console::answer(&house.bridge, &house.console, request).await
         }
-        Err(response) => response,
-    }
+        Err(status) => console::unread(&head.headers, status),
+    };
+    answer.map(Body::from)
 }
 
 /// Reads a body up to one byte more than is taken, so that whoever takes it
-/// sees that it is too long.
-async fn read(body: Body) -> Result<Bytes, Response> {
+/// sees that it is too long. A body that does not come has a status.
+async fn read(body: Body, seats: &Seats) -> Result<Bytes, StatusCode> {
     let reading = async {
         let mut read = Vec::new();
         let mut pieces = body.into_data_stream();
@@ -158,10 +182,9 @@ async fn read(body: Body) -> Result<Bytes, Response> {
         }
         Ok(Bytes::from(read))
     };
-    tokio::time::timeout(PATIENCE, reading)
+    tokio::time::timeout(seats.patience(PATIENCE), reading)
         .await
         .unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
-        .map_err(|status| say(status, status.canonical_reason().unwrap_or_default()))
 }
 
 /// An answer in plain words.
@@ -178,14 +201,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_is_read_in_time_and_no_further_than_it_must_be() {
         for (size, expected) in [(0, 0), (BODY_MAX, BODY_MAX), (BODY_MAX * 3, BODY_MAX + 1)] {
-            let read = read(Body::from(vec![b'x'; size])).await.unwrap();
+            let read = read(Body::from(vec![b'x'; size]), &Seats::new(9)).await;
+            let read = read.unwrap();
             assert_eq!(read.len(), expected);
         }
         let first = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"x"))]);
-        let stuck = read(Body::from_stream(first.chain(stream::pending()))).await;
-        assert_eq!(stuck.unwrap_err().status(), StatusCode::REQUEST_TIMEOUT);
+        let stuck = Body::from_stream(first.chain(stream::pending()));
+        let stuck = read(stuck, &Seats::new(9)).await;
+        assert_eq!(stuck.unwrap_err(), StatusCode::REQUEST_TIMEOUT);
         let torn = stream::iter([Err::<Bytes, _>(std::io::Error::other("torn"))]);
-        let torn = read(Body::from_stream(torn)).await;
-        assert_eq!(torn.unwrap_err().status(), StatusCode::BAD_REQUEST);
+        let torn = read(Body::from_stream(torn), &Seats::new(9)).await;
+        assert_eq!(torn.unwrap_err(), StatusCode::BAD_REQUEST);
     }
 }

@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 use tracing::{error, warn};
 
 use crate::stop::Stop;
@@ -31,13 +32,38 @@ const MOST: usize = 1024;
 /// How long a connection may take for the head of a call, and how long it may
 /// be silent between calls.
 const HEAD: Duration = Duration::from_secs(10);
-/// The same when more than half of the connections are taken: whoever only
-/// holds them makes room for those who call.
-const HEAD_CROWDED: Duration = Duration::from_secs(1);
+/// How long anything of it may take when more than half of the connections are
+/// taken: whoever only holds them makes room for those who call.
+const CROWDED: Duration = Duration::from_secs(1);
+/// How long a caller may take nothing of an answer.
+const DEAF: Duration = Duration::from_secs(5);
 /// The longest head of a call, in bytes.
 const HEAD_MAX: usize = 32 * 1024;
 /// How long to wait when the system gives no connection, for want of files.
 const BREATH: Duration = Duration::from_millis(200);
+
+/// How many connections there may be, and how many there are.
+#[derive(Clone)]
+pub(crate) struct Seats {
+    free: Arc<Semaphore>,
+    all: usize,
+}
+
+impl Seats {
+    pub(crate) fn new(all: usize) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(all)),
+            all,
+        }
+    }
+
+    /// How long a caller may keep us waiting now: so long, or less where others
+    /// need the room.
+    pub(crate) fn patience(&self, most: Duration) -> Duration {
+        let crowded = self.free.available_permits() < self.all / 2;
+        if crowded { most.min(CROWDED) } else { most }
+    }
+}
 
 /// Calls that are being carried out.
 #[derive(Clone, Default)]
@@ -49,7 +75,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Stop) {
 }
 
 async fn serve_so_many(most: usize, listener: TcpListener, router: Router, stop: Stop) {
-    let seats = Arc::new(Semaphore::new(most));
+    let seats = Seats::new(most);
     let calls = Calls::default();
     let mut connections = JoinSet::new();
     loop {
@@ -57,15 +83,13 @@ async fn serve_so_many(most: usize, listener: TcpListener, router: Router, stop:
             () = stop.asked() => break,
             // Until the first one comes there is nothing to join.
             Some(_) = connections.join_next() => continue,
-            accepted = accept(&listener, &seats) => accepted,
+            accepted = accept(&listener, &seats.free) => accepted,
         };
         let Some((stream, peer, seat)) = accepted else {
             continue;
         };
-        let crowded = seats.available_permits() < most / 2;
-        let patience = if crowded { HEAD_CROWDED } else { HEAD };
-        let calls = calls.clone();
-        let conversation = converse(stream, peer, patience, router.clone(), calls, stop.clone());
+        let (calls, seats) = (calls.clone(), seats.clone());
+        let conversation = converse(stream, peer, seats, router.clone(), calls, stop.clone());
         connections.spawn(async move {
             conversation.await;
             drop(seat);
@@ -105,19 +129,25 @@ async fn accept(
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     peer: SocketAddr,
-    patience: Duration,
+    seats: Seats,
     router: Router,
     calls: Calls,
     stop: Stop,
 ) {
+    let (head, deaf) = (seats.patience(HEAD), seats.patience(DEAF));
+    // Whoever takes nothing of an answer holds a seat as well as who sends nothing.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(deaf));
+    let stream = Box::pin(stream);
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(seats.clone());
         calls.clone().carry_out(router.clone(), request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(patience)
+        .header_read_timeout(head)
         .max_header_size(HEAD_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
@@ -164,7 +194,7 @@ mod tests {
         let (_switch, stop) = Switch::new();
         let router = Router::new().route("/", axum::routing::get(|| async { "hello" }));
         let peer = ([127, 0, 0, 1], 1).into();
-        let server = converse(theirs, peer, HEAD, router, Calls::default(), stop);
+        let server = converse(theirs, peer, Seats::new(9), router, Calls::default(), stop);
         let client = async {
             ours.write_all(bytes.as_bytes()).await.unwrap();
             let mut said = String::new();
@@ -190,6 +220,22 @@ mod tests {
             "HTTP/1.1 431 Request Header Fields Too Large"
         );
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_nothing_of_an_answer_is_left_alone() {
+        // So small a way that the answer does not fit.
+        let (mut ours, theirs) = tokio::io::duplex(512);
+        let (_switch, stop) = Switch::new();
+        let long = || async { "x".repeat(100_000) };
+        let router = Router::new().route("/", axum::routing::get(long));
+        let peer = ([127, 0, 0, 1], 1).into();
+        let call = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        ours.write_all(call).await.unwrap();
+        let server = converse(theirs, peer, Seats::new(9), router, Calls::default(), stop);
+        let ended = tokio::time::timeout(2 * DEAF, server).await;
+        assert!(ended.is_ok(), "its seat is free again");
+    }
+
     #[tokio::test]
     async fn those_who_only_hold_connections_make_room_for_those_who_call() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -24,6 +24,9 @@ pub(crate) struct Flags {
     /// Where the simulated WeChat listens, in the demo [default: 127.0.0.1:8081]
     #[arg(long, env = "MAGPIE_SIM_LISTEN", hide_env_values = true)]
     sim_listen: Option<String>,
+    /// Where Prometheus finds metrics [default: nowhere]
+    #[arg(long, env = "MAGPIE_METRICS_LISTEN", hide_env_values = true)]
+    metrics_listen: Option<String>,
     /// The folder of everything that is kept [default: .magpie]
     #[arg(long, env = "MAGPIE_DATA", hide_env_values = true)]
     data: Option<PathBuf>,
@@ -64,6 +67,8 @@ pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     /// Where the simulated `WeChat` listens, if there is one.
     pub(crate) demo: Option<SocketAddr>,
+    /// Where Prometheus finds metrics, if that is wanted.
+    pub(crate) metrics: Option<SocketAddr>,
     /// The data folder.
     pub(crate) data: PathBuf,
     /// The admin key, if one was given.
@@ -102,6 +107,17 @@ impl Settings {
                     .to_owned(),
             );
         }
+        let metrics = given(flags.metrics_listen);
+        let metrics = metrics.map(|text| {
+            let otherwise = ([127, 0, 0, 1], 9464);
+            address("MAGPIE_METRICS_LISTEN", Some(text), otherwise, &mut wrong)
+        });
+        let taken = [Some(listen), demo];
+        if metrics.is_some_and(|metrics| metrics.port() != 0 && taken.contains(&Some(metrics))) {
+            wrong.push(
+                "MAGPIE_METRICS_LISTEN is another listener's: give it a port of its own".to_owned(),
+            );
+        }
         let admin_key = given(flags.admin_key);
         if admin_key.as_ref().is_some_and(|key| key.len() < KEY_MIN) {
             wrong.push(format!(
@@ -110,9 +126,9 @@ impl Settings {
             ));
         }
         let allowed = given(flags.allow_endpoints).unwrap_or_default();
-        let allowed = Allowed::parse(&allowed).unwrap_or_else(|origin| {
+        let allowed = Allowed::parse(&allowed).unwrap_or_else(|number| {
             wrong.push(format!(
-                "MAGPIE_ALLOW_ENDPOINTS has {origin}: an origin is like http://10.0.0.5:9000"
+                "MAGPIE_ALLOW_ENDPOINTS: entry {number} is no origin such as http://10.0.0.5:9000"
             ));
             Allowed::default()
         });
@@ -124,6 +140,7 @@ impl Settings {
         let settings = Self {
             listen,
             demo,
+            metrics,
             data: flags
                 .data
                 .filter(|path| !path.as_os_str().is_empty())
@@ -237,7 +254,7 @@ mod tests {
         assert_eq!(settings.listen, ([127, 0, 0, 1], 8080).into());
         assert_eq!(settings.demo, Some(([127, 0, 0, 1], 8081).into()));
         assert_eq!(settings.data, PathBuf::from(".magpie"));
-        assert_eq!(settings.admin_key, None);
+        assert_eq!((settings.admin_key, settings.metrics), (None, None));
         assert_eq!(settings.public_url, None);
         let empty = |flags: &mut Flags| {
             flags.listen = text("");
@@ -252,7 +269,7 @@ mod tests {
     #[test]
     fn every_problem_names_its_setting() {
         type Change = fn(&mut Flags, Option<String>);
-        let table: [(&str, Change, &[&str], &[&str]); 9] = [
+        let table: [(&str, Change, &[&str], &[&str]); 10] = [
             (
                 "MAGPIE_LISTEN",
                 |flags, text| flags.listen = text,
@@ -264,6 +281,12 @@ mod tests {
                 |flags, text| flags.sim_listen = text,
                 &["127.0.0.1:0", "127.0.0.2:8080"],
                 &["x", "127.0.0.1:65536", "127.0.0.1:8080"],
+            ),
+            (
+                "MAGPIE_METRICS_LISTEN",
+                |flags, text| flags.metrics_listen = text,
+                &["127.0.0.1:0", "127.0.0.1:9464", ""],
+                &["9464", "127.0.0.1:8080", "127.0.0.1:8081"],
             ),
             (
                 "MAGPIE_ADMIN_KEY",

@@ -112,9 +112,9 @@ impl Settings {
             secrets_endpoint: reader.url("MAGPIE_SECRETS_ENDPOINT").map(Into::into),
         };
         let allowed = reader.maybe("MAGPIE_ALLOW_ENDPOINTS").unwrap_or_default();
-        let allowed = Allowed::parse(&allowed).unwrap_or_else(|origin| {
+        let allowed = Allowed::parse(&allowed).unwrap_or_else(|number| {
             reader.wrong.push(format!(
-                "MAGPIE_ALLOW_ENDPOINTS has {origin}: an origin is like http://10.0.0.5:9000"
+                "MAGPIE_ALLOW_ENDPOINTS: entry {number} is no origin such as http://10.0.0.5:9000"
             ));
             Allowed::default()
         });

@@ -4,6 +4,7 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::journal::EntryKey;
 use crate::message::{ChannelId, CustomerId, OpenId};
 use crate::moment::Moment;
 
@@ -24,6 +25,19 @@ pub struct Conversation {
     pub read_up_to: Option<String>,
     /// When something last happened in it.
     pub active: Moment,
+    /// Answers that were sent out of the order of their keys, if any were.
+    pub late_sends: Option<LateSends>,
+}
+
+/// Answers that went out after later ones had used an older window: they came
+/// late, or a person tried them once more. Whoever counts what a window has left
+/// reads down to the lowest of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LateSends {
+    /// The lowest key of them.
+    pub lowest: EntryKey,
+    /// When their windows have shut for certain.
+    pub until: Moment,
 }
 
 /// An open enquiry.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::moment::Moment;
 use crate::reason::Reason;
 
 /// The answer of a far side to one step.
@@ -31,8 +32,22 @@ pub enum Retry {
     Now,
     /// Not in this run, and not before this much time.
     After(Duration),
+    /// Not before WeChat's day is over.
+    NextDay,
     /// Never by itself.
     Never,
+}
+
+impl Retry {
+    /// How long to wait at the least.
+    #[must_use]
+    pub fn least(self, now: Moment) -> Duration {
+        match self {
+            Self::After(span) => span,
+            Self::NextDay => now.next_beijing_day().since(now),
+            Self::Now | Self::Never => Duration::ZERO,
+        }
+    }
 }
 
 impl Failure {

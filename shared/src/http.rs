@@ -225,13 +225,15 @@ struct Origin {
 
 impl Allowed {
     /// Reads origins separated by commas; an origin without a port allows
-    /// every port. The error is the origin that cannot be read.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// every port. The error is the number of the first that cannot be read: what
+    /// was written there may hold a password.
+    pub fn parse(text: &str) -> Result<Self, usize> {
         text.split(',')
             .map(str::trim)
             .filter(|origin| !origin.is_empty())
-            .map(|origin| {
-                let url = Url::parse(origin).map_err(|_| origin.to_owned())?;
+            .zip(1_usize..)
+            .map(|(origin, number)| {
+                let url = Url::parse(origin).map_err(|_| number)?;
                 let bare = matches!(url.path(), "" | "/")
                     && url.query().is_none()
                     && url.fragment().is_none()
@@ -239,7 +241,7 @@ impl Allowed {
                 let host = url.host_str().filter(|_| bare && is_http(&url));
                 Ok(Origin {
                     scheme: url.scheme().to_owned(),
-                    host: host.ok_or_else(|| origin.to_owned())?.to_owned(),
+                    host: host.ok_or(number)?.to_owned(),
                     // `Url` hides a port that is the scheme's own; the text has it.
                     port: written_port(origin),
                 })
@@ -414,7 +416,7 @@ mod tests {
             assert_eq!(some.may_reach(&address), listed, "{address}");
         }
         for wrong in ["127.0.0.1", "ftp://a.b", "http://a.b/path", "http://u@a.b"] {
-            assert_eq!(Allowed::parse(wrong), Err(wrong.to_owned()));
+            assert_eq!(Allowed::parse(wrong), Err(1));
         }
     }
 }

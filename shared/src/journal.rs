@@ -278,6 +278,13 @@ impl EntryKey {
         }
     }
 
+    /// When the entry was said: by WeChat's clock to the second, or by its desk's.
+    #[must_use]
+    pub fn said(&self) -> Moment {
+        let inbound = || self.seconds().map(Moment::from_seconds);
+        self.time().or_else(inbound).unwrap_or_default()
+    }
+
     /// The number of an outbound entry among the parts of its message, from 1.
     #[must_use]
     pub fn part(&self) -> u8 {

@@ -60,6 +60,19 @@ impl Moment {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// The number of the day in Beijing, by which WeChat counts its rations.
+    #[must_use]
+    pub fn beijing_day(self) -> i64 {
+        self.plus(BEIJING).seconds().div_euclid(DAY)
+    }
+
+    /// When the next day begins in Beijing.
+    #[must_use]
+    pub fn next_beijing_day(self) -> Self {
+        let next = self.beijing_day().saturating_add(1);
+        Self::from_seconds(next.saturating_mul(DAY)).minus(BEIJING)
+    }
+
     /// Reads RFC 3339; finer parts than milliseconds are cut off. `None` for
     /// anything else and for times that a key cannot hold.
     #[must_use]
@@ -69,6 +82,11 @@ impl Moment {
         (0..=Self::MAX.0).contains(&millis).then_some(Self(millis))
     }
 }
+
+/// A day in seconds. Beijing has no summer time.
+const DAY: i64 = 86_400;
+/// How far its clocks are ahead of UTC.
+const BEIJING: Duration = Duration::from_hours(8);
 
 fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)

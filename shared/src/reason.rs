@@ -95,8 +95,8 @@ reasons! {
         "An earlier part did not arrive, so this one was not sent: send the whole answer again.";
     /// WeChat was busy and stayed so.
     WechatBusy = "wechat_busy",
-        "微信系统繁忙：稍后会自动重试。",
-        "WeChat is busy: it is tried again by itself.";
+        "微信系统繁忙，多次尝试均未成功：请稍后重发。",
+        "WeChat was busy and stayed so: send it again in a while.";
     /// WeChat could not be reached.
     WechatUnreachable = "wechat_unreachable",
         "暂时无法连接微信：稍后会自动重试。",

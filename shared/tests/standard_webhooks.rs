@@ -136,11 +136,19 @@ fn every_documented_call_is_read() {
         on: true,
     };
     assert_eq!(receive(typing.to_string().as_bytes()), Ok(expected));
+    for wrong in [
+        json!({ "type": "typing", "conversation": "c", "on": true }),
+        json!({ "type": "typing", "time": "2026-11-18T12:26:40Z", "conversation": "c", "on": true }),
+    ] {
+        let read = receive(wrong.to_string().as_bytes());
+        assert!(matches!(read, Err(Rejected::Nonsense(_))), "{read:?}");
+    }
     let end =
         json!({ "type": "session.end", "time": "2026-11-18T10:26:40.120Z", "conversation": "c" });
     let expected = AgentEvent::SessionEnd {
         id: MessageId::parse(ID).unwrap(),
         time: Moment::parse("2026-11-18T10:26:40.120Z").unwrap(),
+        age: Moment::from_seconds(NOW).since(Moment::parse("2026-11-18T10:26:40.120Z").unwrap()),
         conversation: "c".to_owned(),
     };
     assert_eq!(receive(end.to_string().as_bytes()), Ok(expected));
@@ -180,11 +188,12 @@ fn signed_nonsense_is_told_apart() {
 #[test]
 fn a_body_may_have_64_kilobytes() {
     let filled = |length: usize| {
-        let frame = json!({ "type": "typing", "conversation": "", "on": true })
-            .to_string()
-            .len();
-        let long = "x".repeat(length - frame);
-        json!({ "type": "typing", "conversation": long, "on": true }).to_string()
+        let body = |conversation: &str| {
+            let time = "2026-11-18T10:26:40Z";
+            json!({ "type": "typing", "time": time, "conversation": conversation, "on": true })
+                .to_string()
+        };
+        body(&"x".repeat(length - body("").len()))
     };
     assert!(receive(filled(MAX_BODY).as_bytes()).is_ok());
     assert_eq!(

@@ -24,6 +24,7 @@ pub(crate) struct Totals {
     pub(crate) answers_lost: u64,
     pub(crate) store_answers_lost: u64,
     pub(crate) throttled: u64,
+    pub(crate) conflicts: u64,
     pub(crate) bells_lost: u64,
     pub(crate) deleted: u64,
 }
@@ -41,6 +42,7 @@ impl Totals {
         self.answers_lost += other.answers_lost;
         self.store_answers_lost += other.store_answers_lost;
         self.throttled += other.throttled;
+        self.conflicts += other.conflicts;
         self.bells_lost += other.bells_lost;
         self.deleted += other.deleted;
     }
@@ -132,8 +134,7 @@ impl Told {
             Some(200..=299) => true,
             // Nobody answered, or somebody said that it did not work.
             None | Some(500 | 503) => false,
-            // A conversation is on the board a moment before it can be found.
-            Some(404) if self.is_deleted(channel) || call.contains("/conversations/") => false,
+            Some(404) if self.is_deleted(channel) => false,
             Some(other) => {
                 let mut said = self.said.lock().unwrap();
                 said.wrongs.push(format!("{call} was answered {other}"));

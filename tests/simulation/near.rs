@@ -231,18 +231,24 @@ impl World {
             4..8 => Fate::AnswerLost,
             8..10 => Fate::DiesBefore,
             10..12 => Fate::DiesAfter,
+            // Reads meet no transaction.
+            12..17 if !matches!(operation, "Query" | "GetItem" | "Scan" | "BatchWriteItem") => {
+                Fate::Conflict
+            }
             _ => Fate::Answered,
         };
         if fate != Fate::Answered {
             self.note(format!("{now} {process} ... {fate:?}"));
         }
-        if !matches!(fate, Fate::Throttled | Fate::DiesBefore) {
+        if !matches!(fate, Fate::Throttled | Fate::Conflict | Fate::DiesBefore) {
             self.learn_touch(json, pk);
         }
         match fate {
             Fate::Throttled => self.totals.lock().unwrap().throttled += 1,
             Fate::AnswerLost => self.totals.lock().unwrap().store_answers_lost += 1,
             Fate::DiesBefore | Fate::DiesAfter => self.dies(process),
+            // It is sent again by itself.
+            Fate::Conflict => self.totals.lock().unwrap().conflicts += 1,
             Fate::Answered => {}
         }
         if matches!(fate, Fate::Throttled | Fate::AnswerLost) {

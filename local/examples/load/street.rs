@@ -60,7 +60,7 @@ impl Street {
         Ok(Self {
             flags: flags.clone(),
             base,
-            http: Http::network(Allowed::parse("http://127.0.0.1")?)?,
+            http: Http::network(Allowed::parse("http://127.0.0.1").map_err(|_| "no origin")?)?,
             wechat: Mutex::new((wechat, 0)),
             people,
             taken: Mutex::default(),

@@ -33,6 +33,8 @@ struct Known {
     failures: Vec<(Moment, ConversationKey)>,
     /// When the desk last took something.
     heard: Option<Moment>,
+    /// When it last could not be reached.
+    failed: Option<Moment>,
 }
 
 impl Breakers {
@@ -50,6 +52,7 @@ impl Breakers {
         let known = all.entry(id.clone()).or_default();
         known.failures.retain(|(when, _)| now.since(*when) < WITHIN);
         known.failures.push((now, at.clone()));
+        known.failed = Some(now);
         let lanes: BTreeSet<_> = known.failures.iter().map(|(_, at)| at).collect();
         let trips = known.failures.len() >= FAILURES && lanes.len() >= LANES;
         if trips {
@@ -98,6 +101,13 @@ impl Bridge {
         let all = self.breakers.known();
         let heard = all.get(id).and_then(|known| known.heard);
         heard.is_some_and(|heard| heard >= since)
+    }
+
+    /// Whether a desk could not be reached since.
+    pub(super) fn desk_has_failed(&self, id: &ChannelId, since: Moment) -> bool {
+        let all = self.breakers.known();
+        let failed = all.get(id).and_then(|known| known.failed);
+        failed.is_some_and(|failed| failed >= since)
     }
 
     /// Counts that a desk could not be reached, and opens the breaker when

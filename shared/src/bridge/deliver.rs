@@ -8,18 +8,17 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use tracing::error;
 
+use super::turn::turn;
 use super::{Bridge, Broken, Ring, Run, Rung, lane_in, lane_out, receipts};
 use crate::journal::{ConversationKey, Entry, EntryKey, Lane};
-use crate::lane::{self, Parked, backoff};
+use crate::lane::{self, backoff};
 use crate::message::ChannelId;
 use crate::moment::Moment;
 use crate::reason::Reason;
-use crate::store::{Look, Park, Taken};
+use crate::store::{Look, Park};
 
 /// How often a lane is begun anew in one run because others were there too.
-const ROUNDS: usize = 8;
-/// How many waiting entries a turn reads at a time.
-const SLICE: usize = 64;
+pub(super) const ROUNDS: usize = 8;
 
 /// What came of working on a lane.
 #[derive(Debug)]
@@ -41,6 +40,20 @@ pub(super) struct Stop {
     pub(super) reason: Reason,
     /// When.
     pub(super) wait: Wait,
+    /// The answers that wait for the window with it, by their first parts.
+    pub(super) held: Vec<EntryKey>,
+}
+
+impl Stop {
+    /// A stop at this entry.
+    pub(super) fn at(from: EntryKey, reason: Reason, wait: Wait) -> Self {
+        Self {
+            from,
+            reason,
+            wait,
+            held: Vec::new(),
+        }
+    }
 }
 
 /// When a lane that stopped is to be looked at again.
@@ -56,7 +69,7 @@ pub(super) enum Wait {
 
 impl Wait {
     /// Whether nothing has failed.
-    fn for_time(self) -> bool {
+    pub(super) fn for_time(self) -> bool {
         matches!(self, Self::Now)
     }
 }
@@ -159,13 +172,13 @@ async fn answer_bell(
             Some(parked)
                 if parked.due <= bridge.now() && !left_alone(bridge, lane, &look).await? =>
             {
-                turn(bridge, at, lane, earliest, run).await?
+                turn(bridge, at, lane, earliest, rung, run).await?
             }
             Some(parked) => {
                 let held = parked.reason == Reason::WindowFull;
                 let raised = bridge.store.raise(at, lane, earliest, None).await?;
                 if raised && held && lane == Lane::Out {
-                    tell_also_held(bridge, at, rung, run).await?;
+                    receipts::tell_held(bridge, at, rung.iter(), run).await?;
                 }
                 raised
             }
@@ -175,7 +188,7 @@ async fn answer_bell(
             continue;
         }
         if wakes {
-            turn(bridge, at, Lane::Out, None, run).await?;
+            turn(bridge, at, Lane::Out, None, &Rung::new(), run).await?;
         }
         return Ok(());
     }
@@ -194,24 +207,6 @@ async fn left_alone(bridge: &Bridge, lane: Lane, look: &Look) -> Result<bool, Br
     Ok(channel.suspended || (lane == Lane::In && bridge.desk_is_down(&channel).await?))
 }
 
-/// Tells the desk of answers that join a lane which waits for the window.
-async fn tell_also_held(
-    bridge: &Bridge,
-    at: &ConversationKey,
-    rung: &Rung,
-    run: &Run,
-) -> Result<(), Broken> {
-    for key in rung.iter().filter(|key| key.part() == 1) {
-        let stop = Stop {
-            from: key.clone(),
-            reason: Reason::WindowFull,
-            wait: Wait::Now,
-        };
-        receipts::tell_held(bridge, at, &stop, run).await?;
-    }
-    Ok(())
-}
-
 /// Reads what a look at this lane must show.
 async fn read(
     bridge: &Bridge,
@@ -221,7 +216,12 @@ async fn read(
 ) -> Result<Look, Broken> {
     let now = bridge.now();
     let mut look = match lane {
-        Lane::In => bridge.store.look(at, Look::meets_an_ended_entry).await?,
+        // Of a parked lane no more is needed than that it is.
+        Lane::In => {
+            let enough =
+                |look: &Look| look.meets_an_ended_entry() || look.parked.contains_key(&Lane::In);
+            bridge.store.look(at, enough).await?
+        }
         Lane::Out => {
             bridge
                 .store
@@ -250,7 +250,7 @@ fn waiting(look: &Look) -> impl Iterator<Item = &EntryKey> {
 }
 
 /// Whether something new came that lets a held answer go, or die.
-fn wakes_held(look: &Look) -> bool {
+pub(super) fn wakes_held(look: &Look) -> bool {
     let held = look.parked.get(&Lane::Out);
     held.is_some_and(|parked| parked.reason == Reason::WindowFull)
         && look
@@ -281,7 +281,7 @@ async fn free(
         (Progress::Done, _) | (_, None) => Ok(true),
         (Progress::Again, _) => Ok(false),
         (Progress::Stopped(stop), Some(channel)) => {
-            receipts::tell_held(bridge, at, &stop, run).await?;
+            receipts::tell_held(bridge, at, stop.held.iter(), run).await?;
             let attempts = u32::from(!stop.wait.for_time());
             let park = Park {
                 channel: &channel,
@@ -299,14 +299,14 @@ async fn free(
     }
 }
 
-fn pending(entries: BTreeMap<EntryKey, Entry>) -> Vec<Entry> {
+pub(super) fn pending(entries: BTreeMap<EntryKey, Entry>) -> Vec<Entry> {
     entries
         .into_values()
         .filter(|entry| !entry.state.ended())
         .collect()
 }
 
-fn due(bridge: &Bridge, stop: &Stop, attempts: u32) -> Moment {
+pub(super) fn due(bridge: &Bridge, stop: &Stop, attempts: u32) -> Moment {
     let now = bridge.now();
     match stop.wait {
         Wait::Now => now,
@@ -315,137 +315,6 @@ fn due(bridge: &Bridge, stop: &Stop, attempts: u32) -> Moment {
             until.min(now.plus(lane::WINDOW_RECHECK))
         }
         Wait::Until(until) => until,
-    }
-}
-
-/// Takes a parked lane that is due and works on it, from the earliest entry
-/// that its row names or that was `seen`. Says `false` if it is not parked any
-/// more.
-pub(super) async fn turn(
-    bridge: &Bridge,
-    at: &ConversationKey,
-    lane: Lane,
-    seen: Option<&EntryKey>,
-    run: &Run,
-) -> Result<bool, Broken> {
-    let now = bridge.now();
-    let until = now.plus(lane::TURN);
-    let run = &Run {
-        until: run.until.min(until),
-        ..run.clone()
-    };
-    let mut parked = match bridge.store.take(at, lane, &run.by, now, until).await? {
-        Taken::Ours(parked) => parked,
-        Taken::NotNow => return Ok(true),
-        Taken::Free => return Ok(false),
-    };
-    if let Some(seen) = seen.filter(|seen| **seen < parked.from) {
-        parked.from = seen.clone();
-    }
-    let mut attempts = parked.attempts;
-    for _ in 0..ROUNDS {
-        let (worked, complete) = slice(bridge, at, lane, &parked, run).await?;
-        if worked.went_on {
-            attempts = 0;
-        }
-        let settled = match worked.progress {
-            Progress::Done if complete => {
-                bridge
-                    .store
-                    .unpark(at, lane, &run.by, parked.revision)
-                    .await?
-            }
-            // There is more behind what was read.
-            Progress::Done | Progress::Again => false,
-            Progress::Stopped(stop) => {
-                let Some(channel) = worked.channel else {
-                    return Ok(true);
-                };
-                // The first time that it waits for the window: whatever came
-                // while it waited for something else is found in a minute.
-                if stop.reason == Reason::WindowFull && parked.reason != Reason::WindowFull {
-                    attempts = 0;
-                }
-                if !stop.wait.for_time() {
-                    attempts = attempts.saturating_add(1);
-                }
-                if parked.reason != Reason::WindowFull {
-                    receipts::tell_held(bridge, at, &stop, run).await?;
-                }
-                let park = Park {
-                    channel: &channel,
-                    due: due(bridge, &stop, attempts),
-                    attempts,
-                    from: &stop.from,
-                    reason: stop.reason,
-                    by: &run.by,
-                };
-                bridge
-                    .store
-                    .park_again(at, lane, parked.revision, &park)
-                    .await?
-            }
-        };
-        if settled {
-            return Ok(true);
-        }
-        // Something new came in meanwhile: it is read with what was left.
-        match bridge
-            .store
-            .take(at, lane, &run.by, bridge.now(), until)
-            .await?
-        {
-            Taken::Ours(newer) => parked = newer,
-            Taken::NotNow | Taken::Free => return Ok(true),
-        }
-    }
-    // The end of the turn makes the lane due for whoever comes next.
-    Ok(true)
-}
-
-/// Works on what waits in a taken lane; says whether that was all there is.
-async fn slice(
-    bridge: &Bridge,
-    at: &ConversationKey,
-    lane: Lane,
-    parked: &Parked,
-    run: &Run,
-) -> Result<(Worked, bool), Broken> {
-    let (mut waiting, complete) = bridge
-        .store
-        .waiting_from(at, lane, &parked.from, SLICE)
-        .await?;
-    match lane {
-        Lane::In => {
-            // The newest page shows an earlier entry whose bell is on its way.
-            let look = bridge.store.look(at, |_| true).await?;
-            if wakes_held(&look) {
-                bridge.store.wake_held(at, bridge.now()).await?;
-            }
-            let last = waiting.keys().next_back().cloned();
-            let seen = look
-                .entries
-                .into_iter()
-                .filter(|(key, _)| complete || last.as_ref().is_some_and(|last| key < last));
-            waiting.extend(seen);
-            let waiting = pending(waiting);
-            let worked = lane_in::work(bridge, at, look.conversation, waiting, run).await?;
-            Ok((worked, complete))
-        }
-        Lane::Out => {
-            let now = bridge.now();
-            let look = bridge
-                .store
-                .look_for_windows(at, |look| lane_out::shows_windows(look, now))
-                .await?;
-            let mut entries = lane_out::read(bridge, at, &look, &Rung::new()).await?;
-            // What was read later is right.
-            for (key, entry) in waiting {
-                entries.entry(key).or_insert(entry);
-            }
-            let worked = lane_out::work(bridge, at, look, entries, run).await?;
-            Ok((worked, complete))
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `POST /wechat/{channel}`: a push is opened, read and journalled.
 //!
-//! Invariant: one write and no read of the tables on the way to the answer, and
-//! nothing after it. What is authentic is journalled, readable or not; what is
+//! Invariant: one write and no read of the tables on the way to the answer (and
+//! once a minute a note of what was seen), and nothing after it. What is authentic is journalled, readable or not; what is
 //! not journalled is answered 5xx, so that WeChat tries again.
 
 use std::time::Duration;
@@ -28,7 +28,12 @@ const PATIENCE: Duration = Duration::from_secs(4);
 pub async fn inbound(bridge: &Bridge, channel: &str, query: &str, body: &[u8]) -> Response {
     let taken = tokio::time::timeout(PATIENCE, take(bridge, channel, query, body)).await;
     match taken {
-        Ok(Ok(response)) => response,
+        Ok(Ok((response, sight))) => {
+            if let Some((id, sight)) = sight {
+                bridge.saw(&id, sight).await;
+            }
+            response
+        }
         Ok(Err(broken)) => {
             error!(error = %broken, "a push could not be journalled");
             refused(503)
@@ -61,27 +66,26 @@ async fn take(
     channel: &str,
     query: &str,
     body: &[u8],
-) -> Result<Response, Broken> {
+) -> Result<(Response, Option<(ChannelId, Sight)>), Broken> {
     let Some(id) = ChannelId::parse(channel) else {
-        return Ok(refused(404));
+        return Ok((refused(404), None));
     };
     let now = bridge.now();
     let check = |secrets: &ChannelSecrets| open(secrets, query, body, now);
     let Some(opened) = bridge.check_call(&id, check).await? else {
-        return Ok(refused(404));
+        return Ok((refused(404), None));
     };
-    match opened {
+    Ok(match opened {
         Ok((verified, push)) => {
             journal(bridge, &id, &verified, push, now).await?;
-            bridge.saw(&id, Sight::Push).await;
-            Ok(plain(StatusCode::OK, "success"))
+            (plain(StatusCode::OK, "success"), Some((id, Sight::Push)))
         }
         Err(rejected) => {
             warn!(channel = %id, code = rejected.code(), "refused a push");
-            bridge.saw(&id, Sight::Refused(rejected)).await;
-            Ok(refused(rejected.status()))
+            let refused = refused(rejected.status());
+            (refused, Some((id, Sight::Refused(rejected))))
         }
-    }
+    })
 }
 
 /// Opens a push and reads it, if it can be read.

@@ -50,12 +50,8 @@ pub(super) async fn work(
     let id = first.origin.channel.clone();
     let first = first.key.clone();
     let stopped = |reason, wait| {
-        let from = first.clone();
-        worked(
-            Progress::Stopped(Stop { from, reason, wait }),
-            false,
-            Some(id.clone()),
-        )
+        let stop = Stop::at(first.clone(), reason, wait);
+        worked(Progress::Stopped(stop), false, Some(id.clone()))
     };
     let Some(channel) = bridge.working_channel(&id).await? else {
         for entry in &waiting {
@@ -71,10 +67,17 @@ pub(super) async fn work(
         return Ok(stopped(Reason::DeskUnreachable, Wait::Now));
     }
     let Some(desk) = bridge.desk(&channel).await? else {
-        return Ok(stopped(
-            Reason::DeskUnreachable,
-            Wait::Backoff(Duration::ZERO),
-        ));
+        let old = |entry: &Entry| lane::given_up(entry, channel.resumed, bridge.now());
+        let (old, young): (Vec<_>, Vec<_>) = waiting.iter().partition(|entry| old(entry));
+        for entry in old {
+            bury(bridge, at, Some(&channel), entry, Reason::GaveUp).await?;
+        }
+        let Some(first) = young.first() else {
+            return Ok(worked(Progress::Done, true, Some(id)));
+        };
+        let wait = Wait::Backoff(Duration::ZERO);
+        let stop = Stop::at(first.key.clone(), Reason::DeskUnreachable, wait);
+        return Ok(worked(Progress::Stopped(stop), false, Some(id)));
     };
     let mut context = Context {
         bridge,
@@ -86,10 +89,7 @@ pub(super) async fn work(
     };
     let mut went_on = false;
     for entry in waiting {
-        let stop = |reason, wait| {
-            let from = entry.key.clone();
-            Progress::Stopped(Stop { from, reason, wait })
-        };
+        let stop = |reason, wait| Progress::Stopped(Stop::at(entry.key.clone(), reason, wait));
         if bridge.now().plus(lane::ATTEMPT) > run.until && went_on {
             return Ok(worked(
                 stop(Reason::OutOfTime, Wait::Now),
@@ -123,11 +123,8 @@ pub(super) async fn work(
             went_on = true;
             continue;
         }
-        let least = match failure.retry {
-            Retry::After(span) => span,
-            Retry::Now | Retry::Never => Duration::ZERO,
-        };
-        let progress = stop(failure.reason, Wait::Backoff(least));
+        let wait = Wait::Backoff(failure.retry.least(bridge.now()));
+        let progress = stop(failure.reason, wait);
         return Ok(worked(progress, went_on, Some(id)));
     }
     Ok(worked(Progress::Done, went_on, Some(id)))
@@ -187,6 +184,7 @@ impl Context<'_> {
                 linked: false,
                 session: None,
                 read_up_to: None,
+                late_sends: None,
                 active: entry.at,
             };
             self.conversation = Some(match self.bridge.store.begin(self.at, &new).await? {

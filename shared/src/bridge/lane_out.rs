@@ -6,7 +6,6 @@ use super::deliver::{Progress, Stop, Wait, Worked};
 use super::part::Part;
 use super::{Bridge, Broken, Run, Rung, expires};
 use crate::channel::Channel;
-use crate::delivery::Retry;
 use crate::journal::{ConversationKey, Entry, EntryKey, Lane, State};
 use crate::lane::{self, Outgoing, Step};
 use crate::message::{CustomerId, OpenId, Outcome};
@@ -40,10 +39,20 @@ pub(super) async fn read(
 ) -> Result<Outgoing, Broken> {
     let openings = openings(look);
     let now = bridge.now();
+    let late = look
+        .conversation
+        .as_ref()
+        .and_then(|c| c.late_sends.as_ref());
+    let late = late.filter(|late| now < late.until);
+    let below_late = |entries: &Outgoing| {
+        let lowest = entries.keys().next();
+        late.is_none_or(|late| lowest.is_some_and(|lowest| *lowest <= late.lowest))
+    };
     let mut entries = bridge
         .store
         .outgoing(at, |entries| {
             entries.values().any(|entry| entry.state.ended())
+                && below_late(entries)
                 && (Windows::derive(&openings, &[], now).shown().is_none()
                     || entries
                         .values()
@@ -75,7 +84,7 @@ pub(super) struct Context<'a> {
     pub(super) open_id: &'a OpenId,
     pub(super) run: &'a Run,
     look: &'a Look,
-    entries: Outgoing,
+    pub(super) entries: Outgoing,
     /// Answers whose last part has arrived.
     arrived: Vec<Entry>,
     went_on: bool,
@@ -115,9 +124,9 @@ pub(super) async fn work(
                 arrived: Vec::new(),
                 went_on: false,
             };
-            let progress = lane.advance().await?;
+            let progress = lane.advance().await;
             lane.tell_arrived(&conversation.customer).await?;
-            (progress, lane.went_on)
+            (progress?, lane.went_on)
         }
         // The channel was deleted, or the conversation erased.
         _ => (bury_all(bridge, at, &entries).await?, true),
@@ -130,7 +139,7 @@ pub(super) async fn work(
 }
 
 fn stop(from: EntryKey, reason: Reason, wait: Wait) -> Progress {
-    Progress::Stopped(Stop { from, reason, wait })
+    Progress::Stopped(Stop::at(from, reason, wait))
 }
 
 /// Ends everything that waits in a lane whose channel or conversation is gone.
@@ -174,7 +183,7 @@ impl Context<'_> {
                 Step::Wait(until) => self
                     .first_waiting()
                     .map(|first| stop(first, Reason::InFlight, Wait::Until(until))),
-                Step::Hold(key, until) => Some(stop(key, Reason::WindowFull, Wait::Until(until))),
+                Step::Hold(key, until) => Some(self.hold(key, until)),
                 Step::Fetch(key) => {
                     self.fetch(key).await?;
                     None
@@ -186,6 +195,17 @@ impl Context<'_> {
                 return Ok(progress);
             }
         }
+    }
+
+    /// A stop for the window, with all answers that wait for it.
+    fn hold(&self, from: EntryKey, until: Moment) -> Progress {
+        let waiting = self.entries.values().filter(|entry| {
+            entry.state == State::Pending && (entry.key.part() == 1 || entry.key == from)
+        });
+        let held = waiting.map(|entry| entry.key.clone()).collect();
+        let mut stop = Stop::at(from, Reason::WindowFull, Wait::Until(until));
+        stop.held = held;
+        Progress::Stopped(stop)
     }
 
     fn first_waiting(&self) -> Option<EntryKey> {
@@ -265,11 +285,7 @@ impl Context<'_> {
                 dead(&mut self.entries, key, reason);
             }
             Part::Waits(failure) => {
-                let least = match failure.retry {
-                    Retry::After(span) => span,
-                    Retry::Now | Retry::Never => Duration::ZERO,
-                };
-                let wait = Wait::Backoff(least);
+                let wait = Wait::Backoff(failure.retry.least(self.bridge.now()));
                 return Ok(Some(stop(key.clone(), failure.reason, wait)));
             }
         }
@@ -285,7 +301,7 @@ impl Context<'_> {
                 Some(customer),
                 entry,
                 Outcome::Delivered,
-                self.run.until,
+                self.run.ends,
             );
             // Whoever hangs is not asked to hang again.
             if !told.await? {

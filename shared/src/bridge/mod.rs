@@ -13,8 +13,10 @@ mod part;
 mod receipts;
 mod seen;
 mod sessions;
+pub mod status;
 pub mod sweep;
 pub mod token;
+mod turn;
 pub mod verify;
 pub mod walk;
 

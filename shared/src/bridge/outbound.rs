@@ -78,12 +78,16 @@ async fn take(
             text,
         } => said(bridge, &channel, &id, time, conversation, text).await?,
         AgentEvent::SessionEnd {
-            time, conversation, ..
+            id,
+            time,
+            age,
+            conversation,
         } => {
             if let Some(at) = find(bridge, &channel, &conversation).await? {
-                let seconds = u64::try_from(time.seconds()).unwrap_or(0);
+                let ended = bridge.now().minus(age);
+                let call = format!("{} {}", id.as_str(), time.millis());
                 bridge
-                    .end_session(&at, &channel.id, seconds, EndCause::Agent)
+                    .end_session(&at, &channel, ended, Some(&call))
                     .await?;
             }
         }
@@ -221,14 +225,15 @@ impl Bridge {
         Ok(Ok(entries))
     }
 
-    /// Journals the end of the open session at this second. Says `false` if
-    /// none is open.
+    /// Journals that an agent ended the open session at this moment, by our
+    /// clock. A `call` that was carried out before ends nothing any more. Says
+    /// `false` if no session is open.
     pub(crate) async fn end_session(
         &self,
         at: &ConversationKey,
-        channel: &ChannelId,
-        seconds: u64,
-        cause: EndCause,
+        channel: &Channel,
+        ended: Moment,
+        call: Option<&str>,
     ) -> Result<bool, Broken> {
         let is_message = |entry: &&Entry| entry.key.class() == Some(Class::Message);
         let look = self
@@ -238,18 +243,29 @@ impl Bridge {
         let Some(session) = look.conversation.and_then(|known| known.session) else {
             return Ok(false);
         };
-        // Where WeChat's clock is ahead of ours, an end by our time would be
-        // taken for older than what the agent has read.
-        let newest = look.entries.values().rev().find(is_message);
-        let newest = newest.and_then(|entry| entry.key.seconds()).unwrap_or(0);
-        let ahead = u64::try_from(newest).unwrap_or(0);
-        let seconds = if newest > self.now().seconds() {
-            seconds.max(ahead)
-        } else {
-            seconds
-        };
-        let end = self.session_end_at(seconds, origin(channel), &session.id, cause);
-        self.store.put_entry(at, &end, None).await?;
+        // Whether the customer wrote before or after is told by our own clock;
+        // the key then says it in WeChat's seconds.
+        let mut seconds = ended.seconds();
+        if let Some(newest) = look.entries.values().rev().find(is_message) {
+            let said = newest.key.seconds().unwrap_or(0);
+            seconds = if newest.at <= ended {
+                seconds.max(said)
+            } else {
+                seconds.min(said.saturating_sub(1))
+            };
+        }
+        let seconds = u64::try_from(seconds).unwrap_or(0);
+        let end = self.session_end_at(seconds, origin(&channel.id), &session.id, EndCause::Agent);
+        match call {
+            Some(call) => {
+                let expires = super::expires(Some(channel), self.now());
+                self.store.put_end(at, &end, call, expires).await?;
+            }
+            None => {
+                self.store.put_entry(at, &end, None).await?;
+            }
+        }
+        // A repeat rings too: the bell of the first may have been lost.
         self.ring(at, &end.key);
         Ok(true)
     }

@@ -20,6 +20,7 @@ use crate::reason::Reason;
 use crate::store::{Death, Holder, StoreError};
 use crate::wechat::api::{Api, Sent, Token};
 use crate::wechat::codes::Meaning;
+use crate::window::MESSAGE_SPAN;
 
 /// What a send needs beside the time that it may take itself.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -73,6 +74,13 @@ impl Context<'_> {
             until: self.run.ends.plus(lane::CLAIM_MARGIN),
         };
         let store = &self.bridge.store;
+        if self.goes_late(entry, window) {
+            let now = self.bridge.now();
+            let until = now.plus(MESSAGE_SPAN);
+            store
+                .note_late_send(self.at, &entry.key, now, until)
+                .await?;
+        }
         // An answer that was lost is asked for once more: our own claim counts.
         let claimed = match store.claim(self.at, &entry.key, &claim, window).await {
             Ok(claimed) => claimed,
@@ -82,12 +90,19 @@ impl Context<'_> {
             return Ok(Part::NotOurs);
         }
         let sent = self.send(token, text).await;
-        let taken = matches!(sent, Sent::Answered(Meaning::Taken));
+        let arrived = matches!(sent, Sent::Answered(Meaning::Taken));
         let part = self.note(entry, window, sent).await?;
-        if taken {
+        if arrived {
             self.bridge.saw(&self.channel.id, Sight::Send).await;
         }
         Ok(part)
+    }
+
+    /// Whether a later answer has used another window already: who counts from
+    /// the newest answer on would not come as far as this one.
+    fn goes_late(&self, entry: &Entry, window: &EntryKey) -> bool {
+        let mut later = self.entries.values().filter(|other| other.key > entry.key);
+        later.any(|other| other.window.as_ref().is_some_and(|used| used != window))
     }
 
     /// Sends a text; again at once where that is right.
@@ -144,10 +159,11 @@ impl Context<'_> {
                     return Ok(if marked { Part::Taken } else { Part::NotOurs });
                 }
                 // If the first mark took effect the second finds nothing.
-                store
+                let marked = store
                     .delivered(self.at, &entry.key, holder, expires)
-                    .await?;
-                return Ok(Part::Taken);
+                    .await?
+                    || self.ended_as(&entry.key, State::Delivered, None).await?;
+                return Ok(if marked { Part::Taken } else { Part::NotOurs });
             }
             Sent::Answered(Meaning::WindowFull) => {
                 self.release(entry, Reason::WindowFull, Some(window))
@@ -158,7 +174,8 @@ impl Context<'_> {
                 error!(channel = %self.channel.id, "WeChat refuses a token that it has just given");
                 Failure::after(Duration::ZERO, Reason::NoToken)
             }
-            Sent::Answered(Meaning::Busy) => Failure::after(Duration::ZERO, Reason::WechatBusy),
+            // It may have taken it all the same: two more tries are enough.
+            Sent::Answered(Meaning::Busy) => Failure::never(Reason::WechatBusy),
             Sent::Answered(Meaning::Failed(failure)) | Sent::NotSent(failure) => failure,
             Sent::Lost => Failure {
                 retry: Retry::Never,
@@ -238,12 +255,14 @@ impl Context<'_> {
             now,
             expires: expires(Some(self.channel), now),
         };
-        let mut buried = self.end_row(&death, receipt.as_ref()).await;
-        if buried.is_err() {
-            // After a lost answer the second attempt finds it dead already.
-            buried = self.end_row(&death, receipt.as_ref()).await.map(|_| true);
-        }
-        let buried = buried?;
+        // After a lost answer the second attempt may find it dead already.
+        let buried = match self.end_row(&death, receipt.as_ref()).await {
+            Ok(buried) => buried,
+            Err(_) => {
+                self.end_row(&death, receipt.as_ref()).await?
+                    || self.ended_as(&entry.key, State::Dead, Some(reason)).await?
+            }
+        };
         if told && buried {
             warn!(channel = %self.channel.id, reason = reason.code(), "an answer died on its way to WeChat");
         }
@@ -251,6 +270,18 @@ impl Context<'_> {
             self.bridge.ring(self.at, &receipt.key);
         }
         Ok(buried)
+    }
+
+    /// Whether an entry has ended in this way: by a write of ours whose answer
+    /// was lost.
+    async fn ended_as(
+        &self,
+        key: &EntryKey,
+        state: State,
+        reason: Option<Reason>,
+    ) -> Result<bool, StoreError> {
+        let entry = self.bridge.store.entry(self.at, key).await?;
+        Ok(entry.is_some_and(|entry| (entry.state, entry.reason) == (state, reason)))
     }
 
     async fn end_row(

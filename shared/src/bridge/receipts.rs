@@ -3,9 +3,8 @@
 //! Invariant: a failure is an entry of the inbound lane, ordered and retried
 //! like any other; that an answer arrived or waits is told once, and may be lost.
 
-use super::deliver::Stop;
 use super::{Bridge, Broken, Run};
-use crate::channel::Channel;
+use crate::channel::{Channel, DeskSettings};
 use crate::delivery::Delivery;
 use crate::desk::{Desk, Letter, News, public_id};
 use crate::journal::{Class, ConversationKey, Entry, EntryKey, Origin, State};
@@ -38,30 +37,38 @@ pub(super) fn receipt(entry: &Entry, reason: Reason, now: Moment) -> Option<Entr
     Some(Entry::pending(key, now, Body::Receipt(receipt), origin))
 }
 
-/// Tells the desk that an answer waits for the window. Once: it may be lost.
+/// Tells the desk of answers that wait for the window. Once: it may be lost.
 pub(super) async fn tell_held(
     bridge: &Bridge,
     at: &ConversationKey,
-    stop: &Stop,
+    answers: impl Iterator<Item = &EntryKey>,
     run: &Run,
 ) -> Result<(), Broken> {
-    if stop.reason != Reason::WindowFull {
-        return Ok(());
+    let mut customer = None;
+    for key in answers {
+        let entry = bridge.store.entry(at, key).await?;
+        // A repeat of an answer that has ended rings, too.
+        let Some(entry) = entry.filter(|entry| entry.state == State::Pending) else {
+            continue;
+        };
+        let Some(channel) = bridge.channel(&entry.origin.channel).await? else {
+            return Ok(());
+        };
+        // Nobody is told in the inbox: it shows them as they are.
+        if channel.desk == DeskSettings::Inbox {
+            return Ok(());
+        }
+        if customer.is_none() {
+            let conversation = bridge.store.conversation(at).await?;
+            customer = conversation.map(|(known, _)| known.customer);
+        }
+        let outcome = Outcome::Held(Reason::WindowFull);
+        let told = bridge.tell_outcome(at, &channel, customer.as_ref(), &entry, outcome, run.ends);
+        // Whoever hangs is not asked to hang again.
+        if !told.await? {
+            return Ok(());
+        }
     }
-    let entry = bridge.store.entry(at, &stop.from).await?;
-    // A repeat of an answer that has ended rings, too.
-    let Some(entry) = entry.filter(|entry| entry.state == State::Pending) else {
-        return Ok(());
-    };
-    let Some(channel) = bridge.channel(&entry.origin.channel).await? else {
-        return Ok(());
-    };
-    let conversation = bridge.store.conversation(at).await?;
-    let customer = conversation.as_ref().map(|(known, _)| &known.customer);
-    let outcome = Outcome::Held(Reason::WindowFull);
-    bridge
-        .tell_outcome(at, &channel, customer, &entry, outcome, run.ends)
-        .await?;
     Ok(())
 }
 

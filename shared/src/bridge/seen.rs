@@ -91,7 +91,7 @@ impl Sights {
         // Everything that waits goes with it: one write for all.
         let fresh = std::mem::take(&mut own.fresh);
         own.written.insert(word, now);
-        for (code, _) in &fresh.refused {
+        for code in fresh.refused.keys() {
             own.written.insert(code, now);
         }
         Some(fresh)
@@ -107,6 +107,10 @@ impl Bridge {
         let written = tokio::time::timeout(PATIENCE, self.store.note_seen(id, &fresh)).await;
         if !matches!(written, Ok(Ok(_))) {
             tracing::warn!(channel = %id, "what was seen of a channel could not be noted");
+            // It goes with the next note.
+            if let Some(own) = self.sights.all().get_mut(id) {
+                own.fresh.add(&fresh);
+            }
         }
     }
 

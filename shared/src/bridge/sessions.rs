@@ -30,8 +30,11 @@ impl Context<'_> {
         if let Some(open) = &conversation.session {
             return Ok(Some((open.clone(), true)));
         }
+        // What a person tries once more opens a session of its own.
+        let again = entry.redriven.map(|at| format!("|{}", at.millis()));
+        let identity = format!("{}{}", entry.key, again.unwrap_or_default());
         let new = Session {
-            id: session_id(&conversation.customer, entry.key.as_str()),
+            id: session_id(&conversation.customer, &identity),
             opened: entry.at,
             told: false,
         };

@@ -6,8 +6,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use tracing::{error, info};
 
-use super::deliver::turn;
-use super::{Bridge, Broken, breaker};
+use super::turn::turn;
+use super::{Bridge, Broken, Rung, breaker};
 use crate::channel::{Channel, DeskSettings};
 use crate::conversation::Conversation;
 use crate::journal::{Class, ConversationKey, Lane, Origin, SHARDS};
@@ -73,16 +73,26 @@ async fn channel(bridge: &Bridge, id: &ChannelId, ends: Moment) -> Result<(), Br
         return Ok(());
     }
     bridge.remember(&channel);
-    let down = match bridge.store.breaker(id).await? {
-        // It was another desk's.
-        Some(_) if channel.desk == DeskSettings::Inbox => {
-            bridge.store.close_breaker(id).await?;
-            false
-        }
-        Some(probed) => !probe(bridge, &channel, probed, ends).await?,
-        None => false,
-    };
-    bridge.believe(id, down);
+    let mut breaker = bridge.store.breaker(id).await?;
+    // It was another desk's.
+    if breaker.is_some() && channel.desk == DeskSettings::Inbox {
+        bridge.store.close_breaker(id).await?;
+        breaker = None;
+    }
+    bridge.believe(id, breaker.is_some());
+    work(bridge, id, ends).await?;
+    // What waits for another desk, or for none, does not wait for the probe.
+    if let Some(probed) = breaker
+        && probe(bridge, &channel, probed, ends).await?
+    {
+        bridge.believe(id, false);
+        work(bridge, id, ends).await?;
+    }
+    Ok(())
+}
+
+/// Works on what is due of a channel, but for lanes whose desk is down.
+async fn work(bridge: &Bridge, id: &ChannelId, ends: Moment) -> Result<(), Broken> {
     for shard in 0..SHARDS {
         loop {
             // Lanes that are left alone from now on stay due: they are not
@@ -122,7 +132,9 @@ async fn one(bridge: &Bridge, channel: &Channel, due: Due, ends: Moment) {
     let done = match &due {
         Due::Lane { at, lane, .. } => {
             let run = bridge.run(SPAN, ends);
-            turn(bridge, at, *lane, None, &run).await.map(|_| ())
+            let nothing = Rung::new();
+            let turn = turn(bridge, at, *lane, None, &nothing, &run);
+            turn.await.map(|_| ())
         }
         Due::Session { at, due } => timer(bridge, channel, at, *due).await,
     };
@@ -160,7 +172,7 @@ async fn probe(
         bridge.believe(&channel.id, false);
         let run = bridge.run(lane::RUN, ends);
         // A lane that fails for reasons of its own says nothing of the desk.
-        if let Err(broken) = turn(bridge, &at, Lane::In, None, &run).await {
+        if let Err(broken) = turn(bridge, &at, Lane::In, None, &Rung::new(), &run).await {
             error!(channel = %channel.id, error = %broken, "a lane could not probe the desk");
             continue;
         }
@@ -172,8 +184,11 @@ async fn probe(
         }
         bridge.believe(&channel.id, true);
         // It waited for the desk, not for its own patience.
-        let now = Some(bridge.now());
-        bridge.store.raise(&at, Lane::In, None, now).await?;
+        let due = Some(bridge.now());
+        bridge.store.raise(&at, Lane::In, None, due).await?;
+        if bridge.desk_has_failed(&channel.id, now) {
+            break;
+        }
     }
     Ok(false)
 }

@@ -35,8 +35,6 @@ const VAIN: Duration = Duration::from_secs(10);
 const FORCED_APART: Duration = Duration::from_secs(30);
 /// How often a token may be forced in a day.
 const FORCED_A_DAY: u32 = 20;
-/// WeChat's day begins at midnight in Beijing.
-const BEIJING: Duration = Duration::from_hours(8);
 
 /// What this process knows of tokens.
 #[derive(Debug, Default)]
@@ -148,11 +146,6 @@ impl Tokenless {
 fn usable(stored: &StoredToken, failed: Option<&Token>, now: Moment) -> Option<Token> {
     let token = Token::new(stored.token.clone()?);
     (now < stored.expires && failed != Some(&token)).then_some(token)
-}
-
-/// The number of the day by which WeChat rations.
-fn day(at: Moment) -> i64 {
-    at.plus(BEIJING).seconds().div_euclid(86_400)
 }
 
 /// Whether 85 % of a token's life are over.
@@ -303,7 +296,9 @@ impl Bridge {
         let mut granted = api.token(call, &channel.app_id, &secret, false).await?;
         if failed == Some(&granted.token) && call == TokenCall::Stable {
             let now = self.now();
-            let today = stored.forced.filter(|last| day(*last) == day(now));
+            let today = stored
+                .forced
+                .filter(|last| last.beijing_day() == now.beijing_day());
             let count = if today.is_some() {
                 stored.forced_count
             } else {

@@ -13,7 +13,7 @@ use super::{Call, accepted};
 use crate::bridge::snippet;
 use crate::channel::DeskSettings;
 use crate::journal::{Entry, Lane};
-use crate::message::{Body, CustomerId, EndCause, MessageId};
+use crate::message::{Body, CustomerId, MessageId};
 use crate::moment::Moment;
 use crate::reason::Reason;
 use crate::store::Snippet;
@@ -134,9 +134,9 @@ pub(super) async fn read(call: &Call<'_>, customer: &CustomerId) -> Answered {
 pub(super) async fn end(call: &Call<'_>, customer: &CustomerId) -> Answered {
     call.fields()?.done()?;
     let known = find(call.bridge, customer).await?;
-    let seconds = u64::try_from(call.bridge.now().seconds()).unwrap_or(0);
+    let now = call.bridge.now();
     call.bridge
-        .end_session(&known.at, &known.channel.id, seconds, EndCause::Agent)
+        .end_session(&known.at, &known.channel, now, None)
         .await?;
     accepted()
 }

@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::cursor::{self, List, veil};
-use super::messages::{self, Why};
+use super::messages::Why;
 use super::problem::{Answered, Problem, Refusal, json};
 use super::{Call, channels};
 use crate::journal::{ConversationKey, Entry, EntryKey, Lane, State};
@@ -142,7 +142,7 @@ async fn show(
         },
         kind: entry.body.kind(),
         reason: entry.reason.map(Why::from),
-        time: messages::time(&entry.key).to_string(),
+        time: entry.key.said().to_string(),
     }))
 }
 

@@ -10,7 +10,6 @@ use crate::journal::{Class, ConversationKey, Entry, EntryKey, Lane, State};
 use crate::lane::Parked;
 use crate::lines;
 use crate::message::{Body, Kind};
-use crate::moment::Moment;
 use crate::reason::Reason;
 
 /// One entry as it is shown.
@@ -53,12 +52,6 @@ impl From<Reason> for Why {
     }
 }
 
-/// When an entry was said: by WeChat's clock, or by the agent's.
-pub(super) fn time(key: &EntryKey) -> Moment {
-    let inbound = || key.seconds().map(Moment::from_seconds);
-    key.time().or_else(inbound).unwrap_or_default()
-}
-
 /// Shows an entry. `parked` is the lane of answers, if it is parked: what
 /// waits there waits for the same reason.
 pub(super) fn show(lang: Lang, entry: &Entry, parked: Option<&Parked>) -> Message {
@@ -86,7 +79,7 @@ pub(super) fn show(lang: Lang, entry: &Entry, parked: Option<&Parked>) -> Messag
         text,
         text_zh: line.as_ref().map(|line| line.zh.clone()),
         text_en: line.map(|line| line.en),
-        time: time(&entry.key).to_string(),
+        time: entry.key.said().to_string(),
         state,
         reason: told.or(entry.reason).map(Why::from),
         answer: entry.answer.as_ref().map(|a| a.message.as_str().to_owned()),
@@ -140,7 +133,7 @@ pub(super) async fn page(
     let mut messages = Vec::new();
     while messages.len() < limit {
         let later = match (inbound.peek(), outbound.peek()) {
-            (Some(one), Some(other)) => time(&one.key) > time(&other.key),
+            (Some(one), Some(other)) => one.key.said() > other.key.said(),
             (one, _) => one.is_some(),
         };
         let entry = if later {

@@ -158,12 +158,18 @@ pub async fn answer(bridge: &Bridge, console: &Console, request: http::Request<B
         body: request.body(),
         lang,
     };
-    let answered = if call.path.starts_with("/api/") {
+    let answered = if call.path == "/api" || call.path.starts_with("/api/") {
         api(&call).await
     } else {
         pages::answer(&call)
     };
     finish(answered.unwrap_or_else(|refusal| refusal.response(lang)))
+}
+
+/// Answers a call whose body did not come, or not in time.
+#[must_use]
+pub fn unread(headers: &HeaderMap, status: StatusCode) -> Response {
+    finish(Problem::unread(status).response(Lang::of(headers)))
 }
 
 /// What every answer says beside its own.
@@ -190,6 +196,7 @@ enum Route {
     Read(CustomerId),
     End(CustomerId),
     Changes,
+    Events,
     Status,
     Parked,
     Dead,
@@ -211,6 +218,7 @@ impl Route {
             ["conversations", id, "read"] => Self::Read(parse_customer_id(id)?),
             ["conversations", id, "end"] => Self::End(parse_customer_id(id)?),
             ["changes"] => Self::Changes,
+            ["events"] => Self::Events,
             ["status"] => Self::Status,
             ["parked"] => Self::Parked,
             ["dead"] => Self::Dead,
@@ -234,6 +242,7 @@ impl Route {
             | Self::Conversations
             | Self::Conversation(_)
             | Self::Changes
+            | Self::Events
             | Self::Status
             | Self::Parked
             | Self::Dead => "GET",
@@ -267,6 +276,8 @@ async fn api(call: &Call<'_>) -> Answered {
         Route::Read(id) => answers::read(call, &id).await,
         Route::End(id) => answers::end(call, &id).await,
         Route::Changes => changes::since(call).await,
+        // One machine answers it before; a function has no stream.
+        Route::Events => Err(Problem::missing().into()),
         Route::Status => status::status(call).await,
         Route::Parked => parked::list(call).await,
         Route::Dead => dead::list(call).await,

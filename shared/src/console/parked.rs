@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::cursor::{self, List};
 use super::messages::Why;
 use super::problem::{Answered, Refusal, json};
-use super::{Call, channels, messages};
+use super::{Call, channels};
 use crate::journal::Lane;
 use crate::message::ChannelId;
 use crate::moment::Moment;
@@ -25,7 +25,7 @@ struct Shown {
     /// When it is looked at again; null if that is as soon as there is time, or
     /// as its channel or desk is there again.
     next_try: Option<String>,
-    /// When the first that waits was said.
+    /// Since when the first of them waits.
     since: Option<String>,
     /// How many entries wait.
     waiting: usize,
@@ -101,9 +101,9 @@ pub(super) async fn list(call: &Call<'_>) -> Answered {
 async fn show(call: &Call<'_>, channel: &ChannelId, lane: &ParkedLane) -> Result<Shown, Refusal> {
     let store = &call.bridge.store;
     let known = store.conversation(&lane.at).await?;
-    let waiting = match &lane.from {
+    let (waiting, since) = match &lane.from {
         Some(from) => store.count_waiting(&lane.at, from).await?,
-        None => 0,
+        None => (0, None),
     };
     Ok(Shown {
         channel: channel.to_string(),
@@ -114,10 +114,7 @@ async fn show(call: &Call<'_>, channel: &ChannelId, lane: &ParkedLane) -> Result
         },
         reason: lane.reason.unwrap_or(Reason::Internal).into(),
         next_try: (lane.due > call.bridge.now()).then(|| lane.due.to_string()),
-        since: lane
-            .from
-            .as_ref()
-            .map(|from| messages::time(from).to_string()),
+        since: since.map(|since| since.to_string()),
         waiting,
     })
 }

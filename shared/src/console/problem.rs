@@ -128,6 +128,16 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", zh, en)
     }
 
+    /// The body of a call did not come.
+    pub(super) fn unread(status: StatusCode) -> Self {
+        if status == StatusCode::REQUEST_TIMEOUT {
+            let (zh, en) = ("内容未及时送达。", "The body did not come in time.");
+            return Self::new(status, "too_slow", zh, en);
+        }
+        let (zh, en) = ("内容传输中断。", "The body broke off.");
+        Self::new(StatusCode::BAD_REQUEST, "broken_off", zh, en)
+    }
+
     /// The thing is in another state than the call needs.
     pub(super) fn conflict(code: &'static str, zh: impl Into<Words>, en: impl Into<Words>) -> Self {
         Self::new(StatusCode::CONFLICT, code, zh, en)

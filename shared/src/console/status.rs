@@ -3,24 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use http::StatusCode;
 use serde::Serialize;
 
+use super::Call;
 use super::problem::{Answered, json};
-use super::{Call, channels, messages};
-use crate::bridge::{Bridge, Broken};
-use crate::channel::Channel;
-use crate::moment::Moment;
-use crate::reason::Reason;
-use crate::store::ParkedLane;
-
-/// Lanes and dead entries are counted up to this.
-const MOST: usize = 10_000;
-/// In how many parked lanes of a channel the waiting entries are counted.
-const COUNTED: usize = 500;
-/// How many lanes are counted at once.
-const WIDTH: usize = 8;
+use crate::bridge::status::{self, ChannelStatus};
 
 #[derive(Default, Serialize)]
 struct Counts {
@@ -33,7 +21,7 @@ struct Counts {
 }
 
 #[derive(Serialize)]
-struct ChannelStatus {
+struct Shown {
     channel: String,
     suspended: bool,
     desk_down: bool,
@@ -53,21 +41,41 @@ pub(super) async fn status(call: &Call<'_>) -> Answered {
     struct Status {
         time: String,
         total: Counts,
-        channels: Vec<ChannelStatus>,
+        channels: Vec<Shown>,
     }
-    let mut all = Vec::new();
+    let all = status::status(call.bridge).await?;
+    let channels: Vec<Shown> = all.iter().map(Shown::from).collect();
     let mut total = Counts::default();
-    for channel in channels::all(call.bridge).await? {
-        let one = one(call.bridge, &channel).await?;
-        total.add(&one.counts);
-        all.push(one);
+    for channel in &channels {
+        total.add(&channel.counts);
     }
     let status = Status {
         time: call.bridge.now().to_string(),
         total,
-        channels: all,
+        channels,
     };
     json(StatusCode::OK, &status)
+}
+
+impl From<&ChannelStatus> for Shown {
+    fn from(one: &ChannelStatus) -> Self {
+        let parked = one.parked.iter();
+        Self {
+            channel: one.channel.to_string(),
+            suspended: one.suspended,
+            desk_down: one.desk_down,
+            token: one.token_ends.map(|ends| TokenLife {
+                expires: ends.to_string(),
+            }),
+            counts: Counts {
+                parked_lanes: one.parked.values().sum(),
+                parked_by_reason: parked.map(|(reason, n)| (reason.code(), *n)).collect(),
+                pending: one.pending,
+                oldest_pending: one.oldest.map(|oldest| oldest.to_string()),
+                dead: one.dead,
+            },
+        }
+    }
 }
 
 impl Counts {
@@ -84,53 +92,4 @@ impl Counts {
             .flatten()
             .min();
     }
-}
-
-async fn one(bridge: &Bridge, channel: &Channel) -> Result<ChannelStatus, Broken> {
-    let store = &bridge.store;
-    let now = bridge.now();
-    let lanes = store.parked(&channel.id, MOST).await?;
-    let mut counts = Counts {
-        parked_lanes: lanes.len(),
-        pending: pending(bridge, &lanes).await?,
-        oldest_pending: oldest(&lanes).map(|oldest| oldest.to_string()),
-        dead: store
-            .count_dead(&channel.id, now.minus(channel.retention()), MOST)
-            .await?,
-        ..Counts::default()
-    };
-    for lane in &lanes {
-        let reason = lane.reason.unwrap_or(Reason::Internal).code();
-        *counts.parked_by_reason.entry(reason).or_default() += 1;
-    }
-    let token = store.token(&channel.id).await?;
-    let alive = token.token.is_some() && now < token.expires;
-    Ok(ChannelStatus {
-        channel: channel.id.to_string(),
-        suspended: channel.suspended,
-        desk_down: store.breaker(&channel.id).await?.is_some(),
-        token: alive.then(|| TokenLife {
-            expires: token.expires.to_string(),
-        }),
-        counts,
-    })
-}
-
-fn oldest(lanes: &[ParkedLane]) -> Option<Moment> {
-    let from = lanes.iter().filter_map(|lane| lane.from.as_ref());
-    from.map(messages::time).min()
-}
-
-async fn pending(bridge: &Bridge, lanes: &[ParkedLane]) -> Result<usize, Broken> {
-    let counts: Vec<_> =
-        lanes
-            .iter()
-            .take(COUNTED)
-            .filter_map(|lane| Some((lane.at.clone(), lane.from.clone()?)))
-            .map(|(at, from)| async move {
-                Ok::<_, Broken>(bridge.store.count_waiting(&at, &from).await?)
-            })
-            .collect();
-    let counts: Vec<usize> = stream::iter(counts).buffered(WIDTH).try_collect().await?;
-    Ok(counts.into_iter().sum())
 }

@@ -7,6 +7,7 @@
 pub mod webhook;
 
 use std::fmt;
+use std::time::Duration;
 
 use http::HeaderMap;
 
@@ -91,8 +92,10 @@ pub enum AgentEvent {
     SessionEnd {
         /// The desk's id of it.
         id: MessageId,
-        /// When it was ended.
+        /// When it was ended, by the desk's clock.
         time: Moment,
+        /// How long before this call that was.
+        age: Duration,
         /// The conversation as the desk names it.
         conversation: String,
     },

@@ -208,7 +208,11 @@ enum Call {
         message: CallMessage,
     },
     #[serde(rename = "typing")]
-    Typing { conversation: String, on: bool },
+    Typing {
+        time: String,
+        conversation: String,
+        on: bool,
+    },
     #[serde(rename = "session.end")]
     SessionEnd { time: String, conversation: String },
 }
@@ -288,15 +292,27 @@ impl Webhook {
                     _ => None,
                 },
             },
-            Call::Typing { conversation, on } => AgentEvent::Typing { conversation, on },
+            Call::Typing {
+                time: at,
+                conversation,
+                on,
+            } => {
+                time(&at)?;
+                AgentEvent::Typing { conversation, on }
+            }
             Call::SessionEnd {
                 time: at,
                 conversation,
-            } => AgentEvent::SessionEnd {
-                id,
-                time: time(&at)?,
-                conversation,
-            },
+            } => {
+                let time = time(&at)?;
+                AgentEvent::SessionEnd {
+                    id,
+                    time,
+                    // By the desk's clock alone, whatever that shows.
+                    age: sent.since(time),
+                    conversation,
+                }
+            }
         })
     }
 

@@ -1,13 +1,16 @@
-//! An agent's answer: its parts are put together, and what lies under their
-//! keys already says whether it is a repeat.
+//! What a desk calls for: an answer, whose parts are put together, or the end of
+//! a session. What lies under their keys already says whether it is a repeat.
 
 use aws_sdk_dynamodb::types::{
     Put as PutRow, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
 
 use super::call::refused;
 use super::entries::{read, write};
-use super::row::Row;
+use super::row::{Row, n, s};
 use super::{Store, StoreError};
 use crate::journal::{ConversationKey, Entry};
 
@@ -59,6 +62,48 @@ impl Store {
         Ok(Said::Repeat)
     }
 
+    /// Journals the end of a session that a desk's `call` asked for, and that the
+    /// call was carried out: the same call once more, when another session is
+    /// open, ends nothing. Says whether it is new.
+    pub async fn put_end(
+        &self,
+        at: &ConversationKey,
+        end: &Entry,
+        call: &str,
+        expires: i64,
+    ) -> Result<bool, StoreError> {
+        let mark = Row::from([
+            ("pk".to_owned(), s(at.as_str())),
+            ("sk".to_owned(), s(call_key(call))),
+            ("ch".to_owned(), s(end.origin.channel.as_str())),
+            ("ttl".to_owned(), n(expires)),
+        ]);
+        let put = |row| {
+            PutRow::builder()
+                .table_name(&self.messages)
+                .set_item(Some(row))
+                .condition_expression("attribute_not_exists(pk)")
+                .build()
+                .map(|put| TransactWriteItem::builder().put(put).build())
+                .map_err(|_| StoreError::Unreadable("sk"))
+        };
+        let both = vec![put(mark.clone())?, put(write(at, end)?)?];
+        let Err(reasons) = self.transact("TransactWriteItems end", both).await? else {
+            return Ok(true);
+        };
+        if reasons.first().is_some_and(refused) {
+            return Ok(false);
+        }
+        // This session's end is journalled already: only the call is new.
+        let mark = self
+            .client
+            .put_item()
+            .table_name(&self.messages)
+            .set_item(Some(mark))
+            .condition_expression("attribute_not_exists(pk)");
+        self.put("PutItem call", mark).await
+    }
+
     async fn put_only_part(&self, at: &ConversationKey, part: &Entry) -> Result<Said, StoreError> {
         let call = self
             .client
@@ -73,6 +118,12 @@ impl Store {
             Err(_) => Said::OtherWords,
         })
     }
+}
+
+/// The sort key of a call that was carried out.
+fn call_key(call: &str) -> String {
+    let digest = Sha256::digest(call.as_bytes());
+    format!("C#{}", URL_SAFE_NO_PAD.encode(digest))
 }
 
 /// Whether the row that lies under a part's key is that part.

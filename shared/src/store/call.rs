@@ -1,9 +1,15 @@
 //! One way to send a call of each kind: it counts what the call cost, and takes
 //! a condition that does not hold for an answer, not for a failure.
 //!
+//! A call that meets a transaction of somebody else's is sent again: the SDK does
+//! not take that for a failure that passes.
+//!
 //! What the SDK is at while it waits is kilobytes: it lies in a box, so that the
 //! futures of everybody above stay small.
 
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::operation::get_item::builders::GetItemFluentBuilder;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -62,11 +68,10 @@ impl Store {
         operation: &'static str,
         call: UpdateItemFluentBuilder,
     ) -> Result<Seen, StoreError> {
-        let sent = call
+        let call = call
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send();
-        let done = Box::pin(sent).await;
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let done = unhindered(|| call.clone().send(), in_conflict).await;
         match done {
             Ok(done) => {
                 self.count(Side::Write, done.consumed_capacity());
@@ -97,10 +102,8 @@ impl Store {
         operation: &'static str,
         call: PutItemFluentBuilder,
     ) -> Result<Seen, StoreError> {
-        let sent = call
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send();
-        let done = Box::pin(sent).await;
+        let call = call.return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let done = unhindered(|| call.clone().send(), in_conflict).await;
         match done {
             Ok(done) => {
                 self.count(Side::Write, done.consumed_capacity());
@@ -122,10 +125,8 @@ impl Store {
         operation: &'static str,
         call: DeleteItemFluentBuilder,
     ) -> Result<bool, StoreError> {
-        let sent = call
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send();
-        let done = Box::pin(sent).await;
+        let call = call.return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let done = unhindered(|| call.clone().send(), in_conflict).await;
         let done = self.held(operation, done)?;
         if let Some(done) = &done {
             self.count(Side::Write, done.consumed_capacity());
@@ -169,13 +170,12 @@ impl Store {
         operation: &'static str,
         items: Vec<TransactWriteItem>,
     ) -> Result<Result<(), Vec<CancellationReason>>, StoreError> {
-        let sent = self
+        let call = self
             .client
             .transact_write_items()
             .set_transact_items(Some(items))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send();
-        let done = Box::pin(sent).await;
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let done = unhindered(|| call.clone().send(), was_hindered).await;
         match done {
             Ok(done) => {
                 for capacity in done.consumed_capacity() {
@@ -198,4 +198,47 @@ impl Store {
 /// Whether this is the item of a transaction whose condition did not hold.
 pub(super) fn refused(reason: &CancellationReason) -> bool {
     reason.code() == Some("ConditionalCheckFailed")
+}
+
+/// How long to wait before a call that met somebody else's transaction is sent
+/// again. Such a transaction lasts for milliseconds.
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(10),
+    Duration::from_millis(40),
+    Duration::from_millis(160),
+    Duration::from_millis(640),
+];
+
+/// Sends a call, and again while it meets transactions of others.
+async fn unhindered<T, E, F>(
+    send: impl Fn() -> F,
+    hindered: impl Fn(&SdkError<E>) -> bool,
+) -> Result<T, SdkError<E>>
+where
+    F: Future<Output = Result<T, SdkError<E>>>,
+{
+    for pause in PAUSES {
+        match Box::pin(send()).await {
+            Err(error) if hindered(&error) => tokio::time::sleep(pause).await,
+            done => return done,
+        }
+    }
+    Box::pin(send()).await
+}
+
+/// Whether a transaction of somebody else's holds the row of a call.
+fn in_conflict<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    error.code() == Some("TransactionConflictException")
+}
+
+/// Whether a transaction met another one, and no condition decided over it.
+fn was_hindered(error: &SdkError<TransactWriteItemsError>) -> bool {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+        error.as_service_error()
+    else {
+        return in_conflict(error);
+    };
+    let reasons = cancelled.cancellation_reasons();
+    let conflict = |reason: &CancellationReason| reason.code() == Some("TransactionConflict");
+    reasons.iter().any(conflict) && !reasons.iter().any(refused)
 }

@@ -95,13 +95,15 @@ impl Store {
         Ok(lanes)
     }
 
-    /// How many entries of a lane wait, from an entry on.
+    /// How many entries of a lane wait, from an entry on, and since when the
+    /// first of them does, by our clock.
     pub async fn count_waiting(
         &self,
         at: &ConversationKey,
         from: &EntryKey,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<(usize, Option<Moment>), StoreError> {
         let mut found = 0;
+        let mut oldest = None;
         let mut start = None;
         loop {
             let call = self
@@ -115,13 +117,19 @@ impl Store {
                 .expression_attribute_values(":high", s(format!("{}~", from.lane().prefix())))
                 .expression_attribute_values(":p", s("p"))
                 .expression_attribute_values(":s", s("s"))
-                .select(Select::Count)
+                .projection_expression("#at, ra")
+                .expression_attribute_names("#at", "at")
                 .set_exclusive_start_key(start);
             let (page, next) = self.query("Query waiting count", call).await?;
-            found += usize::try_from(page.count).unwrap_or(0);
+            found += page.items().len();
+            let since = page.items().iter().filter_map(|row| {
+                let since = row.number("ra").or_else(|| row.number("at"));
+                since.map(Moment::from_millis)
+            });
+            oldest = since.chain(oldest).min();
             start = next;
             if start.is_none() {
-                return Ok(found);
+                return Ok((found, oldest));
             }
         }
     }

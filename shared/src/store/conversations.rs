@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::call::refused;
 use super::row::{Read, Row, n, s};
 use super::{Store, StoreError};
-use crate::conversation::{Conversation, Session};
+use crate::conversation::{Conversation, LateSends, Session};
 use crate::journal::{ConversationKey, EntryKey};
 use crate::message::{ChannelId, CustomerId, Kind, OpenId};
 use crate::moment::Moment;
@@ -71,6 +71,13 @@ pub(super) fn read(row: &Row) -> Result<Conversation, StoreError> {
         session,
         read_up_to: row.text("rd").map(str::to_owned),
         active: row.moment("act")?,
+        late_sends: match (row.text("wl").and_then(EntryKey::parse), row.number("wu")) {
+            (Some(lowest), Some(until)) => Some(LateSends {
+                lowest,
+                until: Moment::from_millis(until),
+            }),
+            _ => None,
+        },
     })
 }
 
@@ -332,6 +339,36 @@ impl Store {
             .expression_attribute_values(":bp", s(board_partition(channel, false, at.shard())))
             .expression_attribute_values(":bt", s(board_place(at, now)));
         self.update("UpdateItem close", call).await
+    }
+
+    /// Notes that an answer is about to be sent after later ones that have used
+    /// an older window. The lowest of them counts until all windows have shut
+    /// that were open when one was noted.
+    pub async fn note_late_send(
+        &self,
+        at: &ConversationKey,
+        key: &EntryKey,
+        now: Moment,
+        until: Moment,
+    ) -> Result<(), StoreError> {
+        let lowest = self
+            .amend(at, "J")
+            .update_expression("SET wl = :key, wu = :until")
+            .condition_expression(
+                "attribute_exists(pk) AND (attribute_not_exists(wl) OR wl > :key OR wu < :now)",
+            )
+            .expression_attribute_values(":key", s(key.as_str()))
+            .expression_attribute_values(":until", n(until.millis()))
+            .expression_attribute_values(":now", n(now.millis()));
+        if !self.update("UpdateItem late send", lowest).await? {
+            let longer = self
+                .amend(at, "J")
+                .update_expression("SET wu = :until")
+                .condition_expression("attribute_exists(pk) AND wu < :until")
+                .expression_attribute_values(":until", n(until.millis()));
+            self.update("UpdateItem late send", longer).await?;
+        }
+        Ok(())
     }
 
     /// Notes what agents have read; never backwards. Says whether that is news.

@@ -39,6 +39,9 @@ pub enum Fate {
     Answered,
     /// It is refused before it is carried out, as by throttling.
     Throttled,
+    /// It is refused before it is carried out: somebody else's transaction holds
+    /// its row.
+    Conflict,
     /// It is carried out and its answer is lost.
     AnswerLost,
     /// The caller dies before it is carried out: no answer ever comes.
@@ -205,6 +208,7 @@ impl Engine {
                 let refusal = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"slow down"}"#;
                 return respond(400, refusal.to_owned());
             }
+            Fate::Conflict => return respond(400, conflict(&operation, &body)),
             Fate::DiesBefore => return std::future::pending().await,
             Fate::Answered | Fate::AnswerLost | Fate::DiesAfter => {}
         }
@@ -218,6 +222,30 @@ impl Engine {
             _ => respond(status, json),
         }
     }
+}
+
+/// What `DynamoDB` answers when another transaction holds a row.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling>
+fn conflict(operation: &str, body: &[u8]) -> String {
+    let space = "com.amazonaws.dynamodb.v20120810";
+    if operation != "TransactWriteItems" {
+        return format!(
+            r#"{{"__type":"{space}#TransactionConflictException","message":"in conflict"}}"#
+        );
+    }
+    let request: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let items = request.get("TransactItems");
+    let items = items.and_then(|items| items.as_array()).map_or(1, Vec::len);
+    let mut reasons = vec![serde_json::json!({"Code": "None"}); items];
+    if let Some(last) = reasons.last_mut() {
+        *last = serde_json::json!({"Code": "TransactionConflict", "Message": "in conflict"});
+    }
+    serde_json::json!({
+        "__type": format!("{space}#TransactionCanceledException"),
+        "message": "cancelled",
+        "CancellationReasons": reasons,
+    })
+    .to_string()
 }
 
 fn gone() -> ConnectorError {

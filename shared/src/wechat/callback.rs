@@ -212,9 +212,11 @@ pub fn open(
         }
         Mode::Compatible | Mode::Secure => {
             let signature = query.msg_signature.as_deref();
-            // Before the body is read, since a scanner sends none.
+            // Before the body is read, since a scanner sends none. WeChat sends
+            // none either where its mode is plain; then the other one is right.
             if signature.is_none() {
-                return Err(Rejected::WrongSignature);
+                let plain = check(settings, query, query.signature.as_deref(), None, now);
+                return Err(plain.map_or(Rejected::WrongSignature, |_| Rejected::ModeMismatch));
             }
             let envelope = envelope(body)?;
             let timestamp = check(settings, query, signature, Some(&envelope), now)?;
@@ -433,11 +435,14 @@ mod tests {
         for mode in [Mode::Compatible, Mode::Secure] {
             check(mode, &full, &secure, Ok(PUSH));
             check(mode, &full, &both, Ok(PUSH));
-            check(mode, &bare, PUSH, Err(Rejected::WrongSignature));
-            check(mode, &bare, &secure, Err(Rejected::WrongSignature));
+            check(mode, &bare, PUSH, Err(Rejected::ModeMismatch));
+            check(mode, &bare, &secure, Err(Rejected::ModeMismatch));
             check(mode, &full, PUSH, Err(Rejected::ModeMismatch));
             let raw = format!("{bare}&encrypt_type=raw");
-            check(mode, &raw, PUSH, Err(Rejected::WrongSignature));
+            check(mode, &raw, PUSH, Err(Rejected::ModeMismatch));
+            let forged = signed("another", NOW, None);
+            check(mode, &forged, PUSH, Err(Rejected::WrongSignature));
+            check(mode, "", PUSH, Err(Rejected::WrongSignature));
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::delivery::Failure;
+use crate::delivery::{Failure, Retry};
 use crate::reason::Reason;
 
 /// What a code of `message/custom/send` means.
@@ -37,8 +37,11 @@ pub fn meaning(code: i64) -> Meaning {
         43019 | 48002 | 43101 => never(Reason::Blocked),
         50002 | 70000 => never(Reason::Restricted),
         40003 => never(Reason::WrongAccount),
-        // The day's quota comes back at midnight in China; an hour is soon enough.
-        45009 => after(Duration::from_hours(1), Reason::QuotaUsedUp),
+        45009 => Meaning::Failed(Failure {
+            retry: Retry::NextDay,
+            certain: true,
+            reason: Reason::QuotaUsedUp,
+        }),
         45011 => after(Duration::from_mins(1), Reason::QuotaUsedUp),
         48001 | 48004 | 48005 | 48006 | 50004 | 50007 => never(Reason::Unauthorized),
         40164 | 89503 | 89506 | 89507 | 89501 => after(Duration::from_mins(5), Reason::NoToken),
@@ -84,9 +87,19 @@ mod tests {
             (45001, never(Reason::ContentRefused)),
             (45002, never(Reason::ContentRefused)),
             (45003, never(Reason::ContentRefused)),
+            (45004, never(Reason::ContentRefused)),
+            (45005, never(Reason::ContentRefused)),
+            (45006, never(Reason::ContentRefused)),
             (45007, never(Reason::ContentRefused)),
             (45008, never(Reason::ContentRefused)),
-            (45009, after(60, Reason::QuotaUsedUp)),
+            (
+                45009,
+                Meaning::Failed(Failure {
+                    retry: Retry::NextDay,
+                    certain: true,
+                    reason: Reason::QuotaUsedUp,
+                }),
+            ),
             (45011, after(1, Reason::QuotaUsedUp)),
             (45015, never(Reason::WindowClosed)),
             (45047, Meaning::WindowFull),
@@ -99,8 +112,14 @@ mod tests {
             (48005, never(Reason::Unauthorized)),
             (48006, never(Reason::Unauthorized)),
             (50002, never(Reason::Restricted)),
+            (50004, never(Reason::Unauthorized)),
             (50005, never(Reason::Unfollowed)),
+            (50007, never(Reason::Unauthorized)),
             (70000, never(Reason::Restricted)),
+            (89501, after(5, Reason::NoToken)),
+            (89503, after(5, Reason::NoToken)),
+            (89506, after(5, Reason::NoToken)),
+            (89507, after(5, Reason::NoToken)),
             (65400, never(Reason::Refused)),
             (99999, never(Reason::Refused)),
         ] {

@@ -41,15 +41,6 @@ impl Refused {
     }
 }
 
-/// What a text costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Count {
-    /// Its bytes in UTF-8, without control characters and numbers.
-    pub bytes: usize,
-    /// Its messages: 0 for an empty text; more than [`MAX_PARTS`] is refused.
-    pub parts: usize,
-}
-
 /// Splits a text into the messages that carry it, numbered when there is more
 /// than one.
 pub fn split(text: &str) -> Result<Vec<String>, Refused> {
@@ -64,21 +55,6 @@ pub fn split(text: &str) -> Result<Vec<String>, Refused> {
     let total = parts.len();
     let numbered = |(index, part)| format!("({}/{total}) {part}", index + 1);
     Ok(parts.into_iter().enumerate().map(numbered).collect())
-}
-
-/// What a text would cost, for whoever is still writing it.
-#[must_use]
-pub fn count(text: &str) -> Count {
-    let text = sanitised(text);
-    let bytes = text.len();
-    let parts = if text.trim().is_empty() {
-        0
-    } else if bytes <= LIMIT {
-        1
-    } else {
-        cut_up(&text).map_or_else(|| bytes.div_ceil(ROOM).max(MAX_PARTS + 1), |p| p.len())
-    };
-    Count { bytes, parts }
 }
 
 /// The text without control characters, which WeChat refuses; line ends and
@@ -280,16 +256,13 @@ mod tests {
     }
 
     #[test]
-    fn the_count_is_what_split_does() {
-        let check = |text: &str, bytes, parts| assert_eq!(count(text), Count { bytes, parts });
-        check("", 0, 0);
-        check(" \r", 1, 0);
-        check("你好", 6, 1);
-        check(&"鹊".repeat(682), 2_046, 1);
-        check(&"鹊".repeat(683), 2_049, 2);
-        check(&"a".repeat(MAX_PARTS * ROOM), 10_210, 5);
-        check(&"a".repeat(MAX_PARTS * ROOM + 1), 10_211, 6);
-        check(&"a".repeat(20 * ROOM), 40_840, 20);
+    fn bytes_decide_how_many_messages_it_takes() {
+        let check = |text: &str, parts| assert_eq!(split(text).map(|p| p.len()).ok(), parts);
+        check("你好", Some(1));
+        check(&"鹊".repeat(682), Some(1));
+        check(&"鹊".repeat(683), Some(2));
+        check(&"a".repeat(MAX_PARTS * ROOM), Some(5));
+        check(&"a".repeat(MAX_PARTS * ROOM + 1), None);
     }
 
     /// Texts of words, scripts, emoji, combining marks and line ends, long
@@ -323,12 +296,10 @@ mod tests {
                 Err(Refused::TooLong) => {
                     // A cut costs less than a grapheme, and these are short.
                     prop_assert!(whole.len() > MAX_PARTS * (ROOM - 512));
-                    prop_assert!(count(&text).parts > MAX_PARTS);
                 }
                 Ok(parts) => {
                     prop_assert!(parts.len() <= MAX_PARTS);
                     prop_assert!(parts.iter().all(|part| part.len() <= LIMIT));
-                    prop_assert_eq!(count(&text).parts, parts.len());
                     let bare = bare(&parts);
                     prop_assert_eq!(bare.concat(), whole.clone());
                     let graphemes: usize = bare.iter().map(|p| p.graphemes(true).count()).sum();

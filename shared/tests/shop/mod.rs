@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "every target uses its own part of the shop")]
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -42,6 +43,10 @@ pub(crate) struct Shop {
     sent: Arc<Mutex<Vec<Outgoing>>>,
     /// What the desk answers with.
     desk: Arc<AtomicU16>,
+    /// What WeChat answers sends with, in this order; then that all is well.
+    codes: Arc<Mutex<VecDeque<i64>>>,
+    /// When WeChat was asked to send something.
+    sends: Arc<Mutex<Vec<Moment>>>,
 }
 
 pub(crate) fn channel_id() -> ChannelId {
@@ -111,10 +116,20 @@ impl Shop {
         let sent = Arc::<Mutex<Vec<Outgoing>>>::default();
         let desk_status = Arc::new(AtomicU16::new(200));
         let (notes, status) = (Arc::clone(&sent), Arc::clone(&desk_status));
+        let codes = Arc::<Mutex<VecDeque<i64>>>::default();
+        let sends = Arc::<Mutex<Vec<Moment>>>::default();
+        let (refusals, times) = (Arc::clone(&codes), Arc::clone(&sends));
+        let clock = Clock::starting_at(START);
         let peers = move |request: Outgoing| {
             let mut answer = well(&request);
             if request.url.host_str() == Some("desk.example") {
                 answer.status = status.load(Ordering::Relaxed);
+            }
+            if request.url.path() == "/cgi-bin/message/custom/send" {
+                times.lock().unwrap().push(clock.now());
+                if let Some(code) = refusals.lock().unwrap().pop_front() {
+                    answer.body = json!({ "errcode": code }).to_string().into_bytes();
+                }
             }
             notes.lock().unwrap().push(request);
             async { Ok(answer) }.boxed()
@@ -130,7 +145,7 @@ impl Shop {
             store,
             held,
             Http::in_process(Arc::new(peers), Allowed::default()),
-            Clock::starting_at(START),
+            clock,
             Chance::seeded(1),
             Bell::Process(bell),
         );
@@ -139,7 +154,19 @@ impl Shop {
             bells: Mutex::new(bells),
             sent,
             desk: desk_status,
+            codes,
+            sends,
         }
+    }
+
+    /// What WeChat answers the next sends with.
+    pub(crate) fn wechat_answers(&self, codes: &[i64]) {
+        self.codes.lock().unwrap().extend(codes);
+    }
+
+    /// When WeChat was asked to send something, since the last time.
+    pub(crate) fn sends(&self) -> Vec<Moment> {
+        std::mem::take(&mut self.sends.lock().unwrap())
     }
 
     /// What the desk answers with from now on.

@@ -123,6 +123,7 @@ pub(crate) fn conversation(customer: u8, open_id: &str) -> Conversation {
         linked: false,
         session: None,
         read_up_to: None,
+        late_sends: None,
         active: after(0),
     }
 }

@@ -8,10 +8,13 @@
 )]
 
 mod desk_down;
+mod events;
 mod inbound;
 mod outbound;
+mod sends;
 #[path = "../shop/mod.rs"]
 mod shop;
+mod turns;
 mod verify;
 mod walk;
 

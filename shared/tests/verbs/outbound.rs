@@ -142,6 +142,7 @@ async fn unknown_and_foreign_conversations_are_answered_alike() {
         linked: false,
         session: None,
         read_up_to: None,
+        late_sends: None,
         active: shop.bridge.now(),
     };
     let store = &shop.bridge.store;
@@ -187,7 +188,7 @@ async fn unknown_and_foreign_conversations_are_answered_alike() {
         let named: String = conversation.chars().take(64).collect();
         assert_eq!(told[0]["conversation"], named.as_str());
         for silent in [
-            json!({ "type": "typing", "conversation": conversation, "on": true }),
+            json!({ "type": "typing", "conversation": conversation, "on": true, "time": shop.bridge.now().to_string() }),
             json!({ "type": "session.end", "conversation": conversation, "time": shop.bridge.now().to_string() }),
         ] {
             assert_eq!(shop.call("msg_silent", &silent).await.status(), 202);
@@ -295,10 +296,78 @@ async fn an_agent_ends_a_session_though_wechats_clock_is_ahead() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_ended_a_session_ends_no_other() {
+    for ahead in [0, 30] {
+        let (shop, customer) = with_ann().await;
+        let say = async |id: u64| {
+            let push = text_push("oAnn", shop.now() + ahead, id, "你好");
+            assert_eq!(shop.push(&push).await.status(), 200);
+            shop.deliver().await;
+        };
+        say(50).await;
+        let end = json!({ "type": "session.end", "conversation": customer,
+            "time": shop.bridge.now().to_string() });
+        let call = async || {
+            assert_eq!(shop.call("end-1", &end).await.status(), 202);
+            shop.deliver().await;
+        };
+        shop.told();
+        call().await;
+        assert_eq!(types(&shop.told()), ["session.ended"], "{ahead}");
+        say(51).await;
+        assert_eq!(types(&shop.told()), ["session.opened", "message.created"]);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        call().await;
+        assert!(
+            shop.told().is_empty(),
+            "{ahead}: the new session is none of its"
+        );
+        // Another call ends that, too.
+        let other = json!({ "type": "session.end", "conversation": customer,
+            "time": shop.bridge.now().to_string() });
+        assert_eq!(shop.call("end-2", &other).await.status(), 202);
+        shop.deliver().await;
+        assert_eq!(types(&shop.told()), ["session.ended"], "{ahead}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_ends_whatever_the_desks_clock_shows() {
+    for behind in [1, 10, 200] {
+        let (shop, customer) = with_ann().await;
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let span = Duration::from_secs(behind);
+        let theirs = shop.bridge.now().minus(span);
+        let end = json!({ "type": "session.end", "conversation": customer,
+            "time": theirs.to_string() })
+        .to_string();
+        let headers = signed(SECRET, "end-1", theirs.seconds(), end.as_bytes());
+        let taken = outbound(&shop.bridge, CHANNEL, &headers, end.as_bytes()).await;
+        assert_eq!(taken.status(), 202);
+        shop.deliver().await;
+        assert_eq!(types(&shop.told()), ["session.ended"], "{behind}");
+    }
+    // What the customer wrote after the agent had ended it keeps it open.
+    let (shop, customer) = with_ann().await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let end = json!({ "type": "session.end", "conversation": customer,
+        "time": shop.bridge.now().to_string() });
+    tokio::time::advance(Duration::from_secs(5)).await;
+    assert_eq!(shop.say("oAnn", 60, "还有一个问题").await.status(), 200);
+    shop.deliver().await;
+    shop.told();
+    tokio::time::advance(Duration::from_secs(20)).await;
+    assert_eq!(shop.call("end-1", &end).await.status(), 202);
+    shop.deliver().await;
+    assert!(shop.told().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn typing_is_passed_on_and_may_be_lost() {
     let (shop, customer) = with_ann().await;
     for (on, command) in [(true, "Typing"), (false, "CancelTyping")] {
-        let typing = json!({ "type": "typing", "conversation": customer, "on": on });
+        let typing = json!({ "type": "typing", "conversation": customer, "on": on,
+            "time": shop.bridge.now().to_string() });
         assert_eq!(shop.call("msg_t", &typing).await.status(), 202);
         let sent = shop.sent_to("api.weixin.qq.com");
         let body: Value = serde_json::from_slice(&sent.last().unwrap().body).unwrap();

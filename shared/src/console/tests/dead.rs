@@ -100,3 +100,51 @@ async fn a_dead_message_of_a_customer_reaches_its_desk_by_hand() {
     house.stage.settle().await;
     assert_eq!(house.get("/api/dead").await["dead"], json!([]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn everything_of_one_reason_is_tried_once_more() {
+    let mut house = House::new().await;
+    let url = "https://desk.example.com/in".to_owned();
+    let far = house
+        .stage
+        .connect("far", DeskSettings::Webhook { url })
+        .await;
+    *house.stage.outside.desk.lock().unwrap() = Some(400);
+    for number in 0..130 {
+        let who = format!("openid-{number}");
+        house.stage.says(&far.id, &who, "hello").await;
+        house.stage.settle().await;
+    }
+    assert_eq!(house.get("/api/status").await["total"]["dead"], 130);
+    *house.stage.outside.desk.lock().unwrap() = None;
+    let redrive = async |body: serde_json::Value| {
+        let reply = house.post("/api/dead/redrive", &body).await;
+        (reply.status.as_u16(), reply.json())
+    };
+    let other = json!({ "channel": "far", "reason": "gave_up" });
+    assert_eq!(
+        redrive(other).await,
+        (202, json!({ "redriven": 0, "cursor": null }))
+    );
+    let (status, first) = redrive(json!({ "channel": "far", "reason": "desk_refused" })).await;
+    assert_eq!((status, &first["redriven"]), (202, &json!(100)));
+    let rest = json!({ "channel": "far", "reason": "desk_refused", "cursor": first["cursor"] });
+    assert_eq!(
+        redrive(rest).await,
+        (202, json!({ "redriven": 30, "cursor": null }))
+    );
+    for (body, code) in [
+        (json!({ "channel": "far" }), 400),
+        (json!({ "channel": "far", "reason": "no such reason" }), 400),
+        (json!({ "channel": "nobody", "reason": "gave_up" }), 404),
+        (
+            json!({ "channel": "far", "reason": "gave_up", "cursor": "x" }),
+            400,
+        ),
+    ] {
+        let (status, answer) = redrive(body).await;
+        assert_eq!(status, code, "{answer}");
+    }
+    house.stage.settle().await;
+    assert_eq!(house.get("/api/dead").await["dead"], json!([]));
+}

@@ -10,8 +10,10 @@ mod channels;
 mod cursors;
 mod dead;
 mod doors;
+mod parked;
 mod purge;
 mod races;
+mod seen;
 mod talks;
 mod within;
 

@@ -1,0 +1,98 @@
+//! How a channel fares: what waits and why, what is dead, whether it can speak.
+
+use std::collections::BTreeMap;
+
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+
+use super::{Bridge, Broken};
+use crate::channel::Channel;
+use crate::message::ChannelId;
+use crate::moment::Moment;
+use crate::reason::Reason;
+use crate::store::ParkedLane;
+
+/// Lanes and dead entries are counted up to this.
+const MOST: usize = 10_000;
+/// In how many parked lanes of a channel the waiting entries are counted.
+const COUNTED: usize = 500;
+/// How many lanes are counted at once.
+const WIDTH: usize = 8;
+
+/// How a channel fares.
+#[derive(Clone, Debug)]
+pub struct ChannelStatus {
+    /// The channel.
+    pub channel: ChannelId,
+    /// Whether it is suspended.
+    pub suspended: bool,
+    /// Whether its desk is known to be down.
+    pub desk_down: bool,
+    /// When its token ends, if it has one.
+    pub token_ends: Option<Moment>,
+    /// How many lanes are parked, by the reason, up to 10,000.
+    pub parked: BTreeMap<Reason, usize>,
+    /// How many entries wait in parked lanes: a lower bound beyond 500 lanes.
+    pub pending: usize,
+    /// Since when the first of them waits.
+    pub oldest: Option<Moment>,
+    /// How many dead entries are kept, up to 10,000.
+    pub dead: usize,
+}
+
+/// How every channel fares, those being deleted left out. Reads indexes, so what
+/// was just written may be missing.
+pub async fn status(bridge: &Bridge) -> Result<Vec<ChannelStatus>, Broken> {
+    let mut all = Vec::new();
+    for id in bridge.store.channel_ids().await? {
+        let channel = bridge.channel(&id).await?;
+        if let Some(channel) = channel.filter(|channel| !channel.deleted) {
+            all.push(one(bridge, &channel).await?);
+        }
+    }
+    Ok(all)
+}
+
+async fn one(bridge: &Bridge, channel: &Channel) -> Result<ChannelStatus, Broken> {
+    let store = &bridge.store;
+    let now = bridge.now();
+    let lanes = store.parked(&channel.id, MOST).await?;
+    let mut parked = BTreeMap::new();
+    for lane in &lanes {
+        *parked
+            .entry(lane.reason.unwrap_or(Reason::Internal))
+            .or_default() += 1;
+    }
+    let token = store.token(&channel.id).await?;
+    let alive = token.token.is_some() && now < token.expires;
+    let (pending, oldest) = pending(bridge, &lanes).await?;
+    Ok(ChannelStatus {
+        channel: channel.id.clone(),
+        suspended: channel.suspended,
+        desk_down: store.breaker(&channel.id).await?.is_some(),
+        token_ends: alive.then_some(token.expires),
+        parked,
+        pending,
+        oldest,
+        dead: store
+            .count_dead(&channel.id, now.minus(channel.retention()), MOST)
+            .await?,
+    })
+}
+
+async fn pending(bridge: &Bridge, lanes: &[ParkedLane]) -> Result<(usize, Option<Moment>), Broken> {
+    let counts: Vec<_> =
+        lanes
+            .iter()
+            .take(COUNTED)
+            .filter_map(|lane| Some((lane.at.clone(), lane.from.clone()?)))
+            .map(|(at, from)| async move {
+                Ok::<_, Broken>(bridge.store.count_waiting(&at, &from).await?)
+            })
+            .collect();
+    let counts: Vec<_> = stream::iter(counts).buffered(WIDTH).try_collect().await?;
+    let count = counts.iter().map(|(count, _)| count).sum();
+    Ok((
+        count,
+        counts.into_iter().filter_map(|(_, oldest)| oldest).min(),
+    ))
+}
