@@ -5,6 +5,8 @@ use magpie::wechat::crypto::AesKey;
 use serde::{Deserialize, Serialize};
 
 use super::customer::Customer;
+use super::kind::Kind;
+use super::quota::Quotas;
 use super::token::Tokens;
 
 /// What the owner of an account set in WeChat's console.
@@ -73,12 +75,15 @@ pub enum Connection {
 pub struct Account {
     /// What its owner set.
     pub settings: AccountSettings,
+    /// What kind of account it is.
+    pub kind: Kind,
     /// What became of the last check of the callback address.
     pub connection: Connection,
     /// The people, in the order of their arrival.
     pub customers: Vec<Customer>,
     pub(crate) key: AesKey,
     pub(crate) tokens: Tokens,
+    pub(crate) quotas: Quotas,
     /// The addresses that may ask for a token; empty: all.
     pub(crate) addresses: Vec<String>,
 }
@@ -92,10 +97,12 @@ impl Account {
         }
         Ok(Self {
             settings,
+            kind: Kind::default(),
             connection: Connection::Untried,
             customers: Vec::new(),
             key,
             tokens: Tokens::default(),
+            quotas: Quotas::default(),
             addresses: Vec::new(),
         })
     }

@@ -28,6 +28,21 @@ impl Answer {
         }
     }
 
+    /// What stands in front of WeChat's API says that it does not work.
+    pub(crate) fn broken(status: u16) -> Self {
+        let title = match status {
+            502 => "502 Bad Gateway",
+            503 => "503 Service Temporarily Unavailable",
+            _ => "500 Internal Server Error",
+        };
+        let page = format!("<html><head><title>{title}</title></head><body>{title}</body></html>");
+        Self {
+            status,
+            content_type: "text/html",
+            body: page.into_bytes(),
+        }
+    }
+
     pub(crate) fn not_found() -> Self {
         Self {
             status: 404,
@@ -54,11 +69,16 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    const fn new(code: i64, words: &'static str) -> Self {
+    pub(crate) const fn new(code: i64, words: &'static str) -> Self {
         Self {
             code,
             words: Cow::Borrowed(words),
         }
+    }
+
+    /// What `errmsg` begins with.
+    pub(crate) fn words(&self) -> &str {
+        &self.words
     }
 
     /// The caller's address is not on the account's list.
@@ -87,6 +107,7 @@ impl Fault {
     }
 }
 
+pub(crate) const BUSY: Fault = Fault::new(-1, "system error");
 pub(crate) const CREDENTIAL: Fault = Fault::new(
     40001,
     "invalid credential, access_token is invalid or not latest",
@@ -102,6 +123,7 @@ pub(crate) const CHARSET: Fault = Fault::new(
     "invalid charset. please check your request, if include \\uxxxx will create fail!",
 );
 pub(crate) const SECRET: Fault = Fault::new(40125, "invalid appsecret");
+pub(crate) const ACCOUNT_TYPE: Fault = Fault::new(40200, "invalid account type");
 pub(crate) const TOKEN_MISSING: Fault = Fault::new(41001, "access_token missing");
 pub(crate) const APP_ID_MISSING: Fault = Fault::new(41002, "appid missing");
 pub(crate) const SECRET_MISSING: Fault = Fault::new(41004, "appsecret missing");
@@ -125,3 +147,4 @@ pub(crate) const COMMAND: Fault = Fault::new(45072, "command is invalid");
 pub(crate) const INTERACTION: Fault = Fault::new(45080, "need user interaction in last 30 seconds");
 pub(crate) const TYPING: Fault = Fault::new(45081, "already in typing status");
 pub(crate) const DATA_FORMAT: Fault = Fault::new(47001, "data format error");
+pub(crate) const UNAUTHORIZED: Fault = Fault::new(48001, "api unauthorized");

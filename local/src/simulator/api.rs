@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use super::account::Account;
 use super::answer::{self, Answer, Fault};
 use super::call::Call;
+use super::path::ApiPath;
+use super::sight::Outcome;
 use super::wechat::{Seen, WeChat};
 use super::{send, token};
 
@@ -16,23 +18,48 @@ use super::{send, token};
 const KEPT: usize = 10_000;
 
 impl WeChat {
-    /// Answers a call of the API.
+    /// Answers a call of the API. Orders are left alone: [`WeChat::meet`]
+    /// carries them out.
     pub fn call(&mut self, now_ms: i64, call: &Call<'_>) -> Answer {
+        let answer = self.answer(now_ms, call);
+        self.see(now_ms, call, Outcome::of(&answer), Some(0), false);
+        answer
+    }
+
+    /// Answers a call and logs it.
+    pub(super) fn answer(&mut self, now_ms: i64, call: &Call<'_>) -> Answer {
         let mut app_id = None;
-        let outcome = match call.path {
-            "/cgi-bin/token" => self.token(now_ms, call, &mut app_id),
-            "/cgi-bin/stable_token" => self.stable_token(now_ms, call, &mut app_id),
-            "/cgi-bin/message/custom/send" => self
-                .enter(now_ms, call, &mut app_id)
+        let Some(path) = ApiPath::parse(call.path) else {
+            return Answer::not_found();
+        };
+        let outcome = match path {
+            ApiPath::Token => self.token(now_ms, call, &mut app_id),
+            ApiPath::StableToken => self.stable_token(now_ms, call, &mut app_id),
+            ApiPath::Send => self
+                .enter(now_ms, call, path, &mut app_id)
                 .and_then(|account| send::send(now_ms, account, call.body))
                 .map(|()| json!({"errcode": 0, "errmsg": "ok"})),
-            "/cgi-bin/message/custom/typing" => self
-                .enter(now_ms, call, &mut app_id)
+            ApiPath::Typing => self
+                .enter(now_ms, call, path, &mut app_id)
                 .and_then(|account| send::typing(now_ms, account, call.body))
                 .map(|()| json!({"errcode": 0, "errmsg": "ok"})),
-            _ => return Answer::not_found(),
         };
         let errcode = outcome.as_ref().map_or_else(|fault| fault.code, |_| 0);
+        self.note(now_ms, call, app_id, errcode);
+        match outcome {
+            Ok(value) => Answer::json(&value),
+            Err(fault) => fault.answer(&self.rid(now_ms)),
+        }
+    }
+
+    /// Puts a call into the log.
+    pub(super) fn note(
+        &mut self,
+        now_ms: i64,
+        call: &Call<'_>,
+        app_id: Option<String>,
+        errcode: i64,
+    ) {
         self.log.push_back(Seen {
             at_ms: now_ms,
             app_id,
@@ -41,10 +68,6 @@ impl WeChat {
         });
         if self.log.len() > KEPT {
             self.log.pop_front();
-        }
-        match outcome {
-            Ok(value) => Answer::json(&value),
-            Err(fault) => fault.answer(&self.rid(now_ms)),
         }
     }
 
@@ -63,10 +86,8 @@ impl WeChat {
             secret: call.parameter("secret"),
         };
         let account = admit(&mut self.accounts, &parameters, call.caller, app_id)?;
-        account
-            .tokens
-            .classic(now_ms, &mut self.mint)
-            .map(|token| issued(&token))
+        account.quotas.of_mut(ApiPath::Token).take(now_ms)?;
+        Ok(issued(&account.tokens.classic(now_ms, &mut self.mint)))
     }
 
     fn stable_token(
@@ -91,17 +112,17 @@ impl WeChat {
             Some(_) => return Err(answer::DATA_FORMAT),
         };
         let account = admit(&mut self.accounts, &parameters, call.caller, app_id)?;
-        account
-            .tokens
-            .stable(now_ms, force, &mut self.mint)
-            .map(|token| issued(&token))
+        account.quotas.of_mut(ApiPath::StableToken).take(now_ms)?;
+        let token = account.tokens.stable(now_ms, force, &mut self.mint);
+        Ok(issued(&token))
     }
 
-    /// Finds the account by the token of a call.
+    /// Finds the account by the token of a call, and lets it in.
     fn enter(
         &mut self,
         now_ms: i64,
         call: &Call<'_>,
+        path: ApiPath,
         app_id: &mut Option<String>,
     ) -> Result<&mut Account, Fault> {
         if let Some(errcode) = self.injected.pop_front() {
@@ -124,10 +145,12 @@ impl WeChat {
             .ok_or(answer::CREDENTIAL)?;
         account.tokens.check(now_ms, &value)?;
         *app_id = Some(account.settings.app_id.clone());
+        account.kind.may_call()?;
+        account.quotas.of_mut(path).take(now_ms)?;
         Ok(account)
     }
 
-    fn rid(&mut self, now_ms: i64) -> String {
+    pub(super) fn rid(&mut self, now_ms: i64) -> String {
         let (one, two) = (self.mint.hex(8), self.mint.hex(8));
         format!("{:08x}-{one}-{two}", now_ms / 1_000)
     }

@@ -13,8 +13,9 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 
 use super::account::{Connection, Mode};
+use super::act::{Act, Refused};
 use super::customer::{PushState, Stage};
-use super::push::{Act, Callback, Refused};
+use super::push::Callback;
 use super::reply::Reply;
 use super::wechat::WeChat;
 
@@ -180,10 +181,13 @@ impl Core {
                 Err(_) => None,
             };
             wechat.conclude(&handshake, answer);
+            let account = wechat.account(app_id).ok_or(Refused::UnknownAccount)?;
+            let connection = account.connection.clone();
+            let ended_ms = Some((self.now)());
             wechat
-                .account(app_id)
-                .map(|account| account.connection.clone())
-                .ok_or(Refused::UnknownAccount)
+                .sights
+                .conclude(handshake.sight, &connection, ended_ms);
+            Ok(connection)
         })
     }
 
@@ -258,7 +262,7 @@ pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
 }
 
 /// Waits until the simulator is closed, or gone.
-async fn closed(changes: &mut watch::Receiver<Change>) {
+pub(super) async fn closed(changes: &mut watch::Receiver<Change>) {
     let _ = changes.wait_for(|change| change.closed).await.is_ok();
 }
 

@@ -9,20 +9,35 @@
 //! What is simulated and what is not: text and `msgmenu` towards customers;
 //! text, follows, menus and scans from them. There is no media, so that every
 //! media id is a wrong one.
+//!
+//! What can go wrong on WeChat's side can be ordered: [`WeChat::order`] for the
+//! next calls of a path, [`WeChat::set_kind`], [`WeChat::set_limits`] and
+//! [`WeChat::allow_addresses`] for an account. [`WeChat::sights`] tells what
+//! WeChat saw and did.
 
 mod account;
+mod act;
 mod allowance;
 mod answer;
 mod api;
 mod call;
+mod code;
 mod customer;
 mod delivery;
+mod door;
+mod kind;
 mod mint;
+mod mishap;
 mod page;
+mod path;
 mod push;
+mod quota;
+mod refusal;
 mod reply;
 mod send;
+mod sight;
 mod token;
+mod treatment;
 mod view;
 mod wechat;
 
@@ -30,11 +45,18 @@ mod wechat;
 mod tests;
 
 pub use account::{Account, AccountSettings, BadSettings, Connection, Mode};
+pub use act::{Act, Refused};
 pub use answer::Answer;
 pub use call::Call;
 pub use customer::{Bubble, Choice, Content, Customer, Note, PushState, Stage};
 pub use delivery::{Courier, Simulator};
+pub use kind::Kind;
+pub use mishap::{BadMishap, Mishap, Ordered, Trouble};
 pub use page::router;
-pub use push::{Act, Callback, Handshake, Refused};
+pub use path::ApiPath;
+pub use push::{Callback, Handshake};
+pub use quota::Limits;
 pub use reply::{Invalid, Reply};
+pub use sight::{Event, Outcome, Sight, Try};
+pub use treatment::{End, Treatment};
 pub use wechat::{Seen, WeChat};

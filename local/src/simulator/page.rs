@@ -6,28 +6,26 @@
 //! content type and a header of ours, which another origin's page cannot send.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Extension;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::stream::{self, Stream};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::account::Mode;
-use super::call::Call;
+use super::act::{Act, Refused};
 use super::delivery::Simulator;
-use super::push::{Act, Refused};
+use super::door;
+use super::refusal::{Refusal, parse};
 use super::view::View;
 
 const BODY_LIMIT: usize = 65_536;
@@ -62,7 +60,7 @@ pub fn router(simulator: Simulator, hosts: Vec<String>) -> Router {
         .route("/sim/read", post(read))
         .route("/sim/mode", post(change_mode))
         .route("/sim/handshake", post(handshake))
-        .fallback(api)
+        .fallback(door::api)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn_with_state(
             Arc::<[String]>::from(hosts),
@@ -107,32 +105,6 @@ async fn script() -> impl IntoResponse {
 async fn icon() -> impl IntoResponse {
     let kind = [(header::CONTENT_TYPE, "image/svg+xml")];
     (kind, include_str!("page/phone.svg"))
-}
-
-/// WeChat's API: whatever is no page.
-async fn api(
-    State(simulator): State<Simulator>,
-    caller: Option<Extension<ConnectInfo<SocketAddr>>>,
-    method: Method,
-    uri: Uri,
-    body: Bytes,
-) -> Response {
-    let caller = caller.map_or_else(
-        || "127.0.0.1".to_owned(),
-        |Extension(ConnectInfo(address))| address.ip().to_string(),
-    );
-    let call = Call {
-        method: method.as_str(),
-        path: uri.path(),
-        query: uri.query().unwrap_or_default(),
-        body: &body,
-        caller: &caller,
-    };
-    let now_ms = simulator.now_ms();
-    let answer = simulator.with(|wechat| wechat.call(now_ms, &call));
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let kind = [(header::CONTENT_TYPE, answer.content_type)];
-    (status, kind, answer.body).into_response()
 }
 
 async fn state(State(simulator): State<Simulator>) -> impl IntoResponse {
@@ -258,49 +230,4 @@ async fn handshake(
     let connection = simulator.connect(&body.account).await?;
     let kind = [(header::CONTENT_TYPE, "application/json")];
     Ok((kind, json!(connection).to_string()).into_response())
-}
-
-/// A page's call that has no effect.
-enum Refusal {
-    Foreign,
-    Malformed,
-    Refused(Refused),
-}
-
-impl From<Refused> for Refusal {
-    fn from(refused: Refused) -> Self {
-        Self::Refused(refused)
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let (status, words) = match self {
-            Self::Foreign => (
-                StatusCode::FORBIDDEN,
-                "x-magpie-phone: 1 and a JSON content type are needed".to_owned(),
-            ),
-            Self::Malformed => (StatusCode::BAD_REQUEST, "malformed".to_owned()),
-            Self::Refused(refused @ (Refused::UnknownAccount | Refused::UnknownCustomer)) => {
-                (StatusCode::NOT_FOUND, refused.to_string())
-            }
-            Self::Refused(refused) => (StatusCode::CONFLICT, refused.to_string()),
-        };
-        let kind = [(header::CONTENT_TYPE, "application/json")];
-        (status, kind, json!({"error": words}).to_string()).into_response()
-    }
-}
-
-fn parse<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Refusal> {
-    let is = |name: &str, expected: &str| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split(';').next())
-            .is_some_and(|value| value.trim().eq_ignore_ascii_case(expected))
-    };
-    if !is("x-magpie-phone", "1") || !is("content-type", "application/json") {
-        return Err(Refusal::Foreign);
-    }
-    serde_json::from_slice(body).map_err(|_| Refusal::Malformed)
 }

@@ -1,4 +1,4 @@
-//! What a customer does, and the push by which WeChat tells the account.
+//! The push by which WeChat tells an account what a customer does.
 //!
 //! Invariant: a [`Callback`] is finished when it is made; every attempt to
 //! deliver it carries the same query and the same bytes.
@@ -7,81 +7,9 @@
 use std::fmt;
 
 use magpie::wechat::crypto;
-use serde::Deserialize;
 
 use super::account::{Account, Mode};
-use super::customer::{Content, Customer, Note};
 use super::mint::Mint;
-
-/// What a customer does.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "act")]
-pub enum Act {
-    /// Writes words.
-    Say {
-        /// The words.
-        text: String,
-    },
-    /// Taps an entry of a `msgmenu`.
-    Choose {
-        /// The entry's id.
-        id: String,
-        /// Its label.
-        text: String,
-    },
-    /// Follows the account, out of a search.
-    Follow,
-    /// Unfollows it.
-    Unfollow,
-    /// Taps a menu entry of type `click`.
-    Click {
-        /// The entry's key.
-        key: String,
-    },
-    /// Taps a menu entry of type `view`: it opens no window.
-    View {
-        /// The page.
-        url: String,
-    },
-    /// Scans a parametric QR code of the account; who does not follow it yet, follows.
-    Scan {
-        /// The scene of the code.
-        scene: String,
-    },
-    /// Anything else, for tests: the elements after `CreateTime`, as they are.
-    /// It opens a window like a message if it has a `MsgId`.
-    #[serde(skip)]
-    Elements {
-        /// Well-formed XML.
-        xml: String,
-    },
-}
-
-/// Why a customer cannot do that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// There is no such account.
-    #[error("there is no such account")]
-    UnknownAccount,
-    /// There is no such customer.
-    #[error("there is no such customer")]
-    UnknownCustomer,
-    /// Who does not follow the account, cannot write to it.
-    #[error("the customer does not follow the account")]
-    NotFollowing,
-    /// Nobody follows twice.
-    #[error("the customer follows the account already")]
-    Following,
-    /// There are no words.
-    #[error("there is nothing to send")]
-    Empty,
-    /// There are too many.
-    #[error("that is too long")]
-    TooLong,
-}
-
-/// The most that a customer can write at once, in bytes.
-const LONGEST: usize = 16_384;
 
 /// A push, ready to be delivered.
 #[derive(Clone, PartialEq, Eq)]
@@ -117,102 +45,13 @@ pub struct Handshake {
     pub url: String,
     /// What the answer's body must be, to the byte.
     pub echostr: String,
+    /// What is seen of it.
+    pub(crate) sight: u64,
 }
 
 /// What one push says after the common header.
 pub(crate) struct Push {
-    xml: String,
-}
-
-impl Act {
-    /// Changes what the customer sees and may expect, and gives the push.
-    pub(crate) fn perform(
-        &self,
-        now_ms: i64,
-        message_id: u64,
-        customer: &mut Customer,
-    ) -> Result<Push, Refused> {
-        self.allowed(customer)?;
-        let xml = match self {
-            Self::Say { text } => message(&element("Content", text), message_id),
-            Self::Choose { id, text } => message(
-                &format!(
-                    "{}{}",
-                    element("Content", text),
-                    element("bizmsgmenuid", id)
-                ),
-                message_id,
-            ),
-            Self::Follow => event("subscribe", &element("EventKey", "")),
-            Self::Unfollow => event("unsubscribe", &element("EventKey", "")),
-            Self::Click { key } => event("CLICK", &element("EventKey", key)),
-            Self::View { url } => event("VIEW", &element("EventKey", url)),
-            Self::Scan { scene } if customer.following => event("SCAN", &ticket(scene, scene)),
-            Self::Scan { scene } => event("subscribe", &ticket(&format!("qrscene_{scene}"), scene)),
-            Self::Elements { xml } => xml.clone(),
-        };
-        self.show(now_ms, customer);
-        self.open(now_ms, customer);
-        customer.acted_ms = Some(now_ms);
-        Ok(Push { xml })
-    }
-
-    fn allowed(&self, customer: &Customer) -> Result<(), Refused> {
-        let words = match self {
-            Self::Say { text } | Self::Choose { text, .. } => text,
-            Self::Click { key: text } | Self::View { url: text } | Self::Scan { scene: text } => {
-                text
-            }
-            Self::Elements { xml } => xml,
-            Self::Follow if customer.following => return Err(Refused::Following),
-            Self::Follow => return Ok(()),
-            Self::Unfollow => "unsubscribe",
-        };
-        if !customer.following && !matches!(self, Self::Scan { .. }) {
-            return Err(Refused::NotFollowing);
-        }
-        if words.trim().is_empty() {
-            return Err(Refused::Empty);
-        }
-        if words.len() > LONGEST {
-            return Err(Refused::TooLong);
-        }
-        Ok(())
-    }
-
-    fn show(&self, now_ms: i64, customer: &mut Customer) {
-        let note = |note, text: &str| Content::Note {
-            note,
-            text: text.to_owned(),
-        };
-        let content = match self {
-            Self::Say { text } | Self::Choose { text, .. } => Content::Mine { text: text.clone() },
-            Self::Follow => note(Note::Followed, ""),
-            Self::Unfollow => note(Note::Unfollowed, ""),
-            Self::Click { key } => note(Note::Tapped, key),
-            Self::View { url } => note(Note::Viewed, url),
-            Self::Scan { scene } => note(Note::Scanned, scene),
-            Self::Elements { .. } => return,
-        };
-        customer.show(now_ms, content);
-    }
-
-    fn open(&self, now_ms: i64, customer: &mut Customer) {
-        match self {
-            Self::Say { .. } => customer.allowance.message(now_ms),
-            Self::Elements { xml } if xml.contains("<MsgId>") => customer.allowance.message(now_ms),
-            Self::Choose { .. } | Self::Click { .. } => customer.allowance.tap(now_ms),
-            Self::Follow | Self::Scan { .. } => {
-                customer.following = true;
-                customer.allowance.tap(now_ms);
-            }
-            Self::Unfollow => {
-                customer.following = false;
-                customer.allowance.shut();
-            }
-            Self::View { .. } | Self::Elements { .. } => {}
-        }
-    }
+    pub(crate) xml: String,
 }
 
 impl Push {
@@ -275,7 +114,7 @@ impl Push {
 }
 
 impl Handshake {
-    pub(crate) fn new(now_ms: i64, account: &Account, mint: &mut Mint) -> Self {
+    pub(crate) fn new(now_ms: i64, sight: u64, account: &Account, mint: &mut Mint) -> Self {
         let settings = &account.settings;
         let seconds = (now_ms / 1_000).to_string();
         let echostr = mint.digits(19);
@@ -284,6 +123,7 @@ impl Handshake {
             app_id: settings.app_id.clone(),
             url: format!("{}?{query}&echostr={echostr}", settings.callback_url),
             echostr,
+            sight,
         }
     }
 }
@@ -293,11 +133,11 @@ fn signed(token: &str, seconds: &str, nonce: &str) -> String {
     format!("signature={signature}&timestamp={seconds}&nonce={nonce}")
 }
 
-fn message(content: &str, id: u64) -> String {
+pub(crate) fn message(content: &str, id: u64) -> String {
     format!("{}{content}<MsgId>{id}</MsgId>", element("MsgType", "text"))
 }
 
-fn event(name: &str, rest: &str) -> String {
+pub(crate) fn event(name: &str, rest: &str) -> String {
     format!(
         "{}{}{rest}",
         element("MsgType", "event"),
@@ -305,7 +145,7 @@ fn event(name: &str, rest: &str) -> String {
     )
 }
 
-fn ticket(key: &str, scene: &str) -> String {
+pub(crate) fn ticket(key: &str, scene: &str) -> String {
     let ticket = format!("gQ-{scene}");
     format!("{}{}", element("EventKey", key), element("Ticket", &ticket))
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::account::Account;
 use super::answer::{self, Fault};
 use super::customer::{Choice, Content, Customer};
+use super::kind::Kind;
 
 /// The longest text, in bytes of UTF-8.
 const LONGEST: usize = 2_048;
@@ -20,8 +21,9 @@ const INTERACTION_MS: i64 = 30_000;
 /// `POST /cgi-bin/message/custom/send`.
 pub(crate) fn send(now_ms: i64, account: &mut Account, body: &[u8]) -> Result<(), Fault> {
     let body = parse(body)?;
+    let kind = account.kind;
     let customer = addressee(account, &body)?;
-    let content = content(&body)?;
+    let content = content(kind, &body)?;
     if !customer.following {
         return Err(answer::NOT_FOLLOWING);
     }
@@ -95,8 +97,10 @@ fn addressee<'a>(account: &'a mut Account, body: &Value) -> Result<&'a mut Custo
         .ok_or(answer::OPEN_ID)
 }
 
-fn content(body: &Value) -> Result<Content, Fault> {
-    match body.get("msgtype").and_then(Value::as_str) {
+fn content(kind: Kind, body: &Value) -> Result<Content, Fault> {
+    let message_type = body.get("msgtype").and_then(Value::as_str);
+    kind.may_send(message_type.unwrap_or_default())?;
+    match message_type {
         Some("text") => Ok(Content::Theirs {
             text: words(body.pointer("/text/content"))?,
             choices: Vec::new(),

@@ -5,6 +5,7 @@
 
 use super::answer::{self, Fault};
 use super::mint::Mint;
+use super::quota::{Count, day};
 
 const LIFE_MS: i64 = 7_200_000;
 /// How long a replaced token still works, and how long before its end the
@@ -12,11 +13,6 @@ const LIFE_MS: i64 = 7_200_000;
 const OVERLAP_MS: i64 = 300_000;
 const FORCE_PAUSE_MS: i64 = 30_000;
 const FORCED_A_DAY: u32 = 20;
-const CLASSIC_A_DAY: u32 = 2_000;
-const STABLE_A_MINUTE: u32 = 10_000;
-const DAY_MS: i64 = 86_400_000;
-/// WeChat's day begins at midnight in Beijing.
-const BEIJING_MS: i64 = 28_800_000;
 /// How many ended tokens are remembered, to tell an expired one from a foreign one.
 const KEPT: usize = 256;
 const LENGTH: usize = 136;
@@ -26,8 +22,6 @@ const LENGTH: usize = 136;
 pub(crate) struct Tokens {
     classic: Vec<Token>,
     stable: Vec<Token>,
-    classic_calls: Count,
-    stable_calls: Count,
     forced: Count,
     forced_ms: Option<i64>,
 }
@@ -49,25 +43,14 @@ pub(crate) struct Issued {
 
 impl Tokens {
     /// `GET /cgi-bin/token`: always a new one; the one before ends in five minutes.
-    pub(crate) fn classic(&mut self, now_ms: i64, mint: &mut Mint) -> Result<Issued, Fault> {
-        if !self.classic_calls.take(day(now_ms), CLASSIC_A_DAY) {
-            return Err(answer::DAILY_LIMIT);
-        }
+    pub(crate) fn classic(&mut self, now_ms: i64, mint: &mut Mint) -> Issued {
         replace(&mut self.classic, now_ms + OVERLAP_MS);
-        Ok(issue(&mut self.classic, now_ms, mint))
+        issue(&mut self.classic, now_ms, mint)
     }
 
     /// `POST /cgi-bin/stable_token`: the current one, unless it ends soon or is
     /// replaced by `force`.
-    pub(crate) fn stable(
-        &mut self,
-        now_ms: i64,
-        force: bool,
-        mint: &mut Mint,
-    ) -> Result<Issued, Fault> {
-        if !self.stable_calls.take(now_ms / 60_000, STABLE_A_MINUTE) {
-            return Err(answer::MINUTE_LIMIT);
-        }
+    pub(crate) fn stable(&mut self, now_ms: i64, force: bool, mint: &mut Mint) -> Issued {
         let current = self
             .stable
             .last()
@@ -77,13 +60,13 @@ impl Tokens {
                 expires_in: (token.ends_ms - now_ms) / 1_000,
             });
         match current {
-            Some(current) if !(force && self.may_force(now_ms)) => Ok(current),
+            Some(current) if !(force && self.may_force(now_ms)) => current,
             Some(_) => {
                 replace(&mut self.stable, now_ms);
-                Ok(issue(&mut self.stable, now_ms, mint))
+                issue(&mut self.stable, now_ms, mint)
             }
             // The one that is about to end keeps its five minutes.
-            None => Ok(issue(&mut self.stable, now_ms, mint)),
+            None => issue(&mut self.stable, now_ms, mint),
         }
     }
 
@@ -157,30 +140,6 @@ fn issue(family: &mut Vec<Token>, now_ms: i64, mint: &mut Mint) -> Issued {
     }
 }
 
-fn day(now_ms: i64) -> i64 {
-    (now_ms + BEIJING_MS) / DAY_MS
-}
-
-/// How often something was done in the current day or minute.
-#[derive(Debug, Default)]
-struct Count {
-    slot: i64,
-    done: u32,
-}
-
-impl Count {
-    fn take(&mut self, slot: i64, limit: u32) -> bool {
-        if self.slot != slot {
-            *self = Self { slot, done: 0 };
-        }
-        let may = self.done < limit;
-        if may {
-            self.done += 1;
-        }
-        may
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Mint, Tokens, well_formed};
@@ -196,7 +155,7 @@ mod tests {
     #[test]
     fn a_stable_token_stays_until_five_minutes_before_its_end() {
         let (mut tokens, mut mint) = (Tokens::default(), Mint::new("t"));
-        let first = tokens.stable(START, false, &mut mint).unwrap();
+        let first = tokens.stable(START, false, &mut mint);
         assert!(well_formed(&first.value));
         assert_eq!(first.expires_in, 7_200);
         for (second, same, left) in [
@@ -205,9 +164,7 @@ mod tests {
             (6_899, true, 301),
             (6_900, false, 7_200),
         ] {
-            let next = tokens
-                .stable(START + second * 1_000, false, &mut mint)
-                .unwrap();
+            let next = tokens.stable(START + second * 1_000, false, &mut mint);
             assert_eq!(
                 (next.value == first.value, next.expires_in),
                 (same, left),
@@ -222,65 +179,49 @@ mod tests {
     fn force_ends_the_one_before_but_neither_soon_nor_often() {
         let (mut tokens, mut mint) = (Tokens::default(), Mint::new("t"));
         let mut now = START;
-        let mut current = tokens.stable(now, true, &mut mint).unwrap().value;
+        let mut current = tokens.stable(now, true, &mut mint).value;
         for round in 0..20 {
-            let forced = tokens.stable(now, true, &mut mint).unwrap().value;
+            let forced = tokens.stable(now, true, &mut mint).value;
             assert_ne!(forced, current, "round {round}");
             assert_eq!(code(&tokens, now, &current), 40001);
-            let soon = tokens.stable(now + 29_999, true, &mut mint).unwrap();
+            let soon = tokens.stable(now + 29_999, true, &mut mint);
             assert_eq!(soon.value, forced);
             current = forced;
             now += 30_000;
         }
-        assert_eq!(tokens.stable(now, true, &mut mint).unwrap().value, current);
+        assert_eq!(tokens.stable(now, true, &mut mint).value, current);
         // At midnight in Beijing the count begins again.
         let midnight = (START / 86_400_000 + 1) * 86_400_000 + 57_600_000;
-        let before = tokens.stable(midnight - 1, true, &mut mint).unwrap().value;
-        let after = tokens.stable(midnight, true, &mut mint).unwrap().value;
+        let before = tokens.stable(midnight - 1, true, &mut mint).value;
+        let after = tokens.stable(midnight, true, &mut mint).value;
         assert_ne!(before, after);
     }
 
     #[test]
     fn a_classic_token_gives_its_predecessor_five_minutes() {
         let (mut tokens, mut mint) = (Tokens::default(), Mint::new("t"));
-        let first = tokens.classic(START, &mut mint).unwrap().value;
-        let second = tokens.classic(START, &mut mint).unwrap().value;
+        let first = tokens.classic(START, &mut mint).value;
+        let second = tokens.classic(START, &mut mint).value;
         assert_ne!(first, second);
         for (ms, expected) in [(0, 0), (299_999, 0), (300_000, 40001)] {
             assert_eq!(code(&tokens, START + ms, &first), expected);
             assert_eq!(code(&tokens, START + ms, &second), 0);
         }
-        for _ in 2..2_000 {
-            tokens.classic(START, &mut mint).unwrap();
-        }
-        let fault = tokens.classic(START, &mut mint).unwrap_err();
-        assert_eq!(fault.code, 45009);
     }
 
     #[test]
     fn the_families_leave_each_other_alone() {
         let (mut tokens, mut mint) = (Tokens::default(), Mint::new("t"));
-        let stable = tokens.stable(START, false, &mut mint).unwrap().value;
-        let classic = tokens.classic(START, &mut mint).unwrap().value;
-        tokens.classic(START, &mut mint).unwrap();
+        let stable = tokens.stable(START, false, &mut mint).value;
+        let classic = tokens.classic(START, &mut mint).value;
+        tokens.classic(START, &mut mint);
         assert_eq!(code(&tokens, START + 300_000, &stable), 0);
-        let forced = tokens.stable(START, true, &mut mint).unwrap().value;
+        let forced = tokens.stable(START, true, &mut mint).value;
         assert_eq!(code(&tokens, START, &classic), 0);
         tokens.end_all(START + 1);
         for value in [&classic, &forced, &stable] {
             assert_eq!(code(&tokens, START + 1, value), 40001);
         }
         assert!(tokens.knows(&stable) && !tokens.knows("x"));
-    }
-
-    #[test]
-    fn ten_thousand_a_minute() {
-        let (mut tokens, mut mint) = (Tokens::default(), Mint::new("t"));
-        for _ in 0..10_000 {
-            tokens.stable(START, false, &mut mint).unwrap();
-        }
-        let fault = tokens.stable(START, false, &mut mint).unwrap_err();
-        assert_eq!(fault.code, 45011);
-        assert!(tokens.stable(START + 60_000, false, &mut mint).is_ok());
     }
 }

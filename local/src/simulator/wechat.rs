@@ -9,10 +9,13 @@ use std::collections::VecDeque;
 use serde::Serialize;
 
 use super::account::{Account, AccountSettings, BadSettings, Connection, Mode};
+use super::act::{Act, Refused};
 use super::customer::{Content, Customer, Note, PushState, Stage};
 use super::mint::Mint;
-use super::push::{Act, Callback, Handshake, Refused};
+use super::mishap::Mishaps;
+use super::push::{Callback, Handshake};
 use super::reply::{self, Invalid, Reply};
+use super::sight::{Event, Sight, Sights};
 
 /// The simulated WeChat.
 pub struct WeChat {
@@ -20,6 +23,8 @@ pub struct WeChat {
     pub(super) accounts: Vec<Account>,
     pub(super) log: VecDeque<Seen>,
     pub(super) injected: VecDeque<i64>,
+    pub(super) mishaps: Mishaps,
+    pub(super) sights: Sights,
     message_id: u64,
     serial: u64,
 }
@@ -48,6 +53,8 @@ impl WeChat {
             message_id: 0,
             serial: 0,
             injected: VecDeque::new(),
+            mishaps: Mishaps::default(),
+            sights: Sights::default(),
         }
     }
 
@@ -156,6 +163,7 @@ impl WeChat {
         let message_id = stamp.max(self.message_id + 1);
         let serial = self.serial + 1;
         let customer = self.customer_mut(app_id, open_id)?;
+        let (what, text) = act.words(customer.following);
         let push = act.perform(now_ms, message_id, customer)?;
         customer.last_push = Some(PushState {
             serial,
@@ -166,6 +174,19 @@ impl WeChat {
         });
         self.message_id = message_id;
         self.serial = serial;
+        self.sights.add(Sight {
+            id: 0,
+            at_ms: now_ms,
+            app_id: Some(app_id.to_owned()),
+            customer: Some(open_id.to_owned()),
+            text: text.map(str::to_owned),
+            event: Event::Push {
+                serial,
+                what: what.to_owned(),
+                stage: Stage::Sending,
+                tries: Vec::new(),
+            },
+        });
         let account = self
             .accounts
             .iter()
@@ -183,6 +204,7 @@ impl WeChat {
     /// Notes how a push stands, and shows the customer what comes of it: a
     /// passive reply, or the grey line after the last failure.
     pub fn settle(&mut self, now_ms: i64, callback: &Callback, state: PushState, reply: &Reply) {
+        self.sights.settle(&state);
         let Ok(customer) = self.customer_mut(&callback.app_id, &callback.open_id) else {
             return;
         };
@@ -218,7 +240,18 @@ impl WeChat {
             .iter()
             .find(|account| account.settings.app_id == app_id)
             .ok_or(Refused::UnknownAccount)?;
-        Ok(Handshake::new(now_ms, account, &mut self.mint))
+        let sight = self.sights.add(Sight {
+            id: 0,
+            at_ms: now_ms,
+            app_id: Some(app_id.to_owned()),
+            customer: None,
+            text: None,
+            event: Event::Check {
+                connection: Connection::Untried,
+                took_ms: None,
+            },
+        });
+        Ok(Handshake::new(now_ms, sight, account, &mut self.mint))
     }
 
     /// Takes the answer to a check: the HTTP status and the body, or nothing if
@@ -234,6 +267,8 @@ impl WeChat {
             },
             None => Connection::Failed { status: None },
         };
+        let connection = account.connection.clone();
+        self.sights.conclude(handshake.sight, &connection, None);
     }
 
     /// The customer looks at the chat: nothing is unread.
@@ -242,7 +277,7 @@ impl WeChat {
         Ok(())
     }
 
-    fn account_mut(&mut self, app_id: &str) -> Option<&mut Account> {
+    pub(super) fn account_mut(&mut self, app_id: &str) -> Option<&mut Account> {
         self.accounts
             .iter_mut()
             .find(|account| account.settings.app_id == app_id)

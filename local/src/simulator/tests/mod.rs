@@ -1,8 +1,12 @@
 //! The rules of the simulated WeChat, as tables.
 
+mod account;
 mod api;
 mod delivery;
+mod door;
+mod mishap;
 mod push;
+mod sight;
 
 use magpie::wechat::crypto;
 use serde_json::{Value, json};
@@ -60,6 +64,20 @@ fn call(wechat: &mut WeChat, now_ms: i64, request: &str, body: &[u8]) -> Answer 
             caller: "203.0.113.7",
         },
     )
+}
+
+fn meet(wechat: &mut WeChat, request: &str, body: &[u8]) -> Treatment {
+    let (method, address) = request.split_once(' ').unwrap();
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
+    let caller = "203.0.113.7";
+    let call = Call {
+        method,
+        path,
+        query,
+        body,
+        caller,
+    };
+    wechat.meet(NOW, &call)
 }
 
 fn stable(wechat: &mut WeChat, now_ms: i64, change: &Value) -> String {

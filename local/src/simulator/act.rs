@@ -1,0 +1,184 @@
+//! What a customer does.
+//!
+//! Invariant: who may not do something sees nothing of it, and no push tells
+//! of it.
+
+use serde::Deserialize;
+
+use super::customer::{Content, Customer, Note};
+use super::push::{Push, element, event, message, ticket};
+
+/// What a customer does.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "act")]
+pub enum Act {
+    /// Writes words.
+    Say {
+        /// The words.
+        text: String,
+    },
+    /// Taps an entry of a `msgmenu`.
+    Choose {
+        /// The entry's id.
+        id: String,
+        /// Its label.
+        text: String,
+    },
+    /// Follows the account, out of a search.
+    Follow,
+    /// Unfollows it.
+    Unfollow,
+    /// Taps a menu entry of type `click`.
+    Click {
+        /// The entry's key.
+        key: String,
+    },
+    /// Taps a menu entry of type `view`: it opens no window.
+    View {
+        /// The page.
+        url: String,
+    },
+    /// Scans a parametric QR code of the account; who does not follow it yet, follows.
+    Scan {
+        /// The scene of the code.
+        scene: String,
+    },
+    /// Anything else, for tests: the elements after `CreateTime`, as they are.
+    /// It opens a window like a message if it has a `MsgId`.
+    #[serde(skip)]
+    Elements {
+        /// Well-formed XML.
+        xml: String,
+    },
+}
+
+/// Why a customer cannot do that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// There is no such account.
+    #[error("there is no such account")]
+    UnknownAccount,
+    /// There is no such customer.
+    #[error("there is no such customer")]
+    UnknownCustomer,
+    /// Who does not follow the account, cannot write to it.
+    #[error("the customer does not follow the account")]
+    NotFollowing,
+    /// Nobody follows twice.
+    #[error("the customer follows the account already")]
+    Following,
+    /// There are no words.
+    #[error("there is nothing to send")]
+    Empty,
+    /// There are too many.
+    #[error("that is too long")]
+    TooLong,
+}
+
+/// The most that a customer can write at once, in bytes.
+const LONGEST: usize = 16_384;
+
+impl Act {
+    /// Changes what the customer sees and may expect, and gives the push.
+    pub(crate) fn perform(
+        &self,
+        now_ms: i64,
+        message_id: u64,
+        customer: &mut Customer,
+    ) -> Result<Push, Refused> {
+        self.allowed(customer)?;
+        let xml = match self {
+            Self::Say { text } => message(&element("Content", text), message_id),
+            Self::Choose { id, text } => message(
+                &format!(
+                    "{}{}",
+                    element("Content", text),
+                    element("bizmsgmenuid", id)
+                ),
+                message_id,
+            ),
+            Self::Follow => event("subscribe", &element("EventKey", "")),
+            Self::Unfollow => event("unsubscribe", &element("EventKey", "")),
+            Self::Click { key } => event("CLICK", &element("EventKey", key)),
+            Self::View { url } => event("VIEW", &element("EventKey", url)),
+            Self::Scan { scene } if customer.following => event("SCAN", &ticket(scene, scene)),
+            Self::Scan { scene } => event("subscribe", &ticket(&format!("qrscene_{scene}"), scene)),
+            Self::Elements { xml } => xml.clone(),
+        };
+        self.show(now_ms, customer);
+        self.open(now_ms, customer);
+        customer.acted_ms = Some(now_ms);
+        Ok(Push { xml })
+    }
+
+    /// What the push is called, and the words that come with it.
+    pub(crate) fn words(&self, following: bool) -> (&'static str, Option<&str>) {
+        match self {
+            Self::Say { text } | Self::Choose { text, .. } => ("text", Some(text)),
+            Self::Follow => ("subscribe", None),
+            Self::Unfollow => ("unsubscribe", None),
+            Self::Click { key } => ("CLICK", Some(key)),
+            Self::View { url } => ("VIEW", Some(url)),
+            Self::Scan { scene } if following => ("SCAN", Some(scene)),
+            Self::Scan { scene } => ("subscribe", Some(scene)),
+            Self::Elements { .. } => ("xml", None),
+        }
+    }
+
+    fn allowed(&self, customer: &Customer) -> Result<(), Refused> {
+        let words = match self {
+            Self::Say { text } | Self::Choose { text, .. } => text,
+            Self::Click { key: text } | Self::View { url: text } | Self::Scan { scene: text } => {
+                text
+            }
+            Self::Elements { xml } => xml,
+            Self::Follow if customer.following => return Err(Refused::Following),
+            Self::Follow => return Ok(()),
+            Self::Unfollow => "unsubscribe",
+        };
+        if !customer.following && !matches!(self, Self::Scan { .. }) {
+            return Err(Refused::NotFollowing);
+        }
+        if words.trim().is_empty() {
+            return Err(Refused::Empty);
+        }
+        if words.len() > LONGEST {
+            return Err(Refused::TooLong);
+        }
+        Ok(())
+    }
+
+    fn show(&self, now_ms: i64, customer: &mut Customer) {
+        let note = |note, text: &str| Content::Note {
+            note,
+            text: text.to_owned(),
+        };
+        let content = match self {
+            Self::Say { text } | Self::Choose { text, .. } => Content::Mine { text: text.clone() },
+            Self::Follow => note(Note::Followed, ""),
+            Self::Unfollow => note(Note::Unfollowed, ""),
+            Self::Click { key } => note(Note::Tapped, key),
+            Self::View { url } => note(Note::Viewed, url),
+            Self::Scan { scene } => note(Note::Scanned, scene),
+            Self::Elements { .. } => return,
+        };
+        customer.show(now_ms, content);
+    }
+
+    fn open(&self, now_ms: i64, customer: &mut Customer) {
+        match self {
+            Self::Say { .. } => customer.allowance.message(now_ms),
+            Self::Elements { xml } if xml.contains("<MsgId>") => customer.allowance.message(now_ms),
+            Self::Choose { .. } | Self::Click { .. } => customer.allowance.tap(now_ms),
+            Self::Follow | Self::Scan { .. } => {
+                customer.following = true;
+                customer.allowance.tap(now_ms);
+            }
+            Self::Unfollow => {
+                customer.following = false;
+                customer.allowance.shut();
+            }
+            Self::View { .. } | Self::Elements { .. } => {}
+        }
+    }
+}
