@@ -22,6 +22,7 @@ mod answer;
 mod api;
 mod call;
 mod code;
+mod controls;
 mod customer;
 mod delivery;
 mod door;

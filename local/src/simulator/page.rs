@@ -24,9 +24,9 @@ use serde_json::json;
 use super::account::Mode;
 use super::act::{Act, Refused};
 use super::delivery::Simulator;
-use super::door;
 use super::refusal::{Refusal, parse};
 use super::view::View;
+use super::{controls, door};
 
 const BODY_LIMIT: usize = 65_536;
 /// A page is told of changes at most this often.
@@ -51,7 +51,10 @@ pub fn router(simulator: Simulator, hosts: Vec<String>) -> Router {
     Router::new()
         .route("/", get(html))
         .route("/phone.css", get(css))
-        .route("/phone.js", get(script))
+        .route("/words.js", get(words))
+        .route("/phone.js", get(phone))
+        .route("/controls.js", get(levers))
+        .route("/sights.js", get(panel))
         .route("/phone.svg", get(icon))
         .route("/sim/state", get(state))
         .route("/sim/events", get(events))
@@ -60,6 +63,7 @@ pub fn router(simulator: Simulator, hosts: Vec<String>) -> Router {
         .route("/sim/read", post(read))
         .route("/sim/mode", post(change_mode))
         .route("/sim/handshake", post(handshake))
+        .merge(controls::routes())
         .fallback(door::api)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn_with_state(
@@ -97,9 +101,25 @@ async fn css() -> impl IntoResponse {
     (kind, include_str!("page/phone.css"))
 }
 
-async fn script() -> impl IntoResponse {
+fn script(text: &'static str) -> impl IntoResponse {
     let kind = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")];
-    (kind, include_str!("page/phone.js"))
+    (kind, text)
+}
+
+async fn words() -> impl IntoResponse {
+    script(include_str!("page/words.js"))
+}
+
+async fn phone() -> impl IntoResponse {
+    script(include_str!("page/phone.js"))
+}
+
+async fn levers() -> impl IntoResponse {
+    script(include_str!("page/controls.js"))
+}
+
+async fn panel() -> impl IntoResponse {
+    script(include_str!("page/sights.js"))
 }
 
 async fn icon() -> impl IntoResponse {

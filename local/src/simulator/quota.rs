@@ -58,6 +58,15 @@ impl Default for Quotas {
 }
 
 impl Quotas {
+    pub(crate) fn of(&self, path: ApiPath) -> &Quota {
+        match path {
+            ApiPath::Token => &self.token,
+            ApiPath::StableToken => &self.stable_token,
+            ApiPath::Send => &self.send,
+            ApiPath::Typing => &self.typing,
+        }
+    }
+
     pub(crate) fn of_mut(&mut self, path: ApiPath) -> &mut Quota {
         match path {
             ApiPath::Token => &mut self.token,

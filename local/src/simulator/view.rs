@@ -6,30 +6,50 @@ use serde::Serialize;
 
 use super::account::{Account, Connection, Mode};
 use super::customer::{Bubble, Customer, PushState};
-use super::wechat::{Seen, WeChat};
+use super::kind::Kind;
+use super::mishap::Ordered;
+use super::path::ApiPath;
+use super::quota::Limits;
+use super::sight::Sight;
+use super::wechat::WeChat;
 
 /// How many bubbles of a chat a page gets.
 const BUBBLES: usize = 100;
-/// How many calls of the API a page gets.
-const CALLS: usize = 12;
+/// How many sights a page gets until it asks for all.
+const SIGHTS: usize = 30;
 
 /// Everything that a page needs to draw itself.
 #[derive(Serialize)]
 pub(crate) struct View<'a> {
     now_ms: i64,
     accounts: Vec<AccountView<'a>>,
+    /// Oldest first.
+    mishaps: &'a [Ordered],
     /// Newest first.
-    calls: Vec<&'a Seen>,
+    sights: Vec<&'a Sight>,
 }
 
 #[derive(Serialize)]
 struct AccountView<'a> {
     app_id: &'a str,
     name: &'a str,
+    kind: Kind,
+    /// The addresses that may ask for a token; none: all.
+    addresses: &'a [String],
+    limits: [LimitsView; ApiPath::ALL.len()],
     mode: Mode,
     callback_url: &'a str,
     connection: &'a Connection,
     customers: Vec<CustomerView<'a>>,
+}
+
+#[derive(Serialize)]
+struct LimitsView {
+    call: ApiPath,
+    #[serde(flatten)]
+    limits: Limits,
+    /// How many calls were counted today.
+    today: u32,
 }
 
 #[derive(Serialize)]
@@ -60,7 +80,8 @@ impl<'a> View<'a> {
                 .iter()
                 .map(|account| AccountView::new(account, now_ms))
                 .collect(),
-            calls: wechat.log().rev().take(CALLS).collect(),
+            mishaps: wechat.ordered(),
+            sights: wechat.sights().rev().take(SIGHTS).collect(),
         }
     }
 }
@@ -70,6 +91,16 @@ impl<'a> AccountView<'a> {
         Self {
             app_id: &account.settings.app_id,
             name: &account.settings.name,
+            kind: account.kind,
+            addresses: &account.addresses,
+            limits: ApiPath::ALL.map(|call| {
+                let quota = account.quotas.of(call);
+                LimitsView {
+                    call,
+                    limits: quota.limits,
+                    today: quota.today(now_ms),
+                }
+            }),
             mode: account.settings.mode,
             callback_url: &account.settings.callback_url,
             connection: &account.connection,

@@ -1,34 +1,5 @@
 "use strict";
 
-const words = {
-  zh: {
-    page: "微信模拟器", people: "顾客", account: "公众号", newcomer: "新顾客的名字", add: "添加", back: "返回", console: "微信后台",
-    close: "关闭", chat: "聊天记录", message: "输入消息", plus: "更多", send: "发送", follow: "关注公众号", unfollow: "取消关注",
-    menu: "点菜单", scan: "扫一扫", view: "打开网页", mode: "消息加解密方式", plain: "明文", compatible: "兼容", secure: "安全",
-    modeHint: "Magpie 的渠道要设成同样的方式；不一致时，顾客会看到服务故障的提示。", window: "还能回复这位顾客",
-    calls: "微信收到的调用", noCalls: "还没有调用", retry: "重新验证服务器地址", typing: "对方正在输入…", phone: name => `${name} 的手机`, none: "没有打开的窗口，现在发会得到 45015",
-    left: (n, until) => `${n} 条，到 ${until} 为止`, untried: "服务器地址还没有验证", connected: "服务器地址已验证",
-    failed: s => s ? `验证失败：HTTP ${s}` : "验证失败：没有回应", sending: "正在推送…", taken: "已推送", pushFailed: "推送失败", notConnected: "没有推送：服务器地址未通过验证",
-    noAnswer: "没有回应", tries: n => `${n} 次`, idle: "还没有推送", empty: "说点什么吧，比如「你好」", stranger: "关注公众号以后就可以发消息", offline: "与模拟器的连接断开了，正在重连…",
-    followed: () => "你关注了该公众号", unfollowed: () => "你已取消关注", tapped: t => `你点击了菜单「${t}」`, viewed: t => `你从菜单打开了 ${t}`,
-    scanned: t => `你扫了二维码「${t}」`, unavailable: () => "该公众号暂时无法提供服务，请稍后再试", modeKept: "验证没有通过，方式没有改变", notFollowing: "未关注",
-  },
-  en: {
-    page: "WeChat, simulated", people: "Customers", account: "Account", newcomer: "New customer", add: "Add", back: "Back", console: "WeChat's side",
-    close: "Close", chat: "Chat", message: "Message", plus: "More", send: "Send", follow: "Follow the account", unfollow: "Unfollow",
-    menu: "Tap menu", scan: "Scan code", view: "Open page", mode: "Callback mode", plain: "Plain", compatible: "Compatible", secure: "Secure",
-    modeHint: "Magpie's channel must be set to the same; otherwise customers see that the service is down.", window: "What may be sent to this customer",
-    calls: "Calls that WeChat saw", noCalls: "None yet", retry: "Check the callback address again", typing: "typing…", phone: name => `${name}'s phone`, none: "No open window: a message now gets 45015",
-    left: (n, until) => `${n} ${n === 1 ? "message" : "messages"}, until ${until}`, untried: "Callback address not checked yet", connected: "Callback address checked",
-    failed: s => s ? `Check failed: HTTP ${s}` : "Check failed: no answer", sending: "Pushing…", taken: "Pushed", pushFailed: "Push failed", notConnected: "Not pushed: the callback address did not pass the check",
-    noAnswer: "no answer", tries: n => n === 1 ? "1 attempt" : `${n} attempts`, idle: "Nothing pushed yet", empty: "Say something, for instance 你好", stranger: "Follow the account to write to it", offline: "The simulator is away, trying again…",
-    followed: () => "You followed this account", unfollowed: () => "You unfollowed this account", tapped: t => `You tapped the menu entry “${t}”`, viewed: t => `You opened ${t} from the menu`,
-    scanned: t => `You scanned the code “${t}”`, unavailable: () => "该公众号暂时无法提供服务，请稍后再试\nThis account cannot serve you at the moment, please try again later", modeKept: "The check failed: the mode stays as it was", notFollowing: "not following",
-  },
-};
-const lang = (navigator.languages || [navigator.language]).find(l => /^(zh|en)/i.test(l)) || "en";
-const zh = /^zh/i.test(lang);
-const t = words[zh ? "zh" : "en"];
 const $ = id => document.getElementById(id);
 
 let state = null;
@@ -196,10 +167,6 @@ function drawConsole(a, c) {
     link.state === "failed" ? t.failed(link.status) : t[link.state]);
   for (const b of $("modes").children) b.setAttribute("aria-pressed", b.value === a.mode);
   drawWindow(c);
-  $("calls").replaceChildren(...(state.calls.length ? state.calls.map(x => make("li", {},
-    make("time", { textContent: new Date(x.at_ms).toLocaleTimeString(lang, { hour12: false }) }),
-    make("span", { textContent: x.call.replace("/cgi-bin/", ""), title: x.call }),
-    make("b", { className: x.errcode ? "bad" : "", textContent: x.errcode || "ok" }))) : [make("li", { textContent: t.noCalls })]));
 }
 
 function drawWindow(c) {
@@ -290,7 +257,13 @@ $("to-console").onclick = () => show("console");
 $("more").onclick = () => show(document.body.dataset.view === "console" ? "chat" : "console");
 $("close").onclick = () => show(innerWidth < 720 ? "people" : "chat");
 $("retry").onclick = async e => { e.target.disabled = true; await call("/sim/handshake", { account: here().app_id }); e.target.disabled = false; };
-$("accounts").onchange = e => { account = e.target.value; sessionStorage.setItem("account", account); customer = null; draw(); };
+$("accounts").onchange = e => {
+  account = e.target.value;
+  sessionStorage.setItem("account", account);
+  customer = null;
+  draw();
+  document.dispatchEvent(new Event("drawn"));
+};
 $("newcomer").onsubmit = async e => {
   e.preventDefault();
   const name = $("newcomer-name").value.trim();
@@ -301,6 +274,12 @@ document.addEventListener("visibilitychange", markRead);
 
 const source = new EventSource("/sim/events");
 let lost = false;
-source.onmessage = e => { state = JSON.parse(e.data); lost = false; draw(); markRead(); };
+source.onmessage = e => {
+  state = JSON.parse(e.data);
+  lost = false;
+  draw();
+  markRead();
+  document.dispatchEvent(new Event("drawn"));
+};
 source.onerror = () => { if (!lost) toast(t.offline); lost = true; };
 setInterval(() => { const c = person(); if (c) { drawTyping(c); drawWindow(c); } $("clock").textContent = clock(Date.now()); }, 1000);

@@ -127,6 +127,20 @@ async fn a_push_is_tried_four_times_with_the_same_bytes() {
         assert_eq!(last_note(&simulator, &ming), grey);
         let seen = simulator.look(|wechat| wechat.customer(APP, &ming).unwrap().last_push.clone());
         assert_eq!(seen, Some(state));
+        let seen: Vec<_> = simulator.look(|wechat| wechat.sights().cloned().collect());
+        let [push, check] = &*seen else {
+            panic!("{seen:?}");
+        };
+        let expected = Event::Check {
+            connection: Connection::Connected,
+            took_ms: Some(0),
+        };
+        assert_eq!(check.event, expected);
+        assert!(
+            matches!(&push.event, Event::Push { stage: how, tries, .. }
+                if *how == stage && tries.len() == pushes.len()),
+            "{push:?}"
+        );
     }
 }
 
@@ -224,7 +238,13 @@ async fn the_page_and_its_calls() {
 
     let (status, page) = ask(address, reqwest::Client::get).await;
     assert_eq!(status, 200);
-    assert!(page.contains("/phone.js"));
+    for name in ["words", "phone", "controls", "sights"] {
+        let path = format!("/{name}.js");
+        assert!(page.contains(&path));
+        let (status, script) = ask(address, |http, base| http.get(base + &path)).await;
+        assert_eq!(status, 200);
+        assert!(script.starts_with("\"use strict\";"), "{path}");
+    }
     let (status, _) = ask(address, |http, base| {
         http.get(base).header("host", "evil.example")
     })
@@ -278,6 +298,9 @@ async fn the_page_and_its_calls() {
 fn pages_are_small() {
     let total = include_str!("../page/phone.html").len()
         + include_str!("../page/phone.css").len()
-        + include_str!("../page/phone.js").len();
-    assert!(total <= 40_960, "{total} bytes");
+        + include_str!("../page/words.js").len()
+        + include_str!("../page/phone.js").len()
+        + include_str!("../page/controls.js").len()
+        + include_str!("../page/sights.js").len();
+    assert!(total <= 49_152, "{total} bytes");
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod api;
+mod controls;
 mod delivery;
 mod door;
 mod mishap;

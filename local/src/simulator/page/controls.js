@@ -1,0 +1,116 @@
+"use strict";
+
+// What goes wrong at WeChat, what the account is and may do, who may ask for its tokens.
+const calls = { send: "message/custom/send", typing: "message/custom/typing", stable_token: "stable_token", token: "token" };
+const option = (value, text) => new Option(text, value);
+const number = (id, blank) => $(id).value.trim() === "" ? blank : Number($(id).value);
+
+for (const [name, path] of Object.entries(calls)) $("order-call").append(option(name, path));
+for (const what of ["code", "status", "late", "close_before", "close_after", "silence"]) $("order-what").append(option(what, t[what]));
+for (const status of [500, 502, 503]) $("order-status").append(option(status, status));
+fetch("/sim/codes").then(answer => answer.json()).then(codes => {
+  for (const { code, words } of codes) $("order-code").append(option(code, `${code} ${words}`));
+  $("order-code").value = "45009";
+}).catch(() => toast(t.offline));
+
+function fitOrder() {
+  const what = $("order-what").value;
+  $("order-code-row").hidden = what !== "code";
+  $("order-status-row").hidden = what !== "status";
+  $("order-delay-row").hidden = $("order-delay").disabled = what === "silence";
+  $("order-delay").min = what === "late" ? 1 : 0;
+  $("order-times").disabled = $("order-forever").checked;
+}
+
+function trouble() {
+  const what = $("order-what").value;
+  if (what === "code") return { code: Number($("order-code").value) };
+  return what === "status" ? { status: Number($("order-status").value) } : what;
+}
+
+$("order-what").onchange = fitOrder;
+$("order-forever").onchange = fitOrder;
+fitOrder();
+$("order").onsubmit = e => {
+  e.preventDefault();
+  call("/sim/order", {
+    call: $("order-call").value,
+    times: $("order-forever").checked ? null : number("order-times", 1),
+    delay_ms: $("order-what").value === "silence" ? 0 : number("order-delay", 0),
+    trouble: trouble(),
+  });
+};
+$("call-off-all").onclick = () => call("/sim/call-off", { id: null });
+
+function orderLine(order) {
+  const what = order.trouble.code !== undefined ? order.trouble.code : order.trouble.status !== undefined ? `HTTP ${order.trouble.status}` : t[order.trouble];
+  return [calls[order.call], what, order.delay_ms ? t.plus_ms(order.delay_ms) : "", t.rest(order.times)].filter(Boolean).join(" · ");
+}
+
+let ordersDrawn = "";
+function drawOrders() {
+  const now = JSON.stringify(state.mishaps);
+  if (now === ordersDrawn) return;
+  ordersDrawn = now;
+  const held = document.activeElement?.dataset.order;
+  $("orders-count").hidden = $("call-off-all").hidden = !state.mishaps.length;
+  $("orders-count").textContent = state.mishaps.length;
+  $("orders").replaceChildren(...(state.mishaps.length ? state.mishaps.map(order => {
+    const stop = make("button", { type: "button", className: "quiet", textContent: t.callOff, onclick: () => call("/sim/call-off", { id: order.id }) });
+    stop.setAttribute("aria-label", `${t.callOff}: ${orderLine(order)}`);
+    stop.dataset.order = order.id;
+    return make("li", {}, make("span", { textContent: orderLine(order) }), stop);
+  }) : [make("li", { textContent: t.noOrders })]));
+  // Who stands on a button that is drawn anew, or is gone, goes on from there.
+  if (held) ($("orders").querySelector(`[data-order="${held}"]`) || $("orders").querySelector("button") || $("order").querySelector("[type=submit]")).focus();
+}
+
+for (const kind of ["service", "subscription", "overseas"])
+  $("kinds").append(make("button", { type: "button", value: kind, textContent: t[kind], onclick: () => call("/sim/kind", { account: here().app_id, kind }) }));
+
+const head = make("div", { ariaHidden: "true" }, make("span"), make("span", { textContent: t.a_day }), make("span", { textContent: t.a_minute }), make("span", { textContent: t.today }));
+$("limits").append(head, ...Object.entries(calls).map(([name, path]) => {
+  const field = span => {
+    const input = make("input", { id: `${name}-${span}`, type: "number", inputMode: "numeric", min: 0, max: 4294967295, step: 1 });
+    input.setAttribute("aria-label", `${path}, ${t[span]}`);
+    return input;
+  };
+  return make("div", {}, make("span", { textContent: path.replace("message/", "") }), field("a_day"), field("a_minute"), make("span", { id: `${name}-today` }));
+}), make("button", { type: "submit", className: "quiet", textContent: t.save }));
+
+$("limits").onsubmit = async e => {
+  e.preventDefault();
+  let all = true;
+  for (const name of Object.keys(calls))
+    all = await call("/sim/limits", { account: here().app_id, call: name, a_day: number(`${name}-a_day`, null), a_minute: number(`${name}-a_minute`, null) }) !== null && all;
+  if (all) toast(t.saved);
+};
+$("allowed").onsubmit = async e => {
+  e.preventDefault();
+  const addresses = $("addresses").value.split(/[\s,，、]+/).filter(Boolean);
+  if (await call("/sim/addresses", { account: here().app_id, addresses })) toast(t.saved);
+};
+
+// What a person is typing stays until WeChat's side itself changes.
+const fields = new Map();
+function fill(id, value) {
+  const text = `${here().app_id} ${value}`;
+  if (fields.get(id) === text) return;
+  fields.set(id, text);
+  $(id).value = value;
+}
+
+function drawControls() {
+  const a = here();
+  drawOrders();
+  if (!a) return;
+  for (const b of $("kinds").children) b.setAttribute("aria-pressed", b.value === a.kind);
+  for (const limit of a.limits) {
+    fill(`${limit.call}-a_day`, limit.a_day ?? "");
+    fill(`${limit.call}-a_minute`, limit.a_minute ?? "");
+    $(`${limit.call}-today`).textContent = limit.today;
+  }
+  fill("addresses", a.addresses.join(", "));
+}
+document.addEventListener("drawn", drawControls);
+if (state) drawControls();
