@@ -311,4 +311,10 @@ async fn what_was_acknowledged_survives_every_kill() {
     );
     assert!(told.by_id.len() >= taken);
     assert_eq!(magpie.terminate().await.code(), Some(0));
+    for (_, output) in outputs.snapshot() {
+        let said = String::from_utf8_lossy(&output).into_owned();
+        for hidden in [TOKEN, AES_KEY, secret.as_str()] {
+            assert!(!said.contains(hidden), "a secret was printed");
+        }
+    }
 }

@@ -282,6 +282,13 @@ impl World {
     pub(crate) async fn close(self) {
         self.rests().await;
         self.parks(0).await;
+        self.wechat.with(|wechat| {
+            for account in wechat.accounts() {
+                for token in wechat.tokens(&account.settings.app_id) {
+                    self.markers().watch("access token", token);
+                }
+            }
+        });
         let unfinished = self.bridge.end().await;
         assert_eq!(unfinished, Vec::<String>::new(), "in the journal");
         for phone in self.phones.lock().unwrap().iter() {

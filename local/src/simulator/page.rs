@@ -74,11 +74,14 @@ pub fn router(simulator: Simulator, hosts: Vec<String>) -> Router {
 }
 
 async fn guard(State(hosts): State<Arc<[String]>>, request: Request, next: Next) -> Response {
-    let host = request
-        .headers()
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let known = host.is_some_and(|host| hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host)));
+    // Two names would be read differently by different readers.
+    let mut named = request.headers().get_all(header::HOST).iter();
+    let named = named.next().filter(|_| named.next().is_none());
+    let named = named.and_then(|host| host.to_str().ok());
+    let ours = |host: &str| hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host));
+    // A call may name its host in its first line too.
+    let addressed = request.uri().authority();
+    let known = named.is_some_and(ours) && addressed.is_none_or(|host| ours(host.as_str()));
     if !known {
         return (StatusCode::FORBIDDEN, "unknown host name").into_response();
     }

@@ -26,6 +26,14 @@ pub(crate) struct Tokens {
     forced_ms: Option<i64>,
 }
 
+impl Tokens {
+    /// All that are known.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &str> {
+        let all = self.classic.iter().chain(&self.stable);
+        all.map(|token| token.value.as_str())
+    }
+}
+
 #[derive(Debug)]
 struct Token {
     value: String,

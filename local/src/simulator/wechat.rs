@@ -102,6 +102,15 @@ impl WeChat {
             .find(|account| account.settings.app_id == app_id)
     }
 
+    /// The tokens of an account that are not forgotten yet: for whoever looks for
+    /// them where they must not be.
+    pub fn tokens(&self, app_id: &str) -> impl Iterator<Item = &str> {
+        let account = self.account(app_id);
+        account
+            .into_iter()
+            .flat_map(|account| account.tokens.values())
+    }
+
     /// The customer of this account and open id.
     #[must_use]
     pub fn customer(&self, app_id: &str, open_id: &str) -> Option<&Customer> {

@@ -16,6 +16,7 @@ mod lanes;
 mod lists;
 mod made;
 mod outcomes;
+mod seen;
 #[path = "../shop/mod.rs"]
 mod shop;
 mod tables;
