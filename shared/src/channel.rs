@@ -58,6 +58,17 @@ pub struct Seen {
     pub refused: BTreeMap<&'static str, Refusals>,
 }
 
+/// Every reason for which a call to the callback is refused, as it is counted.
+pub const REFUSED_FOR: [&str; 7] = [
+    "too_large",
+    "malformed",
+    "mode_mismatch",
+    "wrong_signature",
+    "stale",
+    "another_app",
+    "undecryptable",
+];
+
 /// Calls that were refused for one reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusals {

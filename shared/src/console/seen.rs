@@ -85,6 +85,7 @@ fn words(code: &str) -> (&'static str, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channel::REFUSED_FOR;
     use crate::wechat::callback::Rejected;
     use crate::wechat::xml::Unreadable;
 
@@ -101,7 +102,7 @@ mod tests {
             Rejected::Undecryptable,
         ];
         for why in all {
-            assert!(Rejected::CODES.contains(&why.code()), "{why:?}");
+            assert!(REFUSED_FOR.contains(&why.code()), "{why:?}");
             assert_ne!(words(why.code()), words("no such code"), "{why:?}");
         }
     }

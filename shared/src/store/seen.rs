@@ -3,10 +3,9 @@
 
 use super::row::{Read, Row, n, s};
 use super::{Store, StoreError};
-use crate::channel::{Refusals, Seen};
+use crate::channel::{REFUSED_FOR, Refusals, Seen};
 use crate::message::ChannelId;
 use crate::moment::Moment;
-use crate::wechat::callback::Rejected;
 
 /// The row's sort key.
 pub(super) const SEEN: &str = "SEEN";
@@ -19,7 +18,7 @@ fn read(row: &Row) -> Seen {
         send: moment("ls"),
         ..Seen::default()
     };
-    for code in Rejected::CODES {
+    for code in REFUSED_FOR {
         let number = |name: String| row.get(&name)?.as_n().ok()?.parse().ok();
         if let (Some(count), Some(last)) = (
             number(format!("n_{code}")).and_then(|count| u64::try_from(count).ok()),

@@ -159,17 +159,6 @@ impl Rejected {
         }
     }
 
-    /// Every [`Self::code`].
-    pub const CODES: [&str; 7] = [
-        "too_large",
-        "malformed",
-        "mode_mismatch",
-        "wrong_signature",
-        "stale",
-        "another_app",
-        "undecryptable",
-    ];
-
     /// The word for counts and logs.
     #[must_use]
     pub fn code(self) -> &'static str {

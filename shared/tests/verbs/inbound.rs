@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use magpie::bridge::inbound::inbound;
-use magpie::channel::{CallbackMode, DeskSettings};
+use magpie::channel::{CallbackMode, DeskSettings, REFUSED_FOR};
 use magpie::journal::{Class, ConversationKey, Entry, Lane, State};
 use magpie::message::{Body, OpenId};
-use magpie::wechat::callback::{MAX_BODY, Rejected};
+use magpie::wechat::callback::MAX_BODY;
 
 use crate::shop::{
     APP_ID, CHANNEL, KEY, Shop, TOKEN, at, channel_id, event_push, plain, secrets, secure,
@@ -185,7 +185,7 @@ async fn what_is_not_authentic_is_refused_and_not_journalled() {
         assert!(journalled(shop).await.is_empty());
         assert!(shop.rings().is_empty());
         let spent = shop.bridge.store.spent() - created;
-        let kinds = f64::from(u8::try_from(Rejected::CODES.len()).unwrap());
+        let kinds = f64::from(u8::try_from(REFUSED_FOR.len()).unwrap());
         assert!(spent.write <= kinds, "a note for each kind: {spent:?}");
     }
 }
