@@ -260,7 +260,8 @@ fn desk(
             );
         }
         let kept = stored.map(|stored| stored.desk.clone());
-        let secrets = secrets.over(kept.filter(|kept| !kept.is_empty()));
+        let kept = rotated(&mut desk, &secrets, kept.unwrap_or_default());
+        let secrets = secrets.over(Some(kept).filter(|kept| !kept.is_empty()));
         let secrets = secrets.unwrap_or_else(|| {
             let fresh = webhook::new_secret(random);
             *made = Some(fresh.clone());
@@ -270,12 +271,50 @@ fn desk(
         (DeskSettings::Webhook { url }, secrets)
     } else {
         if kind.is_none() {
-            desk.pass_over(&["url", "secrets"]);
+            desk.pass_over(&["url", "secrets", "new_secret", "previous_secrets"]);
         }
         (DeskSettings::Inbox, Vec::new())
     };
     fields.close(desk);
     read
+}
+
+/// The stored secrets of a webhook after one step of a rotation: a new secret
+/// goes first and the one that was first stays beside it; `previous_secrets`
+/// null leaves the first alone. The same step again changes nothing.
+fn rotated(desk: &mut Fields, given: &Secret<Vec<String>>, mut kept: Vec<String>) -> Vec<String> {
+    let is_secret = |text: &str| webhook::secret(text).is_some();
+    let new = desk.secret(
+        "new_secret",
+        is_secret,
+        "应为 whsec_ 开头的密钥",
+        "it is a secret, whsec_ and base64",
+    );
+    let previous = desk.secrets("previous_secrets");
+    let steps = !matches!(new, Secret::Kept) || !matches!(previous, Secret::Kept);
+    if steps && !matches!(given, Secret::Kept) {
+        desk.fault(
+            "secrets",
+            "不能与 new_secret 或 previous_secrets 同时使用",
+            "it does not go with new_secret or previous_secrets",
+        );
+    }
+    if matches!(previous, Secret::Given(_)) {
+        desk.fault("previous_secrets", "只能为 null", "it can only be null");
+    }
+    match new {
+        Secret::Kept => {}
+        Secret::Removed => desk.fault("new_secret", "不可删除", "it cannot be removed"),
+        Secret::Given(new) if kept.first() == Some(&new) => {}
+        Secret::Given(new) => {
+            kept.truncate(1);
+            kept.insert(0, new);
+        }
+    }
+    if matches!(previous, Secret::Removed) {
+        kept.truncate(1);
+    }
+    kept
 }
 
 fn webhook_url(text: &str, allowed: &Allowed) -> Option<String> {
