@@ -1,5 +1,5 @@
-//! The page and what it loads: one template, one script, one style sheet, all
-//! in the binary.
+//! The pages and what they load: a template, a script and a style sheet for the
+//! inbox, and one of each for the operator's pages; all in the binary.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -14,22 +14,37 @@ use super::Call;
 use super::lang::Lang;
 use super::problem::{Answered, Problem};
 use crate::bridge::Response;
+use crate::message::ChannelId;
 use crate::store::StoreError;
 
 const SCRIPT: &str = include_str!("assets/console.js");
 const STYLE: &str = include_str!("assets/console.css");
+/// One module; each of its files is about one noun.
+const OPERATOR_SCRIPT: &str = concat!(
+    include_str!("assets/operator/words.js"),
+    include_str!("assets/operator/page.js"),
+    include_str!("assets/operator/parts.js"),
+    include_str!("assets/operator/channels.js"),
+    include_str!("assets/operator/channel.js"),
+    include_str!("assets/operator/setup.js"),
+    include_str!("assets/operator/status.js"),
+    include_str!("assets/operator/start.js"),
+);
+const OPERATOR_STYLE: &str = include_str!("assets/operator.css");
 
 /// What the page may load: our own script and style, and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; img-src 'self' data:; form-action 'none'; base-uri 'none'; \
     frame-ancestors 'none'";
 
-/// Changes whenever the script or the style does: addresses carry it, so that
+/// Changes whenever a script or a style does: addresses carry it, so that
 /// browsers may keep what they have.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let digest = Sha256::new()
         .chain_update(SCRIPT)
         .chain_update(STYLE)
+        .chain_update(OPERATOR_SCRIPT)
+        .chain_update(OPERATOR_STYLE)
         .finalize();
     digest.iter().take(6).fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -45,48 +60,101 @@ struct Inbox<'a> {
     asset_version: &'a str,
 }
 
+#[derive(Template)]
+#[template(path = "operator.html")]
+struct Operator<'a> {
+    lang: &'a str,
+    title: &'a str,
+    asset_version: &'a str,
+}
+
+/// What lies at an address.
+enum Place {
+    /// The address of the inbox without its slash.
+    Door,
+    Inbox,
+    /// Channels, their set-up, one channel, the status: the page's script looks
+    /// at the address and says whether there is such a channel.
+    Operator,
+    Script(&'static str),
+    Style(&'static str),
+}
+
+impl Place {
+    fn find(path: &str) -> Option<Self> {
+        let rest = path.strip_prefix("/console")?;
+        Some(match rest {
+            "" => Self::Door,
+            "/" => Self::Inbox,
+            "/channels" | "/status" => Self::Operator,
+            "/console.js" => Self::Script(SCRIPT),
+            "/console.css" => Self::Style(STYLE),
+            "/operator.js" => Self::Script(OPERATOR_SCRIPT),
+            "/operator.css" => Self::Style(OPERATOR_STYLE),
+            _ => {
+                ChannelId::parse(rest.strip_prefix("/channels/")?)?;
+                Self::Operator
+            }
+        })
+    }
+}
+
 /// Answers everything under `/console`.
 pub(super) fn answer(call: &Call<'_>) -> Answered {
-    let kind = match call.path {
-        "/console" => None,
-        "/console/" => Some("text/html; charset=utf-8"),
-        "/console/console.js" => Some("text/javascript; charset=utf-8"),
-        "/console/console.css" => Some("text/css; charset=utf-8"),
-        _ => return Err(Problem::missing().into()),
-    };
+    let place = Place::find(call.path).ok_or_else(Problem::missing)?;
     if call.method != Method::GET {
         return Err(Problem::method("GET").into());
     }
-    let Some(kind) = kind else {
-        let mut response = Response::new(Bytes::new());
-        *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
-        let page = HeaderValue::from_static("/console/");
-        response.headers_mut().insert(LOCATION, page);
-        return Ok(response);
-    };
-    let body = match call.path {
-        "/console/console.js" => Bytes::from_static(SCRIPT.as_bytes()),
-        "/console/console.css" => Bytes::from_static(STYLE.as_bytes()),
-        _ => page(call.lang)?,
+    let (kind, body) = match place {
+        Place::Door => return Ok(to_inbox()),
+        Place::Inbox | Place::Operator => ("text/html; charset=utf-8", page(&place, call.lang)?),
+        Place::Script(text) => (
+            "text/javascript; charset=utf-8",
+            Bytes::from_static(text.as_bytes()),
+        ),
+        Place::Style(text) => (
+            "text/css; charset=utf-8",
+            Bytes::from_static(text.as_bytes()),
+        ),
     };
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     // An address of another version may be a page's that is older than we are.
-    if call.path != "/console/" && call.query("v") == Some(VERSION.as_str()) {
+    let is_asset = matches!(place, Place::Script(_) | Place::Style(_));
+    if is_asset && call.query("v") == Some(VERSION.as_str()) {
         let long = HeaderValue::from_static("public, max-age=31536000, immutable");
         headers.insert(CACHE_CONTROL, long);
     }
     Ok(response)
 }
 
-fn page(lang: Lang) -> Result<Bytes, StoreError> {
-    let page = Inbox {
-        lang: lang.pick("zh-CN", "en"),
-        title: "Magpie",
-        asset_version: &VERSION,
+fn to_inbox() -> Response {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    let page = HeaderValue::from_static("/console/");
+    response.headers_mut().insert(LOCATION, page);
+    response
+}
+
+fn page(place: &Place, lang: Lang) -> Result<Bytes, StoreError> {
+    let (lang, title, asset_version) = (lang.pick("zh-CN", "en"), "Magpie", VERSION.as_str());
+    let html = if matches!(place, Place::Operator) {
+        let page = Operator {
+            lang,
+            title,
+            asset_version,
+        };
+        page.render()
+    } else {
+        let page = Inbox {
+            lang,
+            title,
+            asset_version,
+        };
+        page.render()
     };
-    let html = page.render().map_err(|_| StoreError::Unreadable("page"))?;
+    let html = html.map_err(|_| StoreError::Unreadable("page"))?;
     Ok(Bytes::from(html))
 }

@@ -10,6 +10,7 @@ mod channels;
 mod cursors;
 mod dead;
 mod doors;
+mod pages;
 mod parked;
 mod purge;
 mod races;
