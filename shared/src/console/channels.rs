@@ -11,7 +11,7 @@ use super::fields::Fields;
 use super::problem::{Answered, Problem, Refusal, json};
 use super::seen::ShownSeen;
 use super::settings::{self, Settings};
-use super::{Call, accepted};
+use super::{Call, accepted, wrong};
 use crate::bridge::Bridge;
 use crate::channel::{CallbackMode, Channel, DeskSettings, Seen, TokenCall};
 use crate::journal::SHARDS;
@@ -207,7 +207,11 @@ pub(super) async fn set(bridge: &Bridge, id: &ChannelId, fields: &Fields) -> Res
 /// `DELETE /api/channels/{id}`: what is left goes with the next sweep.
 pub(super) async fn delete(call: &Call<'_>, id: &ChannelId) -> Answered {
     let bridge = call.bridge;
-    let force = call.query("force") == Some("true");
+    let force = match call.query("force") {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(wrong("force", "应为 true 或 false", "it is true or false")),
+    };
     let _one_at_a_time = call.console.changing.lock().await;
     for _ in 0..ROUNDS {
         let known = bridge.store.channel(id).await?;

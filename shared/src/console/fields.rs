@@ -34,6 +34,12 @@ impl<T> Secret<T> {
     }
 }
 
+/// A whole number; `30.0` is one too, as JSON Schema has it.
+fn whole(number: &Value) -> Option<u32> {
+    // Written out it has no fraction then. Adding nothing makes a 0 of -0.
+    (number.as_f64()? + 0.0).to_string().parse().ok()
+}
+
 /// The fields of one object.
 #[derive(Clone)]
 pub(super) struct Fields {
@@ -153,7 +159,7 @@ impl Fields {
     ) -> u32 {
         let number = match self.left.remove(name) {
             None | Some(Value::Null) => return default,
-            Some(value) => value.as_u64().and_then(|number| u32::try_from(number).ok()),
+            Some(value) => whole(&value),
         };
         if let Some(number) = number.filter(|number| range.contains(number)) {
             return number;
