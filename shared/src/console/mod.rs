@@ -1,8 +1,10 @@
 //! The console: pages for people and a JSON API for programs, everything under
 //! `/console` and `/api`.
 //!
-//! Invariant: every call of the API but a sign-in needs the admin key or a
-//! session; a GET changes nothing; no open id and no secret is in an answer.
+//! Invariant: every call of the API but a sign-in, and its description, needs
+//! the admin key or a session; a GET changes nothing; no open id and no secret
+//! is in an answer. What the API takes and answers is what `openapi.json` says,
+//! in OpenAPI 3.1 (<https://spec.openapis.org/oas/v3.1.0>).
 
 mod answers;
 mod board;
@@ -31,7 +33,7 @@ pub mod within;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::Url;
 
@@ -42,6 +44,9 @@ use cursor::{List, unveil};
 use fields::Fields;
 use lang::Lang;
 use problem::{Answered, Fault, Problem, Refusal};
+
+/// The API as programs that write programs read it.
+const DESCRIPTION: &str = include_str!("openapi.json");
 
 /// Where the admin key is.
 pub enum AdminKey {
@@ -186,6 +191,7 @@ fn finish(mut response: Response) -> Response {
 
 /// What an address of the API means.
 enum Route {
+    Description,
     Session,
     Channels,
     Channel(ChannelId),
@@ -208,6 +214,7 @@ impl Route {
     fn find(path: &str) -> Option<Self> {
         let parts: Vec<&str> = path.strip_prefix("/api/")?.split('/').collect();
         Some(match parts.as_slice() {
+            ["openapi.json"] => Self::Description,
             ["session"] => Self::Session,
             ["channels"] => Self::Channels,
             ["channels", id] => Self::Channel(ChannelId::parse(id)?),
@@ -238,7 +245,8 @@ impl Route {
             | Self::End(_)
             | Self::RedriveAll
             | Self::Redrive(_) => "POST",
-            Self::Channels
+            Self::Description
+            | Self::Channels
             | Self::Conversations
             | Self::Conversation(_)
             | Self::Changes
@@ -252,8 +260,13 @@ impl Route {
 
 async fn api(call: &Call<'_>) -> Answered {
     let route = Route::find(call.path);
-    if matches!(route, Some(Route::Session)) && call.method == Method::POST {
-        return call.console.sign_in(call).await;
+    match route {
+        Some(Route::Session) if call.method == Method::POST => {
+            return call.console.sign_in(call).await;
+        }
+        // It holds no secret, and tools ask for it before anybody has a key.
+        Some(Route::Description) if call.method == Method::GET => return Ok(description()),
+        _ => {}
     }
     call.console.admit(call).await?;
     let Some(route) = route else {
@@ -264,6 +277,7 @@ async fn api(call: &Call<'_>) -> Answered {
         return Err(Problem::method(methods).into());
     }
     match route {
+        Route::Description => Ok(description()),
         Route::Session => Ok(call.console.sign_out()),
         Route::Channels => channels::list(call).await,
         Route::Channel(id) if call.method == Method::PUT => channels::put(call, &id).await,
@@ -284,6 +298,14 @@ async fn api(call: &Call<'_>) -> Answered {
         Route::RedriveAll => dead::redrive_all(call).await,
         Route::Redrive(id) => dead::redrive(call, &id).await,
     }
+}
+
+/// `GET /api/openapi.json`.
+fn description() -> Response {
+    let mut response = Response::new(Bytes::from_static(DESCRIPTION.as_bytes()));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
 }
 
 /// A call was accepted; what it asked for happens by itself.

@@ -9,14 +9,20 @@
 mod channels;
 mod cursors;
 mod dead;
+mod described;
 mod doors;
 mod pages;
 mod parked;
 mod purge;
 mod races;
+#[path = "../../../../tests/schema.rs"]
+mod schema;
 mod seen;
 mod talks;
 mod within;
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
@@ -32,6 +38,8 @@ const KEY: &str = "an admin key that nobody guesses";
 struct House {
     stage: Stage,
     console: Console,
+    /// The answers of the API so far, by the document's words.
+    given: Mutex<BTreeSet<described::Given>>,
 }
 
 /// What came back.
@@ -53,6 +61,7 @@ impl House {
         Self {
             stage: Stage::new().await,
             console: Console::new(AdminKey::Given(KEY.to_owned()), Some(public)),
+            given: Mutex::default(),
         }
     }
 
@@ -83,16 +92,20 @@ impl House {
         fn send<F: Future + Send>(future: F) -> F {
             future
         }
+        let asked = described::Asked::of(&request);
         let response = send(answer(&self.stage.bridge, &self.console, request)).await;
         let (parts, body) = response.into_parts();
         assert!(parts.headers.contains_key("cache-control"));
         assert_eq!(parts.headers["x-content-type-options"], "nosniff");
         assert_eq!(parts.headers["referrer-policy"], "no-referrer");
-        Reply {
+        let reply = Reply {
             status: parts.status,
             headers: parts.headers,
             text: String::from_utf8(body.to_vec()).unwrap(),
-        }
+        };
+        let given = described::hold(&asked, &reply);
+        self.given.lock().unwrap().extend(given);
+        reply
     }
 
     /// A program's call, in English.
