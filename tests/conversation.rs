@@ -5,6 +5,7 @@
 //! run them over one form of the bridge each.
 
 use http::StatusCode;
+use magpie::desk::webhook::new_secret;
 use magpie_local::simulator::Mode;
 use serde_json::json;
 
@@ -187,6 +188,40 @@ async fn a_desk_talks_with_a_customer() {
     assert_eq!(again["conversation"], opened["conversation"]);
     assert_ne!(again["session"], opened["session"]);
     desk.hears_message(&world, "还在吗").await;
+    world.close().await;
+}
+
+/// Where no Python is named, the desk of these tests plays its part everywhere else.
+#[tokio::test]
+async fn the_example_of_a_desk_says_everything_back() {
+    let Some(python) = magpie::config::variable("MAGPIE_TEST_PYTHON") else {
+        return;
+    };
+    let (old, new) = (new_secret([1; 32]), new_secret([2; 32]));
+    let world = World::start().await;
+    let (shop, example) = world.shop_with_example(Mode::Secure, &python, &old).await;
+    let customer = shop.customer("Han Meimei");
+    let words = world.markers().text();
+    customer.says(&words).await;
+    customer.sees(&words).await;
+    example.prints(&world, &format!("says: {words}")).await;
+    example.prints(&world, "is delivered").await;
+
+    // Its secret is changed, and at no moment is anything refused.
+    example.is_given(&shop, &[&new, &old]).await;
+    let words = world.markers().text();
+    customer.says(&words).await;
+    customer.sees(&words).await;
+    let example = example.restarts(&shop, &[&new, &old]).await;
+    example.is_given(&shop, &[&new]).await;
+    let novel = "很长的一段话。".repeat(90);
+    customer.says(&novel).await;
+    customer.sees(&novel).await;
+    example.prints(&world, "is delivered").await;
+
+    customer.says("Bye").await;
+    customer.sees("Bye").await;
+    example.prints(&world, "session.ended").await;
     world.close().await;
 }
 

@@ -16,9 +16,13 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::schema::{closed, faults};
 use super::{Shop, World, time};
 use crate::harness::markers::Markers;
 use crate::harness::{now_ms, random};
+
+/// What a desk may be told.
+const NEWS: &str = include_str!("../../examples/webhook/schemas/to-desk.json");
 
 /// A desk. Clones are the same one.
 #[derive(Clone)]
@@ -104,7 +108,8 @@ impl DeskServer {
         let heard = async || self.office.lock().unwrap().unread.pop_front();
         let news = world.until(&what, heard).await;
         assert_eq!(news["type"], kind, "{}", news["type"]);
-        assert!(news["time"].is_string());
+        let schema = closed(serde_json::from_str(NEWS).unwrap());
+        assert_eq!(faults(&schema, &schema, &news), [""; 0], "{kind}");
         news
     }
 

@@ -7,6 +7,9 @@
 //! is there.
 
 pub(crate) mod desk;
+pub(crate) mod example;
+#[path = "../schema.rs"]
+mod schema;
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -152,7 +155,14 @@ impl World {
     }
 
     async fn shop(&self, mode: Mode, desk: Value) -> Shop<'_> {
-        let id = format!("shop-{:08x}", random() >> 32);
+        self.shop_as(World::shop_id(), mode, desk).await
+    }
+
+    fn shop_id() -> String {
+        format!("shop-{:08x}", random() >> 32)
+    }
+
+    async fn shop_as(&self, id: String, mode: Mode, desk: Value) -> Shop<'_> {
         let account = AccountSettings {
             app_id: format!("wx{:016x}", random()),
             original_id: format!("gh_{:012x}", random() >> 16),
@@ -319,6 +329,22 @@ impl Shop<'_> {
         };
         world.phones.lock().unwrap().push(phone.clone());
         Customer { world, phone }
+    }
+
+    /// From now on its agents work there.
+    async fn gets_desk(&self, desk: Value) {
+        let path = format!("/api/channels/{}", self.id);
+        let (_, shown) = self.world.api(Method::GET, &path, None).await;
+        let mut settings = json!({
+            "callback": { "mode": shown["callback"]["mode"] },
+            "part_pause_ms": 0,
+            "desk": desk,
+        });
+        for name in ["name", "app_id", "original_id", "api_base"] {
+            settings[name] = shown[name].clone();
+        }
+        let (status, answer) = self.world.api(Method::PUT, &path, Some(settings)).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
     }
 
     /// The only conversation, once the inbox shows it.
