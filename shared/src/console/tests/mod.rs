@@ -19,6 +19,7 @@ mod races;
 mod schema;
 mod seen;
 mod talks;
+mod tour;
 mod within;
 
 use std::collections::BTreeSet;
