@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use magpie::desk::public_id;
 use magpie::journal::{ConversationKey, Entry, Lane, State};
 use magpie::message::Body;
 use magpie::moment::Moment;
@@ -156,13 +157,13 @@ fn desks(ended: &Ended) -> Found {
     Ok(())
 }
 
-/// A message is repeated in its session, unless a person has it tried once more
+/// An entry is repeated in its session, unless a person has it tried once more
 /// when that is over.
 fn sessions(ended: &Ended, journal: &Journal) -> Found {
     let desks = ended.world.far.desks.lock().unwrap();
-    for (said, wrong) in desks.values().flat_map(|desk| &desk.moved) {
-        let entries = journal.saying(Lane::In, said);
-        if !entries.iter().any(|(_, entry)| entry.redriven.is_some()) {
+    for (id, wrong) in desks.values().flat_map(|desk| &desk.moved) {
+        let mut redriven = journal.lane(Lane::In).filter(|(_, e)| e.redriven.is_some());
+        if !redriven.any(|(at, entry)| public_id(at, entry.key.as_str()) == *id) {
             return Err(wrong.clone());
         }
     }

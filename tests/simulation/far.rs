@@ -44,8 +44,8 @@ pub(crate) struct Desk {
     pub(crate) conversations: Vec<String>,
     /// The sessions that were opened, and whether they have ended.
     pub(crate) sessions: BTreeMap<String, bool>,
-    /// Messages that were repeated in another session: what they say, and what
-    /// is wrong with it unless a person wanted them repeated.
+    /// Letters that were repeated in another session: their ids, and what is
+    /// wrong with it unless a person wanted them repeated.
     pub(crate) moved: Vec<(String, String)>,
     /// What no desk should be told.
     pub(crate) wrongs: Vec<String>,
@@ -66,9 +66,10 @@ impl Desk {
         if let Some(mut before) = before.filter(|before| *before != letter) {
             let wrong = format!("the repeat {id} says {letter}, before {before}");
             before["session"] = letter["session"].clone();
-            match text("/message/text") {
-                Some(said) if before == letter => self.moved.push((said, wrong)),
-                _ => self.wrongs.push(wrong),
+            if before == letter {
+                self.moved.push((id.to_owned(), wrong));
+            } else {
+                self.wrongs.push(wrong);
             }
         }
         if let (Some("message.status"), false) = (text("/type").as_deref(), repeat) {

@@ -277,7 +277,8 @@ impl World {
                 .open_id_of_customer
                 .insert(customer, open_id);
         }
-        if operation == "Query" {
+        // Whether a later message is there shows none of what waits.
+        if operation == "Query" && json.get("ProjectionExpression").is_none() {
             let now = self.tick();
             self.looked
                 .lock()

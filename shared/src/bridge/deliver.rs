@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use tracing::error;
 
-use super::turn::turn;
+use super::turn::{SLICE, turn};
 use super::{Bridge, Broken, Ring, Run, Rung, lane_in, lane_out, receipts};
 use crate::journal::{ConversationKey, Entry, EntryKey, Lane};
 use crate::lane::{self, backoff};
@@ -229,14 +229,14 @@ async fn read(
                 .await?
         }
     };
-    // A late entry lies below what the look shows.
-    if lane == Lane::In {
-        for key in rung.iter().filter(|key| key.lane() == Lane::In) {
-            if !look.entries.contains_key(key)
-                && let Some(entry) = bridge.store.entry(at, key).await?
-            {
-                look.entries.insert(key.clone(), entry);
-            }
+    // A late entry lies below what the look shows, and others may wait there too.
+    let below = |key: &&EntryKey| key.lane() == Lane::In && !look.entries.contains_key(*key);
+    if lane == Lane::In
+        && let Some(lowest) = rung.iter().find(below)
+    {
+        let waiting = bridge.store.waiting_from(at, lane, lowest, SLICE).await?;
+        for (key, entry) in waiting.0 {
+            look.entries.entry(key).or_insert(entry);
         }
     }
     Ok(look)

@@ -253,6 +253,9 @@ impl Context<'_> {
     pub(super) async fn event(&mut self, entry: &Entry) -> Result<Step, Broken> {
         self.begun(entry).await?;
         let open = self.conversation.as_ref().and_then(|c| c.session.clone());
+        // It came before a session that is younger: told in that one, a repeat
+        // would say something else than it said first.
+        let open = open.filter(|open| open.opened <= entry.at || entry.redriven.is_some());
         let looks_only = matches!(&entry.body, Body::Event { name, .. } if name == "VIEW");
         match open {
             Some(session) if !looks_only => {

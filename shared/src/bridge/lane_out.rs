@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::deliver::{Progress, Stop, Wait, Worked};
 use super::part::Part;
+use super::turn::SLICE;
 use super::{Bridge, Broken, Run, Rung, expires};
 use crate::channel::Channel;
 use crate::journal::{ConversationKey, Entry, EntryKey, Lane, State};
@@ -60,11 +61,15 @@ pub(super) async fn read(
                         .any(|used| Windows::reaches(&openings, &used, now)))
         })
         .await?;
-    for key in rung.iter().filter(|key| key.lane() == Lane::Out) {
-        if !entries.contains_key(key)
-            && let Some(entry) = bridge.store.entry(at, key).await?
-        {
-            entries.insert(key.clone(), entry);
+    // What rang below them may have company: the later parts of its answer.
+    let below = |key: &&EntryKey| key.lane() == Lane::Out && !entries.contains_key(*key);
+    if let Some(lowest) = rung.iter().find(below) {
+        let waiting = bridge
+            .store
+            .waiting_from(at, Lane::Out, lowest, SLICE)
+            .await?;
+        for (key, entry) in waiting.0 {
+            entries.entry(key).or_insert(entry);
         }
     }
     Ok(entries)

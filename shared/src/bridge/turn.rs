@@ -12,7 +12,7 @@ use crate::reason::Reason;
 use crate::store::{Park, Taken};
 
 /// How many waiting entries a turn reads at a time.
-const SLICE: usize = 64;
+pub(super) const SLICE: usize = 64;
 
 /// Takes a parked lane that is due and works on it, from the earliest entry
 /// that its row names or that was `seen`. Says `false` if it is not parked any
