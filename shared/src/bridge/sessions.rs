@@ -35,7 +35,7 @@ impl Context<'_> {
         let identity = format!("{}{}", entry.key, again.unwrap_or_default());
         let new = Session {
             id: session_id(&conversation.customer, &identity),
-            opened: entry.at,
+            opened: entry.redriven.unwrap_or(entry.at),
             told: false,
         };
         let now = bridge.now();
