@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::operation::get_item::builders::GetItemFluentBuilder;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -29,10 +30,6 @@ use super::row::{Row, s};
 use super::{Side, Store, StoreError, unavailable};
 use crate::journal::ConversationKey;
 use crate::message::ChannelId;
-
-/// What became of a conditional write: the attributes that it was asked for, or
-/// the row that stood against it, empty if there is none.
-pub(super) type Seen = Result<Row, Row>;
 
 impl Store {
     /// A change of a row of the journal, to be told its condition and sent.
@@ -62,29 +59,27 @@ impl Store {
         Ok(self.update_seen(operation, call).await?.is_ok())
     }
 
-    /// Changes a row, and shows what stood against it if anything did.
+    /// Changes a row. Shows the attributes that the call asks for, or the row that
+    /// stood against it, empty if there is none.
     pub(super) async fn update_seen(
         &self,
         operation: &'static str,
         call: UpdateItemFluentBuilder,
-    ) -> Result<Seen, StoreError> {
+    ) -> Result<Result<Row, Row>, StoreError> {
         let call = call
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
         let done = unhindered(|| call.clone().send(), in_conflict).await;
-        match done {
-            Ok(done) => {
-                self.count(Side::Write, done.consumed_capacity());
-                Ok(Ok(done.attributes.unwrap_or_default()))
+        let done = self.held(operation, done, |error| match error {
+            UpdateItemError::ConditionalCheckFailedException(failed) => {
+                Some(failed.item().cloned())
             }
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    self.count_units(Side::Write, 1.0);
-                    Ok(Err(failed.item().cloned().unwrap_or_default()))
-                }
-                _ => Err(unavailable(operation)(error)),
-            },
-        }
+            _ => None,
+        })?;
+        Ok(done.map(|done| {
+            self.count(Side::Write, done.consumed_capacity());
+            done.attributes.unwrap_or_default()
+        }))
     }
 
     /// Puts a row. Says whether its condition held.
@@ -96,27 +91,23 @@ impl Store {
         Ok(self.put_seen(operation, call).await?.is_ok())
     }
 
-    /// Puts a row, and shows what stood against it if anything did.
+    /// Puts a row. Shows what stood against it as [`Self::update_seen`] does, if
+    /// the call asks for that.
     pub(super) async fn put_seen(
         &self,
         operation: &'static str,
         call: PutItemFluentBuilder,
-    ) -> Result<Seen, StoreError> {
+    ) -> Result<Result<Row, Row>, StoreError> {
         let call = call.return_consumed_capacity(ReturnConsumedCapacity::Total);
         let done = unhindered(|| call.clone().send(), in_conflict).await;
-        match done {
-            Ok(done) => {
-                self.count(Side::Write, done.consumed_capacity());
-                Ok(Ok(done.attributes.unwrap_or_default()))
-            }
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                    self.count_units(Side::Write, 1.0);
-                    Ok(Err(failed.item().cloned().unwrap_or_default()))
-                }
-                _ => Err(unavailable(operation)(error)),
-            },
-        }
+        let done = self.held(operation, done, |error| match error {
+            PutItemError::ConditionalCheckFailedException(failed) => Some(failed.item().cloned()),
+            _ => None,
+        })?;
+        Ok(done.map(|done| {
+            self.count(Side::Write, done.consumed_capacity());
+            done.attributes.unwrap_or_default()
+        }))
     }
 
     /// Deletes a row. Says whether its condition held.
@@ -127,11 +118,36 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let call = call.return_consumed_capacity(ReturnConsumedCapacity::Total);
         let done = unhindered(|| call.clone().send(), in_conflict).await;
-        let done = self.held(operation, done)?;
-        if let Some(done) = &done {
+        let done = self.held(operation, done, |error| match error {
+            DeleteItemError::ConditionalCheckFailedException(_) => Some(None),
+            _ => None,
+        })?;
+        if let Ok(done) = &done {
             self.count(Side::Write, done.consumed_capacity());
         }
-        Ok(done.is_some())
+        Ok(done.is_ok())
+    }
+
+    /// Turns a failed write into the row that stood against it, empty if none was
+    /// asked for or none is there, if it failed by its condition: then `against`
+    /// finds that in the error.
+    fn held<T, E>(
+        &self,
+        operation: &'static str,
+        done: Result<T, SdkError<E>>,
+        against: impl FnOnce(&E) -> Option<Option<Row>>,
+    ) -> Result<Result<T, Row>, StoreError>
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let error = match done {
+            Ok(done) => return Ok(Ok(done)),
+            Err(error) => error,
+        };
+        let row = error.as_service_error().and_then(against);
+        let row = row.ok_or_else(|| unavailable(operation)(error))?;
+        self.count_units(Side::Write, 1.0);
+        Ok(Err(row.unwrap_or_default()))
     }
 
     /// Reads a row.

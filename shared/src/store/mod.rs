@@ -154,25 +154,6 @@ impl Store {
         };
         counter.fetch_add(thousandths, Ordering::Relaxed);
     }
-
-    /// Turns a failed write into `Ok(None)` if its condition did not hold.
-    fn held<T, E>(
-        &self,
-        operation: &'static str,
-        result: Result<T, SdkError<E>>,
-    ) -> Result<Option<T>, StoreError>
-    where
-        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
-    {
-        match result {
-            Ok(done) => Ok(Some(done)),
-            Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
-                self.count_units(Side::Write, 1.0);
-                Ok(None)
-            }
-            Err(error) => Err(unavailable(operation)(error)),
-        }
-    }
 }
 
 /// Wraps what the SDK said about this operation.
