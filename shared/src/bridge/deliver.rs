@@ -178,7 +178,8 @@ async fn answer_bell(
                 let held = parked.reason == Reason::WindowFull;
                 let raised = bridge.store.raise(at, lane, earliest, None).await?;
                 if raised && held && lane == Lane::Out {
-                    receipts::tell_held(bridge, at, rung.iter(), run).await?;
+                    let answers = rung.iter().filter(|key| key.part() == 1);
+                    receipts::tell_held(bridge, at, answers, run).await?;
                 }
                 raised
             }
@@ -229,17 +230,29 @@ async fn read(
                 .await?
         }
     };
-    // A late entry lies below what the look shows, and others may wait there too.
-    let below = |key: &&EntryKey| key.lane() == Lane::In && !look.entries.contains_key(*key);
-    if lane == Lane::In
-        && let Some(lowest) = rung.iter().find(below)
-    {
-        let waiting = bridge.store.waiting_from(at, lane, lowest, SLICE).await?;
-        for (key, entry) in waiting.0 {
-            look.entries.entry(key).or_insert(entry);
-        }
+    if lane == Lane::In {
+        read_below(bridge, at, lane, rung, &mut look.entries).await?;
     }
     Ok(look)
+}
+
+/// Reads what rang below the entries that are known, and what waits beside it: a
+/// late push, the later parts of an answer.
+pub(super) async fn read_below(
+    bridge: &Bridge,
+    at: &ConversationKey,
+    lane: Lane,
+    rung: &Rung,
+    known: &mut BTreeMap<EntryKey, Entry>,
+) -> Result<(), Broken> {
+    let mut below = rung.iter().filter(|key| key.lane() == lane);
+    if let Some(lowest) = below.find(|key| !known.contains_key(key)) {
+        let (waiting, _) = bridge.store.waiting_from(at, lane, lowest, SLICE).await?;
+        for (key, entry) in waiting {
+            known.entry(key).or_insert(entry);
+        }
+    }
+    Ok(())
 }
 
 fn waiting(look: &Look) -> impl Iterator<Item = &EntryKey> {

@@ -1,8 +1,9 @@
 //! `POST /wechat/{channel}`: a push is opened, read and journalled.
 //!
 //! Invariant: one write and no read of the tables on the way to the answer (and
-//! once a minute a note of what was seen), and nothing after it. What is authentic is journalled, readable or not; what is
-//! not journalled is answered 5xx, so that WeChat tries again.
+//! once a minute a note of what was seen), and nothing after it. What is
+//! authentic is journalled, readable or not; what is not journalled is answered
+//! 5xx, so that WeChat tries again.
 
 use std::time::Duration;
 

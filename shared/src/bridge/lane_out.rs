@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::deliver::{Progress, Stop, Wait, Worked};
+use super::deliver::{Progress, Stop, Wait, Worked, read_below};
 use super::part::Part;
-use super::turn::SLICE;
 use super::{Bridge, Broken, Run, Rung, expires};
 use crate::channel::Channel;
 use crate::journal::{ConversationKey, Entry, EntryKey, Lane, State};
@@ -61,17 +60,7 @@ pub(super) async fn read(
                         .any(|used| Windows::reaches(&openings, &used, now)))
         })
         .await?;
-    // What rang below them may have company: the later parts of its answer.
-    let below = |key: &&EntryKey| key.lane() == Lane::Out && !entries.contains_key(*key);
-    if let Some(lowest) = rung.iter().find(below) {
-        let waiting = bridge
-            .store
-            .waiting_from(at, Lane::Out, lowest, SLICE)
-            .await?;
-        for (key, entry) in waiting.0 {
-            entries.entry(key).or_insert(entry);
-        }
-    }
+    read_below(bridge, at, Lane::Out, rung, &mut entries).await?;
     Ok(entries)
 }
 

@@ -193,6 +193,16 @@ impl Bridge {
         Ok(read)
     }
 
+    /// The channels that are there, those being deleted left out.
+    pub(crate) async fn living_channels(&self) -> Result<Vec<Arc<Channel>>, Broken> {
+        let mut all = Vec::new();
+        for id in self.store.channel_ids().await? {
+            let channel = self.channel(&id).await?;
+            all.extend(channel.filter(|channel| !channel.deleted));
+        }
+        Ok(all)
+    }
+
     /// Notes a channel's settings that were read just now.
     pub(crate) fn remember(&self, channel: &Channel) {
         let known = Some(Arc::new(channel.clone()));

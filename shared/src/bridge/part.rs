@@ -51,12 +51,7 @@ impl Context<'_> {
     /// Claims a part, sends it and notes what became of it.
     pub(super) async fn part(&self, entry: &Entry, window: &EntryKey) -> Result<Part, Broken> {
         let Body::Text { text, .. } = &entry.body else {
-            let buried = self.bury(entry, Reason::UnsupportedKind).await?;
-            return Ok(if buried {
-                Part::Dead(Reason::UnsupportedKind)
-            } else {
-                Part::NotOurs
-            });
+            return self.let_die(entry, Reason::UnsupportedKind).await;
         };
         let token = match self.bridge.token(self.channel).await {
             Ok(token) => token,
@@ -196,12 +191,7 @@ impl Context<'_> {
             if matches!(wechat.reason, Reason::Unauthorized | Reason::Defect) {
                 error!(channel = %self.channel.id, reason = wechat.reason.code(), "WeChat refuses what this account sends");
             }
-            let buried = self.bury(&held, wechat.reason).await?;
-            return Ok(if buried {
-                Part::Dead(wechat.reason)
-            } else {
-                Part::NotOurs
-            });
+            return self.let_die(&held, wechat.reason).await;
         }
         self.release(entry, wechat.reason, None).await?;
         Ok(Part::Waits(wechat))
@@ -231,14 +221,18 @@ impl Context<'_> {
     /// A part that cannot be tried now, and that nobody has claimed.
     async fn waits_unclaimed(&self, entry: &Entry, failure: Failure) -> Result<Part, Broken> {
         if entry.redriven.is_some() {
-            let buried = self.bury(entry, failure.reason).await?;
-            return Ok(if buried {
-                Part::Dead(failure.reason)
-            } else {
-                Part::NotOurs
-            });
+            return self.let_die(entry, failure.reason).await;
         }
         Ok(Part::Waits(failure))
+    }
+
+    /// Ends a part for good, unless somebody else was there.
+    async fn let_die(&self, entry: &Entry, reason: Reason) -> Result<Part, Broken> {
+        Ok(if self.bury(entry, reason).await? {
+            Part::Dead(reason)
+        } else {
+            Part::NotOurs
+        })
     }
 
     /// Ends a part for good, and journals the desk's receipt with it; a later

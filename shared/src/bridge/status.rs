@@ -43,11 +43,8 @@ pub struct ChannelStatus {
 /// was just written may be missing.
 pub async fn status(bridge: &Bridge) -> Result<Vec<ChannelStatus>, Broken> {
     let mut all = Vec::new();
-    for id in bridge.store.channel_ids().await? {
-        let channel = bridge.channel(&id).await?;
-        if let Some(channel) = channel.filter(|channel| !channel.deleted) {
-            all.push(one(bridge, &channel).await?);
-        }
+    for channel in bridge.living_channels().await? {
+        all.push(one(bridge, &channel).await?);
     }
     Ok(all)
 }

@@ -2,6 +2,8 @@
 //!
 //! Invariant: what is shown holds no secret, only whether there is one.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use serde::Serialize;
 
@@ -104,28 +106,22 @@ fn show<'a>(
     }
 }
 
-/// The channels that are there, those being deleted left out.
-pub(super) async fn all(bridge: &Bridge) -> Result<Vec<std::sync::Arc<Channel>>, Refusal> {
-    let mut all = Vec::new();
-    for id in bridge.store.channel_ids().await? {
-        let channel = bridge.channel(&id).await?;
-        all.extend(channel.filter(|channel| !channel.deleted));
-    }
-    Ok(all)
+/// The channel of this id, unless it is being deleted; a problem if there is none.
+pub(super) async fn there(bridge: &Bridge, id: &ChannelId) -> Result<Arc<Channel>, Refusal> {
+    let channel = bridge.channel(id).await?;
+    let channel = channel.filter(|channel| !channel.deleted);
+    channel.ok_or_else(|| Problem::missing().into())
 }
 
 /// The channels that a list is about: the one that is named, or all.
 pub(super) async fn asked(call: &Call<'_>) -> Result<Vec<ChannelId>, Refusal> {
     let Some(name) = call.query("channel") else {
-        let all = all(call.bridge).await?;
+        let all = call.bridge.living_channels().await?;
         return Ok(all.iter().map(|channel| channel.id.clone()).collect());
     };
     let id = ChannelId::parse(name).ok_or_else(Problem::missing)?;
-    let channel = call.bridge.channel(&id).await?;
-    match channel.filter(|channel| !channel.deleted) {
-        Some(_) => Ok(vec![id]),
-        None => Err(Problem::missing().into()),
-    }
+    there(call.bridge, &id).await?;
+    Ok(vec![id])
 }
 
 /// `GET /api/channels`: by id.
@@ -140,7 +136,7 @@ pub(super) async fn list(call: &Call<'_>) -> Answered {
         Some(text) => Some(ChannelId::parse(&text).ok_or_else(cursor::bad)?),
         None => None,
     };
-    let mut all = all(call.bridge).await?;
+    let mut all = call.bridge.living_channels().await?;
     all.sort_by(|one, other| one.id.cmp(&other.id));
     all.retain(|channel| behind.as_ref().is_none_or(|behind| channel.id > *behind));
     let more = all.len() > limit;

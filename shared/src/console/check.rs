@@ -5,8 +5,8 @@ use http::StatusCode;
 use serde::Serialize;
 use std::net::IpAddr;
 
-use super::Call;
-use super::problem::{Answered, Problem, json};
+use super::problem::{Answered, json};
+use super::{Call, channels};
 use crate::bridge::Broken;
 use crate::bridge::token::Tokenless;
 use crate::desk::Greeting;
@@ -50,9 +50,7 @@ pub(super) async fn check(call: &Call<'_>, id: &ChannelId) -> Answered {
     let bridge = call.bridge;
     // What was set just now, in whatever process, is what is checked.
     bridge.forget(id);
-    let channel = bridge.channel(id).await?;
-    let channel = channel.filter(|channel| !channel.deleted);
-    let channel = channel.ok_or_else(Problem::missing)?;
+    let channel = channels::there(bridge, id).await?;
     let token = match bridge.try_token(&channel).await {
         Ok(()) => finding(
             "token",

@@ -68,19 +68,16 @@ pub(super) struct Known {
 pub(super) async fn find(bridge: &Bridge, customer: &CustomerId) -> Result<Known, Refusal> {
     let missing = || Refusal::from(Problem::missing());
     let (at, channel) = bridge.store.find(customer).await?.ok_or_else(missing)?;
-    let channel = bridge.channel(&channel).await?;
-    let channel = channel.filter(|channel| !channel.deleted);
+    let channel = channels::there(bridge, &channel).await?;
     let read = bridge.store.conversation(&at).await?;
     // After an erasure the way may outlive the conversation, or lead to a new one.
-    match (channel, read) {
-        (Some(channel), Some((conversation, last))) if conversation.customer == *customer => {
-            Ok(Known {
-                at,
-                channel,
-                conversation,
-                last,
-            })
-        }
+    match read {
+        Some((conversation, last)) if conversation.customer == *customer => Ok(Known {
+            at,
+            channel,
+            conversation,
+            last,
+        }),
         _ => Err(missing()),
     }
 }

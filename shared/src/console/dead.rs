@@ -178,10 +178,7 @@ pub(super) async fn redrive_all(call: &Call<'_>) -> Answered {
         Some(from) => Some(from?).filter(|from| from.channel == channel),
         None => None,
     };
-    let known = call.bridge.channel(&channel).await?;
-    known
-        .filter(|known| !known.deleted)
-        .ok_or_else(Problem::missing)?;
+    channels::there(call.bridge, &channel).await?;
     let mut found = Vec::new();
     let (mut behind, mut read) = (from.and_then(|from| from.behind), 0);
     loop {
