@@ -19,7 +19,7 @@ use crate::reason::Reason;
 /// The key of the hash that hides open ids. It never rotates: with another one
 /// every customer would be a new one.
 #[derive(Clone)]
-pub struct Pepper(Vec<u8>);
+pub struct Pepper(Hmac<Sha256>);
 
 impl Pepper {
     /// The least length, in bytes.
@@ -27,8 +27,12 @@ impl Pepper {
 
     /// Takes a pepper; `None` if it is shorter than [`Self::MIN`].
     #[must_use]
-    pub fn new(bytes: Vec<u8>) -> Option<Self> {
-        (bytes.len() >= Self::MIN).then_some(Self(bytes))
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() < Self::MIN {
+            return None;
+        }
+        // HMAC takes keys of every length.
+        Hmac::new_from_slice(bytes).ok().map(Self)
     }
 }
 
@@ -48,17 +52,11 @@ impl ConversationKey {
     /// and open id, in base64url.
     #[must_use]
     pub fn of(pepper: &Pepper, channel: &ChannelId, open_id: &OpenId) -> Self {
-        // HMAC takes keys of every length.
-        let hash = match Hmac::<Sha256>::new_from_slice(&pepper.0) {
-            Ok(mut mac) => {
-                mac.update(channel.as_str().as_bytes());
-                mac.update(&[0]);
-                mac.update(open_id.expose().as_bytes());
-                short(&mac.finalize().into_bytes())
-            }
-            Err(_) => String::new(),
-        };
-        Self(format!("U#{hash}"))
+        let mut mac = pepper.0.clone();
+        mac.update(channel.as_str().as_bytes());
+        mac.update(&[0]);
+        mac.update(open_id.expose().as_bytes());
+        Self(format!("U#{}", short(&mac.finalize().into_bytes())))
     }
 
     /// The key of a channel's own journal.
@@ -449,7 +447,7 @@ mod tests {
     use super::*;
 
     fn pepper() -> Pepper {
-        Pepper(vec![9; 32])
+        Pepper::new(&[9; 32]).unwrap()
     }
 
     fn key(channel: &ChannelId, open_id: &str) -> ConversationKey {

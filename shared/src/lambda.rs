@@ -6,7 +6,7 @@
 //! and a function that is set up wrongly does not start. A panic is reported
 //! by the runtime, which is why unwinding stays on.
 
-mod event;
+pub mod event;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use crate::moment::Moment;
 use crate::secrets::{self, Secrets};
 use crate::store::{self, Store};
 use crate::telemetry;
-use event::{Answer, Batch, Call, Failures, Tick};
+use event::{Answer, Batch, Call, Callback, Failures, Nonsense, Tick};
 
 /// What `deliver` leaves of its time, to put a lane down and to answer.
 const DELIVER_RESERVE: Duration = Duration::from_millis(500);
@@ -35,8 +35,7 @@ const SWEEP_RESERVE: Duration = Duration::from_secs(1);
 
 /// `GET /wechat/{channel}`: WeChat's handshake.
 pub async fn verify() -> ExitCode {
-    calls(async |bridge: &Bridge, channel, request| {
-        let query = request.uri().query().unwrap_or_default();
+    callbacks(async |bridge: &Bridge, channel, query, _| {
         bridge::verify::verify(bridge, channel, query).await
     })
     .await
@@ -44,17 +43,22 @@ pub async fn verify() -> ExitCode {
 
 /// `POST /wechat/{channel}`: a push.
 pub async fn inbound() -> ExitCode {
-    calls(async |bridge: &Bridge, channel, request| {
-        let query = request.uri().query().unwrap_or_default();
-        bridge::inbound::inbound(bridge, channel, query, request.body()).await
+    callbacks(async |bridge: &Bridge, channel, query, body| {
+        bridge::inbound::inbound(bridge, channel, query, body).await
     })
     .await
 }
 
 /// `POST /desk/{channel}`: a call of the channel's desk.
 pub async fn outbound() -> ExitCode {
-    calls(async |bridge: &Bridge, channel, request| {
-        bridge::outbound::outbound(bridge, channel, request.headers(), request.body()).await
+    let Some((bridge, _)) = start() else {
+        return ExitCode::FAILURE;
+    };
+    serve(async |call: Call, _| {
+        let answered = http_call(call, async |channel, request| {
+            bridge::outbound::outbound(&bridge, channel, request.headers(), request.body()).await
+        });
+        Ok(answered.await)
     })
     .await
 }
@@ -153,16 +157,17 @@ fn start() -> Option<(Bridge, Settings)> {
     Some((bridge, settings))
 }
 
-/// Serves calls of a route with a channel in its path.
-async fn calls(verb: impl AsyncFn(&Bridge, &str, http::Request<Bytes>) -> Response) -> ExitCode {
+/// Serves WeChat's calls of a channel's callback: channel, query and body.
+async fn callbacks(verb: impl AsyncFn(&Bridge, &str, &str, &[u8]) -> Response) -> ExitCode {
     let Some((bridge, _)) = start() else {
         return ExitCode::FAILURE;
     };
-    serve(async |call: Call, _| {
-        let answered = http_call(call, async |channel: &str, request| {
-            verb(&bridge, channel, request).await
-        });
-        Ok(answered.await)
+    serve(async |mut call: Callback, _| {
+        let response = match call.take_body() {
+            Ok(body) => verb(&bridge, call.channel(), call.query(), &body).await,
+            Err(nonsense) => refuse(&nonsense),
+        };
+        Ok(Answer::from(response))
     })
     .await
 }
@@ -175,12 +180,14 @@ async fn http_call(
     let channel = call.channel().to_owned();
     let response = match call.request() {
         Ok(request) => verb(&channel, request).await,
-        Err(nonsense) => {
-            warn!(error = %nonsense, "refused a call");
-            bridge::plain(http::StatusCode::BAD_REQUEST, "Bad Request")
-        }
+        Err(nonsense) => refuse(&nonsense),
     };
     Answer::from(response)
+}
+
+fn refuse(nonsense: &Nonsense) -> Response {
+    warn!(error = %nonsense, "refused a call");
+    bridge::plain(http::StatusCode::BAD_REQUEST, "Bad Request")
 }
 
 /// Hands events to `answer`, with the moment at which Lambda ends the

@@ -160,7 +160,7 @@ impl Stage {
     /// Where a customer's conversation lies.
     pub(crate) async fn place(&self, channel: &ChannelId, open_id: &str) -> ConversationKey {
         let open_id = OpenId::new(open_id);
-        self.bridge.place(channel, &open_id).await.unwrap()
+        ConversationKey::of(self.bridge.pepper().await.unwrap(), channel, &open_id)
     }
 
     /// Lets workers answer bells until none rings.

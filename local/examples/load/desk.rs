@@ -1,9 +1,11 @@
-//! The webhook desk: it knows a repeat by its id, and counts.
+//! The webhook desk: it knows a repeat by its id, counts, and is slow or away
+//! when its script says so.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
-use std::time::Instant;
+use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -15,11 +17,47 @@ use tokio::sync::watch;
 
 use crate::instant;
 use crate::street::Push;
+use crate::words::line;
 
-/// The desk, and what it was told.
+/// The desk, its script, and what it was told.
 pub(crate) struct Desk {
     pub(crate) key: Vec<u8>,
     pub(crate) told: watch::Sender<Told>,
+    /// How long it takes over each call.
+    pub(crate) latency: Duration,
+    /// When it is away.
+    pub(crate) outages: Vec<Outage>,
+    /// When the script begins.
+    pub(crate) begun: OnceLock<Instant>,
+}
+
+/// Two seconds of the run: from the one to the other a desk answers 503.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outage(u64, u64);
+
+impl FromStr for Outage {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let seconds = text.split_once('-');
+        let seconds = seconds.and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
+        match seconds {
+            Some((from, to)) if from < to => Ok(Self(from, to)),
+            _ => Err("two seconds of the run, such as 20-35"),
+        }
+    }
+}
+
+impl Desk {
+    /// Whether it is away now.
+    fn is_away(&self) -> bool {
+        let since = self
+            .begun
+            .get()
+            .map_or(0, |begun| begun.elapsed().as_secs());
+        let outages = &mut self.outages.iter();
+        outages.any(|Outage(from, to)| (*from..*to).contains(&since))
+    }
 }
 
 /// Every message has a number; the numbers of one customer rise as its `MsgId`s do.
@@ -33,6 +71,8 @@ pub(crate) struct Told {
     /// The same message under another id.
     pub(crate) doubled: usize,
     pub(crate) misordered: usize,
+    /// Calls that found nobody.
+    pub(crate) refused: usize,
 }
 
 impl Told {
@@ -59,6 +99,11 @@ pub(crate) async fn hear(
     headers: HeaderMap,
     body: Bytes,
 ) -> StatusCode {
+    tokio::time::sleep(desk.latency).await;
+    if desk.is_away() {
+        desk.told.send_modify(|told| told.refused += 1);
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let id = header("webhook-id").unwrap_or_default();
     let timestamp = header("webhook-timestamp").unwrap_or_default();
@@ -68,7 +113,7 @@ pub(crate) async fn hear(
     }
     let call: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
     let text = call.pointer("/message/text").and_then(|text| text.as_str());
-    if let Some((customer, number)) = text.and_then(|text| text.split_once(" says "))
+    if let Some((customer, number)) = text.and_then(|text| line(text).split_once(" says "))
         && let (Ok(customer), Ok(number)) = (customer.parse(), number.parse())
     {
         let id = id.to_owned();

@@ -47,7 +47,7 @@ pub(crate) struct Magpie {
 }
 
 impl Magpie {
-    pub(crate) fn start(flags: &Flags, folder: &Path, desk: &str, admin: &str) -> Outcome<Self> {
+    pub(crate) fn start(flags: &Flags, folder: &Path, allowed: &str, admin: &str) -> Outcome<Self> {
         let this = std::env::current_exe()?;
         let built = this.parent().and_then(Path::parent).unwrap_or(&this);
         let name = format!("magpie{}", std::env::consts::EXE_SUFFIX);
@@ -58,7 +58,7 @@ impl Magpie {
             .env("MAGPIE_DATA", folder.join("data"))
             .env("MAGPIE_DEMO", "0")
             .env("MAGPIE_ADMIN_KEY", admin)
-            .env("MAGPIE_ALLOW_ENDPOINTS", desk)
+            .env("MAGPIE_ALLOW_ENDPOINTS", allowed)
             .env("RUST_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

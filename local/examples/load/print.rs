@@ -8,6 +8,8 @@
 use std::error::Error;
 use std::time::Duration;
 
+use crate::talk::Heard;
+
 /// What came of it.
 pub(crate) struct Report {
     pub(crate) fsync: [Duration; 2],
@@ -24,6 +26,8 @@ pub(crate) struct Report {
     pub(crate) tried_again: u64,
     pub(crate) given_up: u64,
     pub(crate) known: usize,
+    pub(crate) refused: usize,
+    pub(crate) talked: Heard,
 }
 
 /// The value that so many in a hundred of the sorted times do not exceed.
@@ -42,12 +46,15 @@ fn times(name: &str, mut times: Vec<Duration>) {
     println!("{name:<26} p50 {p50}, p99 {p99}, max {max}");
 }
 
-pub(crate) fn progress(since: Duration, acknowledged: usize, heard: usize) {
+pub(crate) fn progress(since: Duration, acknowledged: usize, heard: usize, refused: usize) {
     let seconds = since.as_secs();
-    println!("{seconds:>4} s  {acknowledged} acknowledged, {heard} on the desk");
+    println!(
+        "{seconds:>4} s  {acknowledged} acknowledged, {heard} on the desk, {refused} refused by it"
+    );
 }
 
-pub(crate) fn report(report: Report) {
+/// Prints it all. Says whether everything acknowledged came once and in order.
+pub(crate) fn report(report: Report) -> bool {
     let [before, after] = report.fsync.map(ms);
     let count = f64::from(u32::try_from(report.sent).unwrap_or(u32::MAX));
     let rate = count / report.took.as_secs_f64();
@@ -61,13 +68,30 @@ pub(crate) fn report(report: Report) {
         report.quiet.as_secs_f64()
     );
     println!(
-        "repeats                    {} pushed, {} tried again, {} given up; {} told again under a known id",
-        report.repeated, report.tried_again, report.given_up, report.known
+        "repeats                    {} pushed, {} tried again, {} given up; {} refused by the desk, {} told again under a known id",
+        report.repeated, report.tried_again, report.given_up, report.refused, report.known
+    );
+    let talked = report.talked;
+    let steps = talked.to_inbox.len() + talked.to_phone.len();
+    times("phone to inbox", talked.to_inbox);
+    times("inbox to phone", talked.to_phone);
+    println!(
+        "talks: sent {}, delivered {steps}, lost {}, doubled {}, out of order {}",
+        steps + talked.lost,
+        talked.lost,
+        talked.doubled,
+        talked.misordered
     );
     println!(
         "sent {}, delivered {}, lost {}, doubled {}, out of order {}",
         report.sent, report.delivered, report.lost, report.doubled, report.misordered
     );
+    let amiss = [
+        (report.lost, talked.lost),
+        (report.doubled, talked.doubled),
+        (report.misordered, talked.misordered),
+    ];
+    amiss == [(0, 0); 3]
 }
 
 pub(crate) fn failure(failure: &dyn Error) {

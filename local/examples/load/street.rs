@@ -7,19 +7,19 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::http::Method;
 use magpie::clock::Clock;
-use magpie::http::{Allowed, Http, Outgoing};
-use magpie_local::simulator::{AccountSettings, Act, Callback, Mode, WeChat};
+use magpie::http::{Http, Outgoing};
+use magpie_local::simulator::{Act, Callback, WeChat};
+use serde_json::json;
 use url::Url;
 
+use crate::account::Account;
+use crate::words::words;
 use crate::{Flags, Outcome, instant, lock};
 
 /// How long WeChat waits for an answer, and how often it tries.
 const PUSH: Duration = Duration::from_secs(5);
 const ATTEMPTS: usize = 4;
-const APP_ID: &str = "wx0123456789abcdef";
-const AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 
 /// A push that was acknowledged.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ pub(crate) struct Push {
 /// The customers, and what became of their messages.
 pub(crate) struct Street {
     flags: Flags,
-    base: Url,
+    account: Account,
     http: Http,
     wechat: Mutex<(WeChat, u64)>,
     people: Vec<String>,
@@ -42,25 +42,27 @@ pub(crate) struct Street {
 }
 
 impl Street {
-    pub(crate) fn new(flags: &Flags, base: Url) -> Outcome<Self> {
+    /// Connects the channel whose desk is a webhook, and lets people follow it.
+    pub(crate) async fn new(
+        flags: &Flags,
+        base: &Url,
+        admin: &str,
+        desk: &str,
+        secret: &str,
+    ) -> Outcome<Self> {
+        let account = Account::new("load", 1);
         let mut wechat = WeChat::new("load");
-        wechat.add_account(AccountSettings {
-            app_id: APP_ID.to_owned(),
-            original_id: "gh_0123456789ab".to_owned(),
-            secret: "0123456789abcdef0123456789abcdef".to_owned(),
-            token: "tokenOfTheCallback".to_owned(),
-            aes_key: AES_KEY.to_owned(),
-            mode: Mode::Secure,
-            callback_url: base.join("/wechat/load")?.into(),
-            name: "Load".to_owned(),
-        })?;
+        wechat.add_account(account.settings(base)?)?;
         let people = (0..flags.customers)
-            .map(|customer| wechat.add_follower(APP_ID, &customer.to_string()))
+            .map(|customer| wechat.add_follower(&account.app_id, &customer.to_string()))
             .collect::<Result<_, _>>()?;
+        let url = format!("{desk}/hook");
+        let desk = json!({ "kind": "webhook", "url": url, "secrets": [secret] });
+        account.connect(base, admin, desk, None).await?;
         Ok(Self {
             flags: flags.clone(),
-            base,
-            http: Http::network(Allowed::parse("http://127.0.0.1").map_err(|_| "no origin")?)?,
+            account,
+            http: Http::network(crate::ours()?)?,
             wechat: Mutex::new((wechat, 0)),
             people,
             taken: Mutex::default(),
@@ -68,27 +70,6 @@ impl Street {
             tried_again: AtomicU64::new(0),
             given_up: AtomicU64::new(0),
         })
-    }
-
-    /// Connects the channel as an operator's program does.
-    pub(crate) async fn connect(&self, desk: &str, secret: &str, admin: &str) -> Outcome<()> {
-        let channel = serde_json::json!({
-            "name": "Load", "app_id": APP_ID, "original_id": "gh_0123456789ab",
-            "callback": {
-                "mode": "secure", "token": "tokenOfTheCallback", "encoding_aes_key": AES_KEY,
-            },
-            "desk": { "kind": "webhook", "url": format!("{desk}/hook"), "secrets": [secret] },
-        });
-        let url = self.base.join("/api/channels/load")?;
-        let mut call = Outgoing::json(url, channel.to_string().into_bytes(), PUSH)
-            .with("authorization", &format!("Bearer {admin}"));
-        call.method = Method::PUT;
-        let answer = self.http.send(call).await?;
-        if !(200..300).contains(&answer.status) {
-            let said = String::from_utf8_lossy(&answer.body);
-            return Err(format!("the channel was not taken: {} {said}", answer.status).into());
-        }
-        Ok(())
     }
 
     /// One customer writes one message after the other, each when the last was
@@ -145,9 +126,15 @@ impl Street {
         let mut wechat = lock(&self.wechat);
         wechat.1 += 1;
         let number = wechat.1;
-        let text = format!("{customer} says {number}");
+        let text = words(
+            &format!("{customer} says {number}"),
+            number,
+            self.flags.bytes,
+        );
         let now = Clock::System.now().millis();
-        let push = wechat.0.act(now, APP_ID, person, &Act::Say { text })?;
+        let push = wechat
+            .0
+            .act(now, &self.account.app_id, person, &Act::Say { text })?;
         Ok((number, push))
     }
 

@@ -83,6 +83,22 @@ impl Simulator {
         self.core.with(change)
     }
 
+    /// Waits until `look` finds something, which is looked for whenever WeChat's
+    /// state changes. `None` when the simulator is closed.
+    pub async fn until<T>(&self, mut look: impl FnMut(&WeChat) -> Option<T>) -> Option<T> {
+        let mut changes = self.changes();
+        loop {
+            let found = self.look(&mut look);
+            if found.is_some() {
+                return found;
+            }
+            changes.changed().await.ok()?;
+            if changes.borrow().closed {
+                return None;
+            }
+        }
+    }
+
     /// Looks at WeChat's state; nobody is told.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&WeChat) -> T) -> T {
         look(

@@ -10,16 +10,12 @@ use std::time::Duration;
 use http::StatusCode;
 use tracing::{error, warn};
 
+use super::opened::{Kind, Row, open};
 use super::seen::Sight;
 use super::{Bridge, Broken, Response, plain, refused};
-use crate::journal::{Class, ConversationKey, Entry, EntryKey, Origin, State};
-use crate::message::{Body, ChannelId};
-use crate::moment::Moment;
+use crate::message::ChannelId;
 use crate::secrets::ChannelSecrets;
 use crate::store::Put;
-use crate::wechat::callback::{self, Query, Rejected, Verified};
-use crate::wechat::crypto::AesKey;
-use crate::wechat::push::{self, Place, Push};
 
 /// WeChat waits five seconds; a push that is not journalled by then is better
 /// refused, since it comes again.
@@ -46,22 +42,6 @@ pub async fn inbound(bridge: &Bridge, channel: &str, query: &str, body: &[u8]) -
     }
 }
 
-/// What the callback's checks need of a channel's secrets.
-pub(super) fn settings(secrets: &ChannelSecrets) -> Result<callback::Settings, Broken> {
-    let keys = [&secrets.aes_key, &secrets.previous_aes_key]
-        .into_iter()
-        .flatten()
-        .map(|text| AesKey::parse(text).map_err(|_| Broken::Damaged("an AES key")))
-        .collect::<Result<_, _>>()?;
-    Ok(callback::Settings {
-        mode: secrets.mode,
-        token: secrets.token.clone(),
-        keys,
-        app_id: secrets.app_id.clone(),
-        original_id: secrets.original_id.clone(),
-    })
-}
-
 async fn take(
     bridge: &Bridge,
     channel: &str,
@@ -77,8 +57,11 @@ async fn take(
         return Ok((refused(404), None));
     };
     Ok(match opened {
-        Ok((verified, push)) => {
-            journal(bridge, &id, &verified, push, now).await?;
+        Ok(opened) => {
+            if !opened.is_readable() {
+                warn!(channel = %id, "an authentic push cannot be read: journalled as it came");
+            }
+            journal(bridge, opened.row(&id, bridge.pepper().await?, now)).await?;
             (plain(StatusCode::OK, "success"), Some((id, Sight::Push)))
         }
         Err(rejected) => {
@@ -89,101 +72,19 @@ async fn take(
     })
 }
 
-/// Opens a push and reads it, if it can be read.
-fn open(
-    secrets: &ChannelSecrets,
-    query: &str,
-    body: &[u8],
-    now: Moment,
-) -> Result<Result<(Verified, Option<Push>), Rejected>, Broken> {
-    let settings = settings(secrets)?;
-    let opened = Query::parse(query)
-        .and_then(|query| callback::open(&settings, &query, body, now.seconds()))
-        .and_then(|verified| match push::parse(verified.xml()) {
-            Ok(push) => {
-                callback::addressed_to_us(&settings, &push)?;
-                Ok((verified, Some(push)))
-            }
-            Err(_) => Ok((verified, None)),
-        });
-    Ok(opened)
-}
-
-/// Writes the one row of a push and rings the bell for it.
-async fn journal(
-    bridge: &Bridge,
-    channel: &ChannelId,
-    verified: &Verified,
-    push: Option<Push>,
-    now: Moment,
-) -> Result<(), Broken> {
-    // The same on every repeat, and near enough where a push has no time.
-    let signed = u64::try_from(verified.timestamp()).unwrap_or(0);
-    let own = ConversationKey::of_channel(channel);
-    let ended = |body: Body, identity: &[u8], time: u64, origin: Origin| {
-        let key = EntryKey::hashed(time, Class::Event, identity);
-        let mut entry = Entry::pending(key, now, body, origin);
-        entry.state = State::Delivered;
-        entry
-    };
-    let nobody = Origin {
-        channel: channel.clone(),
-        open_id: None,
-    };
-    let expires = super::expires(None, now.plus(OWN_JOURNAL));
-    let Some(push) = push else {
-        warn!(channel = %channel, "an authentic push cannot be read: journalled as it came");
-        let bytes = verified.xml().to_vec();
-        let entry = ended(
-            Body::Unknown {
-                bytes: bytes.clone(),
-            },
-            &bytes,
-            signed,
-            nobody,
-        );
-        bridge.store.put_entry(&own, &entry, Some(expires)).await?;
-        return Ok(());
-    };
-    let place = push.place();
-    let time = push.create_time.unwrap_or(signed);
-    let identity = push::identity(&push);
-    let customer = push.from.clone().filter(|_| place != Place::Account);
-    let Some(open_id) = customer else {
-        let origin = Origin {
-            channel: channel.clone(),
-            open_id: push.from,
-        };
-        let entry = ended(push.body, &identity, time, origin);
-        bridge.store.put_entry(&own, &entry, Some(expires)).await?;
-        return Ok(());
-    };
-    let at = bridge.place(channel, &open_id).await?;
-    let key = match (place, &push.msg_id) {
-        (Place::Message, Some(id)) => EntryKey::message(time, id),
-        (Place::Message, None) => EntryKey::hashed(time, Class::Message, &identity),
-        (Place::Unfollow, _) => EntryKey::hashed(time, Class::Unfollow, &identity),
-        (Place::Event | Place::Location | Place::Account, _) => {
-            EntryKey::hashed(time, Class::Event, &identity)
+/// Writes the row of a push and rings its bell.
+async fn journal(bridge: &Bridge, row: Row) -> Result<(), Broken> {
+    let Row { at, entry, kind } = row;
+    match kind {
+        Kind::Location => bridge.store.put_location(&at, &entry).await?,
+        Kind::Account { expires } => {
+            bridge.store.put_entry(&at, &entry, Some(expires)).await?;
         }
-    };
-    let origin = Origin {
-        channel: channel.clone(),
-        open_id: Some(open_id),
-    };
-    let entry = Entry::pending(key, now, push.body, origin);
-    if place == Place::Location {
-        bridge.store.put_location(&at, &entry).await?;
-        return Ok(());
-    }
-    match bridge.store.put_entry(&at, &entry, None).await? {
-        // A repeat rings too: the bell of the first may have been lost with
-        // its process.
-        Put::Stored | Put::Repeat => bridge.ring(&at, &entry.key),
+        // A repeat rings too: the bell of the first may have been lost with its
+        // process.
+        Kind::Lane => match bridge.store.put_entry(&at, &entry, None).await? {
+            Put::Stored | Put::Repeat => bridge.ring(&at, &entry.key),
+        },
     }
     Ok(())
 }
-
-/// How much longer than the shortest retention a channel's own journal is kept:
-/// its settings are not read here.
-const OWN_JOURNAL: Duration = Duration::from_hours(27 * 24);

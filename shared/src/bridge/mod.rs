@@ -8,6 +8,7 @@ mod glance;
 pub mod inbound;
 mod lane_in;
 mod lane_out;
+pub mod opened;
 pub mod outbound;
 mod part;
 mod receipts;
@@ -33,7 +34,7 @@ use crate::clock::{Chance, Clock};
 use crate::desk::Desk;
 use crate::http::Http;
 use crate::journal::{ConversationKey, EntryKey, Lane, Pepper};
-use crate::message::{ChannelId, OpenId};
+use crate::message::ChannelId;
 use crate::moment::Moment;
 use crate::secrets::{ChannelSecrets, Kept, SecretError, Secrets};
 use crate::store::{Store, StoreError};
@@ -160,14 +161,9 @@ impl Bridge {
         }
     }
 
-    /// Where a customer's conversation lies.
-    pub(crate) async fn place(
-        &self,
-        channel: &ChannelId,
-        open_id: &OpenId,
-    ) -> Result<ConversationKey, Broken> {
-        let pepper = self
-            .pepper
+    /// What hides open ids.
+    pub(crate) async fn pepper(&self) -> Result<&Pepper, Broken> {
+        self.pepper
             .get_or_try_init(|| async {
                 use base64::Engine as _;
                 let base64 = base64::engine::general_purpose::STANDARD;
@@ -176,10 +172,9 @@ impl Bridge {
                 let bytes = base64
                     .decode(text)
                     .map_err(|_| Broken::Damaged("the pepper"))?;
-                Pepper::new(bytes).ok_or(Broken::Damaged("the pepper"))
+                Pepper::new(&bytes).ok_or(Broken::Damaged("the pepper"))
             })
-            .await?;
-        Ok(ConversationKey::of(pepper, channel, open_id))
+            .await
     }
 
     /// A channel's settings, at most [`CACHED`] old. `None` if there is none.

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use tracing::warn;
 
-use super::inbound::settings;
+use super::opened::settings;
 use super::seen::Sight;
 use super::{Bridge, Broken, Response, plain, refused};
 use crate::message::ChannelId;

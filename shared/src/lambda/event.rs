@@ -34,7 +34,26 @@ pub(super) struct Call {
     #[serde(default)]
     is_base64_encoded: bool,
     request_context: RequestContext,
-    path_parameters: Option<BTreeMap<String, String>>,
+    path_parameters: Option<PathParameters>,
+}
+
+/// A call of WeChat, in the same format: a push costs no header and no address
+/// that nobody reads.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Callback {
+    #[serde(default)]
+    raw_query_string: String,
+    body: Option<String>,
+    #[serde(default)]
+    is_base64_encoded: bool,
+    path_parameters: Option<PathParameters>,
+}
+
+#[derive(Deserialize)]
+struct PathParameters {
+    #[serde(default)]
+    channel: String,
 }
 
 #[derive(Deserialize)]
@@ -49,7 +68,7 @@ struct HttpContext {
 
 /// Why a call is no HTTP request. It names the part, never what it holds.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Nonsense {
+pub enum Nonsense {
     /// The method.
     #[error("the method is none")]
     Method,
@@ -67,10 +86,7 @@ pub(super) enum Nonsense {
 impl Call {
     /// The channel in the route; empty if the route has none.
     pub(super) fn channel(&self) -> &str {
-        self.path_parameters
-            .as_ref()
-            .and_then(|parameters| parameters.get("channel"))
-            .map_or("", String::as_str)
+        channel(self.path_parameters.as_ref())
     }
 
     /// The request that the gateway was sent.
@@ -96,19 +112,44 @@ impl Call {
         if let Some(cookies) = self.cookies.filter(|cookies| !cookies.is_empty()) {
             put(COOKIE.as_str(), &cookies.join("; "))?;
         }
-        let body = match self.body {
-            Some(text) if self.is_base64_encoded => {
-                STANDARD.decode(text).map_err(|_| Nonsense::Body)?.into()
-            }
-            Some(text) => text.into(),
-            None => Bytes::new(),
-        };
-        let mut request = http::Request::new(body);
+        let mut request = http::Request::new(bytes(self.body, self.is_base64_encoded)?);
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         Ok(request)
     }
+}
+
+impl Callback {
+    /// The channel in the route; empty if the route has none.
+    #[must_use]
+    pub fn channel(&self) -> &str {
+        channel(self.path_parameters.as_ref())
+    }
+
+    /// The query as it was sent, without the question mark.
+    #[must_use]
+    pub fn query(&self) -> &str {
+        &self.raw_query_string
+    }
+
+    /// Takes the body out.
+    pub fn take_body(&mut self) -> Result<Bytes, Nonsense> {
+        bytes(self.body.take(), self.is_base64_encoded)
+    }
+}
+
+fn channel(parameters: Option<&PathParameters>) -> &str {
+    parameters.map_or("", |parameters| &parameters.channel)
+}
+
+/// The bytes of a body. The gateway encodes what it takes for no text.
+fn bytes(body: Option<String>, is_base64: bool) -> Result<Bytes, Nonsense> {
+    Ok(match body {
+        Some(text) if is_base64 => STANDARD.decode(text).map_err(|_| Nonsense::Body)?.into(),
+        Some(text) => text.into(),
+        None => Bytes::new(),
+    })
 }
 
 /// A decoded path as it stands in an address.

@@ -4,6 +4,7 @@
 //! a [`Verified`] push can be made here only. Protocol:
 //! <https://developers.weixin.qq.com/doc/oplatform/developers/dev/push>
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::crypto::{self, AesKey};
@@ -21,21 +22,21 @@ const TOLERANCE: u64 = 600;
 
 /// What a channel's callback needs to know.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct Settings<'a> {
     /// The mode, which decides over the check.
     pub mode: Mode,
     /// The token that signatures are made with.
-    pub token: String,
+    pub token: &'a str,
     /// The AES keys that open envelopes: the current one, then the previous.
     pub keys: Vec<AesKey>,
     /// The account's app id.
-    pub app_id: String,
+    pub app_id: &'a str,
     /// The account's original id.
-    pub original_id: String,
+    pub original_id: &'a str,
 }
 
 /// Shows no secret.
-impl fmt::Debug for Settings {
+impl fmt::Debug for Settings<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("mode", &self.mode)
@@ -46,19 +47,19 @@ impl fmt::Debug for Settings {
 
 /// The parameters of a call that count, decoded and otherwise as received.
 #[derive(Clone, Default)]
-pub struct Query {
-    signature: Option<String>,
-    msg_signature: Option<String>,
-    timestamp: Option<String>,
-    nonce: Option<String>,
-    echostr: Option<String>,
+pub struct Query<'a> {
+    signature: Option<Cow<'a, str>>,
+    msg_signature: Option<Cow<'a, str>>,
+    timestamp: Option<Cow<'a, str>>,
+    nonce: Option<Cow<'a, str>>,
+    echostr: Option<Cow<'a, str>>,
 }
 
-impl Query {
+impl<'a> Query<'a> {
     /// Reads a raw query string, without the question mark. A parameter that
     /// counts and stands there twice is refused: it would be read differently
     /// by different readers.
-    pub fn parse(raw: &str) -> Result<Self, Rejected> {
+    pub fn parse(raw: &'a str) -> Result<Self, Rejected> {
         let mut query = Self::default();
         for (name, value) in url::form_urlencoded::parse(raw.as_bytes()) {
             let place = match name.as_ref() {
@@ -69,7 +70,7 @@ impl Query {
                 "echostr" => &mut query.echostr,
                 _ => continue,
             };
-            if place.replace(value.into_owned()).is_some() {
+            if place.replace(value).is_some() {
                 return Err(Rejected::Malformed("a parameter is repeated"));
             }
         }
@@ -78,7 +79,7 @@ impl Query {
 }
 
 /// In plain mode, the parameters of one call authenticate any other.
-impl fmt::Debug for Query {
+impl fmt::Debug for Query<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Query(…)")
     }
@@ -176,16 +177,16 @@ impl Rejected {
 
 /// Checks the call that WeChat makes when the callback is set up, and gives
 /// what it has to be answered with. It is never encrypted, whatever the mode.
-pub fn verify(settings: &Settings, query: &Query, now: i64) -> Result<String, Rejected> {
+pub fn verify(settings: &Settings<'_>, query: &Query<'_>, now: i64) -> Result<String, Rejected> {
     check(settings, query, query.signature.as_deref(), None, now)?;
-    let echo = query.echostr.clone();
+    let echo = query.echostr.as_deref().map(str::to_owned);
     echo.ok_or(Rejected::Malformed("echostr is missing"))
 }
 
 /// Checks and opens a push. `now` is in seconds since 1970.
 pub fn open(
-    settings: &Settings,
-    query: &Query,
+    settings: &Settings<'_>,
+    query: &Query<'_>,
     body: &[u8],
     now: i64,
 ) -> Result<Verified, Rejected> {
@@ -217,9 +218,9 @@ pub fn open(
 
 /// Whether a push names this account. One that names none is taken: its
 /// signature and its envelope are right.
-pub fn addressed_to_us(settings: &Settings, push: &Push) -> Result<(), Rejected> {
+pub fn addressed_to_us(settings: &Settings<'_>, push: &Push) -> Result<(), Rejected> {
     match &push.to {
-        Some(to) if *to != settings.original_id => Err(Rejected::AnotherApp),
+        Some(to) if to != settings.original_id => Err(Rejected::AnotherApp),
         _ => Ok(()),
     }
 }
@@ -227,8 +228,8 @@ pub fn addressed_to_us(settings: &Settings, push: &Push) -> Result<(), Rejected>
 /// Checks the signature over token, timestamp, nonce and envelope, then the
 /// time: whoever cannot sign learns nothing of our clock.
 fn check(
-    settings: &Settings,
-    query: &Query,
+    settings: &Settings<'_>,
+    query: &Query<'_>,
     signature: Option<&str>,
     envelope: Option<&str>,
     now: i64,
@@ -240,7 +241,7 @@ fn check(
     ) else {
         return Err(Rejected::WrongSignature);
     };
-    let mut parts = vec![settings.token.as_str(), timestamp, nonce];
+    let mut parts = vec![settings.token, timestamp, nonce];
     parts.extend(envelope);
     if !crypto::same(&crypto::signature(&parts), signature) {
         return Err(Rejected::WrongSignature);
@@ -285,7 +286,7 @@ fn plain(body: &[u8]) -> Result<(), Rejected> {
 }
 
 /// Opens the envelope with the first key that fits.
-fn decrypt(settings: &Settings, envelope: &str) -> Result<Vec<u8>, Rejected> {
+fn decrypt(settings: &Settings<'_>, envelope: &str) -> Result<Vec<u8>, Rejected> {
     let mut rejected = Rejected::Undecryptable;
     for key in &settings.keys {
         match crypto::decrypt(key, envelope) {
@@ -311,13 +312,13 @@ mod tests {
         AesKey::parse(&letter.to_string().repeat(43)).unwrap()
     }
 
-    fn settings(mode: Mode) -> Settings {
+    fn settings(mode: Mode) -> Settings<'static> {
         Settings {
             mode,
-            token: "kestrel".to_owned(),
+            token: "kestrel",
             keys: vec![key('a'), key('b')],
-            app_id: "wx71c0e94fb8a25d36".to_owned(),
-            original_id: "gh_1".to_owned(),
+            app_id: "wx71c0e94fb8a25d36",
+            original_id: "gh_1",
         }
     }
 
@@ -518,8 +519,9 @@ mod tests {
 
     #[test]
     fn no_secret_shows_in_debug() {
-        let query = Query::parse(&signed("kestrel", NOW, None)).unwrap();
-        let verified = opened(Mode::Plain, &signed("kestrel", NOW, None), PUSH).unwrap();
+        let sent = signed("kestrel", NOW, None);
+        let query = Query::parse(&sent).unwrap();
+        let verified = opened(Mode::Plain, &sent, PUSH).unwrap();
         let shown = format!("{:?} {query:?} {verified:?}", settings(Mode::Secure));
         for hidden in ["kestrel", "4157", "xml"] {
             assert!(!shown.contains(hidden), "{shown}");

@@ -4,9 +4,9 @@
 //! entities of its own, too deep, with too many elements or with names that
 //! would make it swell is refused.
 
-use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesRef, Event};
+use quick_xml::{Error, Reader};
 
 /// How deep elements may nest. WeChat's deepest push has five levels.
 pub(super) const MAX_DEPTH: usize = 16;
@@ -16,6 +16,9 @@ pub(super) const MAX_ELEMENTS: usize = 512;
 /// names of their ancestors, so a hostile document could swell; WeChat's longest
 /// push needs about six thousand.
 pub(super) const MAX_PATHS: usize = 128 * 1024;
+
+/// What some writers begin UTF-8 with.
+const BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// Why a document is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
@@ -60,13 +63,13 @@ pub(super) fn take(leaves: &mut Leaves, path: &str) -> Option<String> {
 
 /// Reads a document into its leaves, in its order.
 pub(super) fn leaves(xml: &[u8]) -> Result<Leaves, Unreadable> {
-    let text = str::from_utf8(xml).map_err(|_| Unreadable::Encoding)?;
-    let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}').trim());
+    // The reader checks that each piece is UTF-8: once is enough.
+    let mut reader = Reader::from_reader(xml.strip_prefix(BOM).unwrap_or(xml).trim_ascii());
     let mut tree = Tree::default();
     loop {
         let event = reader.read_event();
         let at = reader.buffer_position();
-        match event.map_err(|_| Unreadable::Syntax { at })? {
+        match event.map_err(|error| unreadable(&error, at))? {
             Event::Start(tag) => tree.open(tag.name().0, at)?,
             Event::Empty(tag) => {
                 tree.open(tag.name().0, at)?;
@@ -80,6 +83,13 @@ pub(super) fn leaves(xml: &[u8]) -> Result<Leaves, Unreadable> {
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
             Event::Eof => return tree.finish(at),
         }
+    }
+}
+
+fn unreadable(error: &Error, at: u64) -> Unreadable {
+    match error {
+        Error::Encoding(_) => Unreadable::Encoding,
+        _ => Unreadable::Syntax { at },
     }
 }
 

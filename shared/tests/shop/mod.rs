@@ -93,7 +93,7 @@ pub(crate) fn secrets(mode: CallbackMode) -> ChannelSecrets {
 
 /// Where the conversation of this customer lies.
 pub(crate) fn at(open_id: &str) -> ConversationKey {
-    let pepper = Pepper::new(vec![7; 32]).unwrap();
+    let pepper = Pepper::new(&[7; 32]).unwrap();
     ConversationKey::of(&pepper, &channel_id(), &OpenId::new(open_id))
 }
 

@@ -22,7 +22,7 @@ pub(crate) fn channel_id(id: &str) -> ChannelId {
 
 /// Where the conversation of this customer lies.
 pub(crate) fn at(open_id: &str) -> ConversationKey {
-    let pepper = Pepper::new(vec![7; 32]).unwrap();
+    let pepper = Pepper::new(&[7; 32]).unwrap();
     ConversationKey::of(&pepper, &shop(), &OpenId::new(open_id))
 }
 
