@@ -31,6 +31,7 @@ use machine::{Folder, Magpie};
 use magpie::clock::Chance;
 use magpie::desk::webhook;
 use magpie::http::Allowed;
+use print::Rate;
 use street::Street;
 use talk::{Heard, Talks};
 use tokio::sync::watch;
@@ -51,6 +52,9 @@ struct Flags {
     /// How many write at once
     #[arg(long, default_value_t = 200)]
     customers: u32,
+    /// So many at once instead, one number after the other, for as long each; such as 1,64
+    #[arg(long, value_delimiter = ',', conflicts_with = "customers")]
+    ladder: Vec<u32>,
     /// Messages a second of them all [default: the next when the last was acknowledged]
     #[arg(long)]
     rate: Option<u32>,
@@ -130,31 +134,21 @@ async fn run(flags: &Flags) -> Outcome<bool> {
     let street = Arc::new(street);
     talks.connect(&magpie.base, &admin).await?;
 
+    let steps = match flags.ladder.as_slice() {
+        [] => vec![flags.customers],
+        ladder => ladder.to_vec(),
+    };
     let begun = *desk.begun.get_or_init(instant);
-    let ends = begun + Duration::from_secs(flags.seconds);
+    let all = u32::try_from(steps.len())? * Duration::from_secs(flags.seconds);
     let mut talking = JoinSet::new();
     for number in 1..=flags.talks {
         let talks = Arc::clone(&talks);
         let (base, admin) = (magpie.base.clone(), admin.clone());
-        talking.spawn(talks.talk(flags.clone(), number, base, admin, ends));
+        talking.spawn(talks.talk(flags.clone(), number, base, admin, begun + all));
     }
-    let mut writers = JoinSet::new();
-    for customer in 0..flags.customers {
-        writers.spawn(Arc::clone(&street).write(customer, begun, ends));
-    }
-    let mut beat = tokio::time::interval(Duration::from_secs(5));
-    beat.tick().await;
-    loop {
-        tokio::select! {
-            done = writers.join_next() => match done {
-                Some(done) => done??,
-                None => break,
-            },
-            _ = beat.tick() => {
-                let (taken, told) = (lock(&street.taken).len(), desk.told.borrow());
-                print::progress(begun.elapsed(), taken, told.first.len(), told.refused);
-            }
-        }
+    let mut rates = Vec::new();
+    for customers in steps {
+        rates.push(write(flags, customers, &street, &desk, begun).await?);
     }
     let took = begun.elapsed();
     let taken = lock(&street.taken).clone();
@@ -185,6 +179,7 @@ async fn run(flags: &Flags) -> Outcome<bool> {
     let lost = taken.keys().filter(|key| heard(key).is_none()).count();
     let report = print::Report {
         fsync: [before, after],
+        rates,
         took,
         quiet,
         sent: taken.len(),
@@ -202,4 +197,41 @@ async fn run(flags: &Flags) -> Outcome<bool> {
         talked,
     };
     Ok(print::report(report))
+}
+
+/// Lets so many customers write, and shows how far they are. Says how many
+/// pushes were acknowledged, and in which time.
+async fn write(
+    flags: &Flags,
+    customers: u32,
+    street: &Arc<Street>,
+    desk: &Desk,
+    since: Instant,
+) -> Outcome<Rate> {
+    let before = lock(&street.taken).len();
+    let begun = instant();
+    let ends = begun + Duration::from_secs(flags.seconds);
+    let mut writers = JoinSet::new();
+    for customer in 0..customers {
+        writers.spawn(Arc::clone(street).write(customer, customers, begun, ends));
+    }
+    let mut beat = tokio::time::interval(Duration::from_secs(5));
+    beat.tick().await;
+    loop {
+        tokio::select! {
+            done = writers.join_next() => match done {
+                Some(done) => done??,
+                None => break,
+            },
+            _ = beat.tick() => {
+                let (taken, told) = (lock(&street.taken).len(), desk.told.borrow());
+                print::progress(since.elapsed(), taken, told.first.len(), told.refused);
+            }
+        }
+    }
+    Ok(Rate {
+        customers,
+        pushes: lock(&street.taken).len() - before,
+        took: begun.elapsed(),
+    })
 }

@@ -10,9 +10,25 @@ use std::time::Duration;
 
 use crate::talk::Heard;
 
+/// What so many customers at once were acknowledged.
+pub(crate) struct Rate {
+    pub(crate) customers: u32,
+    pub(crate) pushes: usize,
+    pub(crate) took: Duration,
+}
+
+impl Rate {
+    /// Pushes a second.
+    fn rate(&self) -> f64 {
+        let pushes = u32::try_from(self.pushes).unwrap_or(u32::MAX);
+        f64::from(pushes) / self.took.as_secs_f64()
+    }
+}
+
 /// What came of it.
 pub(crate) struct Report {
     pub(crate) fsync: [Duration; 2],
+    pub(crate) rates: Vec<Rate>,
     pub(crate) took: Duration,
     pub(crate) quiet: Duration,
     pub(crate) sent: usize,
@@ -56,10 +72,13 @@ pub(crate) fn progress(since: Duration, acknowledged: usize, heard: usize, refus
 /// Prints it all. Says whether everything acknowledged came once and in order.
 pub(crate) fn report(report: Report) -> bool {
     let [before, after] = report.fsync.map(ms);
-    let count = f64::from(u32::try_from(report.sent).unwrap_or(u32::MAX));
-    let rate = count / report.took.as_secs_f64();
     println!("fsync of 4 KiB             p50 {before} before, {after} after");
-    println!("acknowledged               {rate:.1} pushes/s");
+    let first = report.rates.first().map_or(1.0, Rate::rate);
+    for step in &report.rates {
+        let (rate, customers) = (step.rate(), step.customers);
+        let times = rate / first;
+        println!("acknowledged               {rate:.1} pushes/s of {customers} at once ({times:.1})");
+    }
     times("acknowledgement", report.acknowledgement);
     times("phone to desk", report.journey);
     println!(

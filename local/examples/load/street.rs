@@ -53,7 +53,8 @@ impl Street {
         let account = Account::new("load", 1);
         let mut wechat = WeChat::new("load");
         wechat.add_account(account.settings(base)?)?;
-        let people = (0..flags.customers)
+        let most = flags.ladder.iter().copied().max();
+        let people = (0..most.unwrap_or(flags.customers))
             .map(|customer| wechat.add_follower(&account.app_id, &customer.to_string()))
             .collect::<Result<_, _>>()?;
         let url = format!("{desk}/hook");
@@ -74,10 +75,11 @@ impl Street {
 
     /// One customer writes one message after the other, each when the last was
     /// acknowledged, and with a rate not before its time. What is late counts
-    /// from its time on.
+    /// from its time on. `of` is how many write.
     pub(crate) async fn write(
         self: Arc<Self>,
         customer: u32,
+        of: u32,
         begins: Instant,
         ends: Instant,
     ) -> Outcome<()> {
@@ -85,7 +87,7 @@ impl Street {
         loop {
             let mut begun = instant();
             if let Some(rate) = self.flags.rate {
-                let turn = round * self.flags.customers + customer;
+                let turn = round * of + customer;
                 begun = begins + Duration::from_secs(1) * turn / rate.max(1);
                 tokio::time::sleep_until(begun.into()).await;
             }
