@@ -77,7 +77,9 @@ pub(crate) fn report(report: Report) -> bool {
     for step in &report.rates {
         let (rate, customers) = (step.rate(), step.customers);
         let times = rate / first;
-        println!("acknowledged               {rate:.1} pushes/s of {customers} at once ({times:.1})");
+        println!(
+            "acknowledged               {rate:.1} pushes/s of {customers} at once ({times:.1})"
+        );
     }
     times("acknowledgement", report.acknowledgement);
     times("phone to desk", report.journey);

@@ -37,6 +37,14 @@ struct Known {
     failed: Option<Moment>,
 }
 
+impl Known {
+    /// Whether the breaker is open, if that is known at all.
+    fn open(&self, now: Moment) -> Option<bool> {
+        let (when, open) = self.read?;
+        (when <= now && now.since(when) < BELIEVED).then_some(open)
+    }
+}
+
 impl Breakers {
     fn known(&self) -> MutexGuard<'_, BTreeMap<ChannelId, Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -46,13 +54,22 @@ impl Breakers {
         self.known().remove(id);
     }
 
+    /// Whether a breaker is open, if that is known at all.
+    fn open(&self, id: &ChannelId, now: Moment) -> Option<bool> {
+        self.known().get(id)?.open(now)
+    }
+
     /// Counts a failure; says whether the breaker must open.
     fn count(&self, id: &ChannelId, at: &ConversationKey, now: Moment) -> bool {
         let mut all = self.known();
         let known = all.entry(id.clone()).or_default();
+        known.failed = Some(now);
+        // What was on its way when the breaker opened opens it no second time.
+        if known.open(now) == Some(true) {
+            return false;
+        }
         known.failures.retain(|(when, _)| now.since(*when) < WITHIN);
         known.failures.push((now, at.clone()));
-        known.failed = Some(now);
         let lanes: BTreeSet<_> = known.failures.iter().map(|(_, at)| at).collect();
         let trips = known.failures.len() >= FAILURES && lanes.len() >= LANES;
         if trips {
@@ -69,15 +86,15 @@ impl Bridge {
         if channel.desk == DeskSettings::Inbox {
             return Ok(false);
         }
-        let (id, now) = (&channel.id, self.now());
-        let read = self.breakers.known().get(id).and_then(|known| known.read);
-        if let Some((when, open)) = read
-            && when <= now
-            && now.since(when) < BELIEVED
-        {
+        let id = &channel.id;
+        if let Some(open) = self.breakers.open(id, self.now()) {
             return Ok(open);
         }
         let open = self.store.breaker(id).await?.is_some();
+        // It may have opened here while it was read.
+        if self.breakers.open(id, self.now()) == Some(true) {
+            return Ok(true);
+        }
         self.believe(id, open);
         Ok(open)
     }
@@ -144,5 +161,22 @@ mod tests {
         assert!(trips(5, 100));
         assert!(!trips(4, 100), "too few lanes");
         assert!(!trips(5, 2000), "too slow");
+    }
+
+    #[test]
+    fn what_was_on_its_way_opens_it_no_second_time() {
+        let id = ChannelId::parse("demo").unwrap();
+        let lane = |n: usize| ConversationKey::parse(&format!("A#{n}")).unwrap();
+        let breakers = Breakers::default();
+        let now = Moment::from_millis(0);
+        let trips = (0..100).filter(|n| breakers.count(&id, &lane(n % 50), now));
+        assert_eq!(trips.count(), 1);
+        let later = now.plus(BELIEVED);
+        let trips = (0..100).filter(|n| breakers.count(&id, &lane(n % 50), later));
+        assert_eq!(
+            trips.count(),
+            1,
+            "after a probe that failed it is told again"
+        );
     }
 }
