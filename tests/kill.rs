@@ -22,7 +22,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use magpie::channel::{CallbackMode, Channel, DeskSettings, TokenCall};
+use magpie::channel::{CallbackMode, Channel, DeskSettings, TIME_ZONE, TokenCall};
 use magpie::clock::Clock;
 use magpie::desk::webhook;
 use magpie::http::{Allowed, Http, Outgoing};
@@ -219,6 +219,7 @@ async fn connect(data: &Path, desk: &str, secret: &str) {
         token_call: TokenCall::Stable,
         part_pause_ms: 0,
         retention_days: 3,
+        time_zone: TIME_ZONE.to_owned(),
         desk: DeskSettings::Webhook {
             url: format!("{desk}/hook"),
         },

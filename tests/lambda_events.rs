@@ -18,7 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use harness::now_ms;
 use harness::process::Outputs;
 use harness::runtime_api::{Function, FunctionError, Spec};
-use magpie::channel::{CallbackMode, Channel, DeskSettings, TokenCall};
+use magpie::channel::{CallbackMode, Channel, DeskSettings, TIME_ZONE, TokenCall};
 use magpie::desk::webhook;
 use magpie::message::ChannelId;
 use magpie::moment::Moment;
@@ -52,6 +52,7 @@ async fn connect(cloud: &Cloud) {
         token_call: TokenCall::Stable,
         part_pause_ms: 0,
         retention_days: 30,
+        time_zone: TIME_ZONE.to_owned(),
         desk: DeskSettings::Webhook {
             url: "http://127.0.0.1:9/hook".to_owned(),
         },

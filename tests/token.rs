@@ -14,7 +14,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join, join_all};
 use magpie::bridge::token::{Tokenless, token_refresh};
 use magpie::bridge::{Bell, Bridge};
-use magpie::channel::{CallbackMode, Channel, DeskSettings, TokenCall};
+use magpie::channel::{CallbackMode, Channel, DeskSettings, TIME_ZONE, TokenCall};
 use magpie::clock::{Chance, Clock};
 use magpie::http::{Allowed, Answer, Http, Outgoing};
 use magpie::message::ChannelId;
@@ -59,6 +59,7 @@ fn channel(token_call: TokenCall) -> Channel {
         token_call,
         part_pause_ms: 0,
         retention_days: 30,
+        time_zone: TIME_ZONE.to_owned(),
         desk: DeskSettings::Inbox,
         revision: 1,
     }

@@ -5,7 +5,8 @@ The same list stands in the tests of the console (BEYOND_SCHEMAS)."""
 import schemathesis
 
 BEYOND_SCHEMAS = {
-    "api_base", "callback.encoding_aes_key", "callback.token", "cursor", "desk.url", "key", "text", "time", "up_to",
+    "api_base", "callback.encoding_aes_key", "callback.token", "cursor", "desk.url", "key", "text", "time",
+    "time_zone", "up_to",
 }
 
 

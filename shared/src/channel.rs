@@ -39,10 +39,20 @@ pub struct Channel {
     pub part_pause_ms: u32,
     /// How long an ended entry is kept, in days (3 to 3650).
     pub retention_days: u32,
+    /// The zone that its times are shown in, by its name at IANA.
+    #[serde(default = "beijing")]
+    pub time_zone: String,
     /// Where its agents work.
     pub desk: DeskSettings,
     /// Raised by every change; a change on a stale copy is refused.
     pub revision: u64,
+}
+
+/// The zone of a channel that names none.
+pub const TIME_ZONE: &str = "Asia/Shanghai";
+
+fn beijing() -> String {
+    TIME_ZONE.to_owned()
 }
 
 /// What was seen of a channel, as far as it was noted.
@@ -157,5 +167,25 @@ impl DeskSettings {
             Self::Inbox => "inbox",
             Self::Webhook { .. } => "webhook",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As channels were kept before they had a zone.
+    const KEPT: &str = r#"{"id":"shop-a","name":"Shop A","app_id":"wx0123456789abcdef",
+        "original_id":"gh_0123456789ab","mode":"secure","suspended":false,
+        "api_base":"https://api.weixin.qq.com","token_call":"stable","part_pause_ms":300,
+        "retention_days":30,"desk":{"kind":"inbox"},"revision":1}"#;
+
+    #[test]
+    fn what_was_kept_before_is_read() {
+        let channel: Channel = serde_json::from_str(KEPT).unwrap();
+        assert_eq!(channel.time_zone, TIME_ZONE);
+        let again: Channel =
+            serde_json::from_str(&serde_json::to_string(&channel).unwrap()).unwrap();
+        assert_eq!(again, channel);
     }
 }

@@ -12,7 +12,7 @@ use http::HeaderMap;
 use tokio::sync::mpsc;
 
 use crate::bridge::{Bell, Bridge, Ring, deliver};
-use crate::channel::{CallbackMode, Channel, DeskSettings, TokenCall};
+use crate::channel::{CallbackMode, Channel, DeskSettings, TIME_ZONE, TokenCall};
 use crate::clock::{Chance, Clock};
 use crate::http::{Allowed, Answer, Http, Outgoing, Peers};
 use crate::journal::{ConversationKey, Entry, EntryKey, Origin};
@@ -116,6 +116,7 @@ impl Stage {
             token_call: TokenCall::Stable,
             part_pause_ms: 0,
             retention_days: 30,
+            time_zone: TIME_ZONE.to_owned(),
             desk,
             revision: 1,
         };

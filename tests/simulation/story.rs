@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use magpie::bridge::Ring;
-use magpie::channel::{CallbackMode, Channel, DeskSettings, TokenCall};
+use magpie::channel::{CallbackMode, Channel, DeskSettings, TIME_ZONE, TokenCall};
 use magpie::desk::webhook;
 use magpie::message::ChannelId;
 use magpie::moment::Moment;
@@ -61,6 +61,7 @@ pub(crate) fn channel(id: &str) -> Channel {
         token_call: TokenCall::Stable,
         part_pause_ms: 300,
         retention_days: 30,
+        time_zone: TIME_ZONE.to_owned(),
         desk: if id == INBOX {
             DeskSettings::Inbox
         } else {

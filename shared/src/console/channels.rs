@@ -37,6 +37,7 @@ struct Shown<'a> {
     token_call: TokenCall,
     part_pause_ms: u32,
     retention_days: u32,
+    time_zone: &'a str,
     desk: ShownDesk<'a>,
     callback_url: String,
     desk_url: Option<String>,
@@ -93,6 +94,7 @@ fn show<'a>(
         token_call: channel.token_call,
         part_pause_ms: channel.part_pause_ms,
         retention_days: channel.retention_days,
+        time_zone: &channel.time_zone,
         desk: ShownDesk {
             kind: channel.desk.kind(),
             url: webhook,

@@ -138,6 +138,21 @@ impl Fields {
         read
     }
 
+    /// The same of a text that may be absent.
+    pub(super) fn maybe_parsed<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+        zh: &'static str,
+        en: &'static str,
+    ) -> Option<T> {
+        let read = read(&self.maybe_text(name)?);
+        if read.is_none() {
+            self.fault(name, zh, en);
+        }
+        read
+    }
+
     /// A flag; false if it is absent.
     pub(super) fn flag(&mut self, name: &str) -> bool {
         match self.left.remove(name) {

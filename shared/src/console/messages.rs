@@ -1,5 +1,7 @@
 //! The messages of a conversation: both lanes merged by time.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::Call;
@@ -10,6 +12,7 @@ use crate::journal::{Class, ConversationKey, Entry, EntryKey, Lane, State};
 use crate::lane::Parked;
 use crate::lines;
 use crate::message::{Body, Kind};
+use crate::moment::Moment;
 use crate::reason::Reason;
 
 /// One entry as it is shown.
@@ -52,9 +55,20 @@ impl From<Reason> for Why {
     }
 }
 
-/// Shows an entry. `parked` is the lane of answers, if it is parked: what
+/// When an entry was said, as it is shown. WeChat tells whole seconds; within one
+/// what we took later was said later, or a customer's thanks would stand above
+/// the answer that they are for.
+fn said(entry: &Entry) -> Moment {
+    let said = entry.key.said();
+    match entry.key.lane() {
+        Lane::In => entry.at.clamp(said, said.plus(Duration::from_millis(999))),
+        Lane::Out => said,
+    }
+}
+
+/// Shows an entry that was said then. `parked` is the lane of answers, if it is parked: what
 /// waits there waits for the same reason.
-pub(super) fn show(lang: Lang, entry: &Entry, parked: Option<&Parked>) -> Message {
+pub(super) fn show(lang: Lang, entry: &Entry, said: Moment, parked: Option<&Parked>) -> Message {
     let outbound = entry.key.lane() == Lane::Out;
     let waits = outbound && entry.state == State::Pending;
     let parked = parked.filter(|_| waits).map(|parked| parked.reason);
@@ -79,7 +93,7 @@ pub(super) fn show(lang: Lang, entry: &Entry, parked: Option<&Parked>) -> Messag
         text,
         text_zh: line.as_ref().map(|line| line.zh.clone()),
         text_en: line.map(|line| line.en),
-        time: entry.key.said().to_string(),
+        time: said.to_string(),
         state,
         reason: told.or(entry.reason).map(Why::from),
         answer: entry.answer.as_ref().map(|a| a.message.as_str().to_owned()),
@@ -127,13 +141,13 @@ pub(super) async fn page(
 ) -> Result<(Vec<Message>, Option<Before>), Broken> {
     let inbound = history(call, at, Lane::In, before.inbound.as_ref(), limit).await?;
     let outbound = history(call, at, Lane::Out, before.outbound.as_ref(), limit).await?;
-    let mut inbound = inbound.into_iter().peekable();
-    let mut outbound = outbound.into_iter().peekable();
+    let mut inbound = timed(inbound).into_iter().peekable();
+    let mut outbound = timed(outbound).into_iter().peekable();
     let mut next = before;
     let mut messages = Vec::new();
     while messages.len() < limit {
         let later = match (inbound.peek(), outbound.peek()) {
-            (Some(one), Some(other)) => one.key.said() > other.key.said(),
+            (Some((one, _)), Some((other, _))) => one > other,
             (one, _) => one.is_some(),
         };
         let entry = if later {
@@ -141,8 +155,8 @@ pub(super) async fn page(
         } else {
             outbound.next()
         };
-        let Some(entry) = entry else { break };
-        messages.push(show(call.lang, &entry, parked));
+        let Some((said, entry)) = entry else { break };
+        messages.push(show(call.lang, &entry, said, parked));
         match entry.key.lane() {
             Lane::In => next.inbound = Some(entry.key),
             Lane::Out => next.outbound = Some(entry.key),
@@ -151,6 +165,22 @@ pub(super) async fn page(
     messages.reverse();
     let more = inbound.peek().is_some() || outbound.peek().is_some();
     Ok((messages, more.then_some(next)))
+}
+
+/// The entries of a lane, newest first, and when each was said: none before what
+/// stands before it, since the lane's order is the right one.
+fn timed(entries: Vec<Entry>) -> Vec<(Moment, Entry)> {
+    let mut latest = Moment::default();
+    let mut timed: Vec<_> = entries
+        .into_iter()
+        .rev()
+        .map(|entry| {
+            latest = latest.max(said(&entry));
+            (latest, entry)
+        })
+        .collect();
+    timed.reverse();
+    timed
 }
 
 /// The newest shown entries of a lane, newest first: one more than `limit`, if
@@ -183,5 +213,46 @@ async fn history(
             return Ok(shown);
         }
         before = last;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Origin;
+    use crate::message::{ChannelId, MessageId};
+
+    fn entry(key: EntryKey, at: i64) -> Entry {
+        let origin = Origin {
+            channel: ChannelId::parse("shop-a").unwrap(),
+            open_id: None,
+        };
+        Entry::pending(key, Moment::from_millis(at), Body::text("hi"), origin)
+    }
+
+    #[test]
+    fn within_a_second_later_is_what_came_later() {
+        let check = |at: i64, expected: i64| {
+            let heard = entry(EntryKey::message(5, "7"), at);
+            assert_eq!(said(&heard).millis(), expected);
+        };
+        check(5_600, 5_600);
+        check(9_000, 5_999);
+        check(4_000, 5_000);
+        let answer = EntryKey::outbound(
+            Moment::from_millis(5_300),
+            &MessageId::parse("a").unwrap(),
+            1,
+        );
+        assert_eq!(said(&entry(answer, 9_000)).millis(), 5_300);
+    }
+
+    #[test]
+    fn a_lane_keeps_its_order() {
+        // Newest first; the second came late.
+        let lane = [("9", 5_200), ("8", 8_000), ("7", 5_100)];
+        let lane = lane.map(|(id, at)| entry(EntryKey::message(5, id), at));
+        let times: Vec<_> = timed(lane.into()).iter().map(|(t, _)| t.millis()).collect();
+        assert_eq!(times, [5_999, 5_999, 5_100]);
     }
 }

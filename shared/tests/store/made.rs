@@ -1,6 +1,6 @@
 //! What the tests put into the store.
 
-use magpie::channel::{CallbackMode, Channel, DeskSettings, TokenCall};
+use magpie::channel::{CallbackMode, Channel, DeskSettings, TIME_ZONE, TokenCall};
 use magpie::conversation::{Conversation, Session, customer_id};
 use magpie::journal::{Claim, Class, ConversationKey, Entry, EntryKey, Origin, Pepper};
 use magpie::message::{Body, ChannelId, Kind, MessageId, OpenId};
@@ -160,6 +160,7 @@ pub(crate) fn channel(id: &str, account: &str) -> Channel {
         token_call: TokenCall::Stable,
         part_pause_ms: 300,
         retention_days: 30,
+        time_zone: TIME_ZONE.to_owned(),
         desk: DeskSettings::Inbox,
         revision: 1,
     }

@@ -18,18 +18,18 @@ async function askForAll() {
   if (again) { again = false; if (every) askForAll(); }
 }
 
-const ms = took => took === null ? "" : ` · ${took} ms`;
+const ms = took => took === null ? "" : ` · ${took}\u00a0ms`;
 
 function outcome(call) {
   const o = call.outcome;
   const [style, text] = o === "silent" ? ["bad", t.noReply] : o === "closed_before" ? ["bad", t.closed]
     : o.closed_after !== undefined ? ["bad", t.closed + t.did(o.closed_after)]
-    : o.status !== undefined ? ["bad", `HTTP ${o.status}`] : [o.code ? "bad" : "", o.code || "ok"];
+    : o.status !== undefined ? ["bad", `HTTP\u00a0${o.status}`] : [o.code ? "bad" : "", o.code || "ok"];
   return [style, text + ms(call.took_ms)];
 }
 
 function attempt(one, last, stage) {
-  const said = one.status === null ? t.noReply : `HTTP ${one.status}${one.status === 200 && !(last && stage === "taken") ? ` (${t.badReply})` : ""}`;
+  const said = one.status === null ? t.noReply : `HTTP\u00a0${one.status}${one.status === 200 && !(last && stage === "taken") ? ` (${t.badReply})` : ""}`;
   return said + ms(one.took_ms);
 }
 
@@ -42,7 +42,7 @@ function pushed(push) {
 function checked(check) {
   const link = check.connection;
   const style = { connected: "", failed: "bad" }[link.state] ?? "wait";
-  const word = { connected: "ok", failed: link.status ? `HTTP ${link.status}` : t.noReply }[link.state] ?? "…";
+  const word = { connected: "ok", failed: link.status ? `HTTP\u00a0${link.status}` : t.noReply }[link.state] ?? "…";
   return [style, word + ms(check.took_ms)];
 }
 

@@ -1,4 +1,4 @@
-// The inbox page: sessions on the left, the conversation on the right.
+// The inbox page: the sessions, and the conversation.
 //
 // What customers write reaches the page as text only, never as markup. Reads
 // run one after another, so that what is shown last was read last. An answer
@@ -9,7 +9,7 @@ const WORDS = {
     other: 'English', sign_in: '登录', sign_out: '退出登录', gate_title: '登录 Magpie', admin_key: '管理密钥',
     gate_how: '请打开 Magpie 启动时显示的一次性链接，或输入管理密钥。',
     bad_link: '此链接已使用过或已过期：请使用新链接，或输入管理密钥。', bad_key: '密钥不正确：请核对后重试。',
-    sessions: '会话列表', open_ones: '进行中', all_ones: '全部', channel: '渠道', all_channels: '全部渠道',
+    sessions: '会话列表', open_ones: '进行中', all_ones: '全部', channels: '渠道', health: '运行状态', all_channels: '全部渠道',
     more: '显示更多', older: '更早的消息', back: '返回会话列表', loading: '加载中…',
     customer: (id) => `客户 ${id}`, unread: '条未读', answered: '我方回复：', ended: '已结束', end: '结束会话',
     none: '这里没有会话。客户发来消息后会显示在这里。', no_channel: '尚未接入渠道：请联系管理员。',
@@ -33,7 +33,7 @@ const WORDS = {
     gate_how: 'Open the one-time link that Magpie prints when it starts, or enter the admin key.',
     bad_link: 'This link was used before or has expired: use a new one, or enter the admin key.',
     bad_key: 'This key is not right: check it and try again.',
-    sessions: 'Sessions', open_ones: 'Open', all_ones: 'All', channel: 'Channel', all_channels: 'All channels',
+    sessions: 'Sessions', open_ones: 'Open', all_ones: 'All', channels: 'Channels', health: 'Status', all_channels: 'All channels',
     more: 'Show more', older: 'Older messages', back: 'Back to the sessions', loading: 'Loading…',
     customer: (id) => `Customer ${id}`, unread: 'unread', answered: 'Our answer:', ended: 'ended', end: 'End session',
     none: 'No sessions here. When a customer writes, the session appears.',
@@ -77,7 +77,7 @@ function say(node, words) { // for live regions
   if (node.textContent !== words) node.textContent = words;
 }
 
-// Storage may be forbidden or full: then drafts live as long as the page.
+// Without storage, drafts live as long as the page.
 function keepItem(key, value) {
   try {
     if (value) localStorage.setItem(key, JSON.stringify(value));
@@ -93,7 +93,7 @@ const talks = new Map(); // customer id -> the conversation as listed
 const logs = new Map(); // customer id -> { messages, cursor, loaded, read }
 const drafts = new Map(); // customer id -> { text, attempt, sending, problem }
 const view = { filter: 'open', channel: '', ...keptItem('magpie:view') };
-let inside = false; // signed in, as far as we know
+let inside = false; // signed in, we think
 let open = null; // the customer whose conversation is shown
 let missing = ''; // why it cannot be
 let skew = 0; // the server's clock less ours
@@ -101,7 +101,9 @@ let skew = 0; // the server's clock less ours
 const now = () => Date.now() + skew;
 const nameOf = (channel) => channels.get(channel)?.name || channel;
 
-let lang, intl;
+const zoneOf = (channel) => channels.get(channel)?.time_zone;
+
+let lang, tag, intl;
 const t = (key, ...args) => {
   const words = WORDS[lang][key];
   return words instanceof Function ? words(...args) : words;
@@ -111,16 +113,10 @@ const lineOf = (m) => m?.[`text_${lang}`] ?? m?.text ?? '';
 
 function speak(next) {
   lang = next;
-  const tag = navigator.languages.find((l) => l.startsWith(lang)) || lang;
-  const date = (options) => new Intl.DateTimeFormat(tag, options);
+  tag = navigator.languages.find((l) => l.startsWith(lang)) || lang;
   intl = {
     number: new Intl.NumberFormat(tag),
     ago: new Intl.RelativeTimeFormat(tag, { numeric: 'auto', style: 'narrow' }),
-    time: date({ hour: '2-digit', minute: '2-digit' }),
-    weekday: date({ weekday: 'short' }),
-    date: date({ year: 'numeric', month: 'short', day: 'numeric' }),
-    day: date({ weekday: 'long', month: 'long', day: 'numeric' }),
-    full: date({ dateStyle: 'full', timeStyle: 'short' }),
   };
   document.documentElement.lang = lang === 'zh' ? 'zh-CN' : lang;
   for (const n of document.querySelectorAll('[data-t]')) n.textContent = t(n.dataset.t);
@@ -131,23 +127,37 @@ function speak(next) {
   render();
 }
 
-const midnight = (ms) => new Date(ms).setHours(0, 0, 0, 0);
-const daysAgo = (ms) => Math.round((midnight(now()) - midnight(ms)) / DAY);
+const FORMS = {
+  time: { hour: '2-digit', minute: '2-digit' },
+  weekday: { weekday: 'short' },
+  date: { year: 'numeric', month: 'short', day: 'numeric' },
+  day: { weekday: 'long', month: 'long', day: 'numeric' },
+  full: { dateStyle: 'full', timeStyle: 'long' },
+};
+// A moment in a channel's zone; in the reader's where that is not known.
+function date(form, ms, zone) {
+  const key = form + zone;
+  const words = (timeZone) => new Intl.DateTimeFormat(form ? tag : 'sv', { ...FORMS[form], timeZone });
+  try { intl[key] ??= words(zone); } catch { intl[key] = words(); }
+  return intl[key].format(ms);
+}
+// Swedish dates are ISO.
+const dayNumber = (ms, zone) => Date.parse(date('', ms, zone)) / DAY;
+const daysAgo = (ms, zone) => dayNumber(now(), zone) - dayNumber(ms, zone);
 
-function when(ms) {
+function when(ms, zone) {
   const past = now() - ms;
-  const days = daysAgo(ms);
+  const days = daysAgo(ms, zone);
   if (past < MINUTE) return intl.ago.format(0, 'second');
   if (past < HOUR) return intl.ago.format(-Math.floor(past / MINUTE), 'minute');
-  if (days < 1) return intl.time.format(ms);
-  if (days < 2) return intl.ago.format(-1, 'day');
-  return (days < 7 ? intl.weekday : intl.date).format(ms);
+  if (days === 1) return intl.ago.format(-1, 'day');
+  return date(days < 1 ? 'time' : days < 7 ? 'weekday' : 'date', ms, zone);
 }
 
-function dayOf(ms) {
-  const days = daysAgo(ms);
+function dayOf(ms, zone) {
+  const days = daysAgo(ms, zone);
   if (days === 0 || days === 1) return intl.ago.format(-days, 'day').replace(/^./, (c) => c.toUpperCase());
-  return (days < 180 ? intl.day : intl.date).format(ms);
+  return date(days < 180 ? 'day' : 'date', ms, zone);
 }
 
 const span = (ms) => (ms < HOUR ? t('minutes', Math.ceil(ms / MINUTE)) : t('hours', Math.floor(ms / HOUR)));
@@ -316,7 +326,7 @@ async function loadList() {
   render();
 }
 
-// Looks for changes soon: at most four times a second, and never twice at once.
+// Looks for changes soon, but only four times a second and one at a time.
 function poke(delay = 0) {
   if (ticking) {
     again = true;
@@ -333,7 +343,7 @@ async function tick() {
   lastTick = Date.now();
   stopTick = new AbortController();
   try {
-    const got = await ask('changes', listed ? { channel: view.channel, customer: id, cursor } : { channel: view.channel }, stopTick);
+    const got = await ask('changes', { channel: view.channel, customer: id, cursor: listed && cursor }, stopTick);
     cursor = got.cursor;
     got.conversations.forEach(take);
     if (id && got.messages) takeNewest(id, got.messages);
@@ -375,7 +385,7 @@ function merge(log, page) {
   log.messages = [...all.values()].sort((a, b) => Date.parse(a.time) - Date.parse(b.time));
 }
 
-// The newest messages; `older` is the cursor behind them where we were given it.
+// The newest messages; `older` is the cursor behind them, if given.
 function takeNewest(id, page, older) {
   const log = logOf(id);
   const had = new Set(log.messages.map((m) => m.id));
@@ -464,13 +474,13 @@ function accepted(id) {
   keepDraft(id);
 }
 
-// An answer whose acknowledgement was lost shows up in the conversation.
+// An answer whose acknowledgement was lost shows up here.
 function settle(id) {
   const { attempt, sending } = draftOf(id);
   if (attempt && !sending && logOf(id).messages.some((m) => m.message_id === attempt.id)) accepted(id);
 }
 
-// Not crypto.randomUUID: it is missing where the page is served by plain http.
+// crypto.randomUUID is missing on plain http.
 const uuid = () => '10000000-1000-4000-8000-100000000000'
   .replace(/[018]/g, (c) => (c ^ crypto.getRandomValues(new Uint8Array(1))[0] & 15 >> c / 4).toString(16));
 
@@ -479,7 +489,8 @@ async function send() {
   const draft = draftOf(id);
   if (draft.sending || obstacle(id).stop || !draft.text.trim()) return;
   const text = draft.text.toWellFormed?.() ?? draft.text;
-  if (draft.attempt?.text !== draft.text) draft.attempt = { id: uuid(), time: new Date(now()).toISOString(), text: draft.text };
+  const last = Date.parse(logOf(id).messages.at(-1)?.time) || 0;
+  if (draft.attempt?.text !== draft.text) draft.attempt = { id: uuid(), time: new Date(Math.max(now(), last + 1)).toISOString(), text: draft.text };
   draft.sending = true;
   draft.problem = null;
   keepDraft(id);
@@ -507,8 +518,7 @@ async function send() {
 const bytesOf = (text) => new TextEncoder().encode(text).length;
 const partsOf = (bytes) => (bytes <= PART ? 1 : Math.ceil(bytes / NUMBERED));
 
-// What stands in the way of an answer: `stop` forbids it, the words say why, or
-// what will become of it.
+// What stands in the way of an answer (`stop` forbids it), or what becomes of it.
 function obstacle(id) {
   const talk = talks.get(id);
   const channel = channels.get(talk.channel);
@@ -517,7 +527,7 @@ function obstacle(id) {
   if (channel && channel.desk.kind !== 'inbox') return { stop: true, foreign: true, words: t('other_desk') };
   if (shut) {
     const last = logOf(id).messages.findLast((m) => m.direction === 'in' && !QUIET.includes(m.kind));
-    return { stop: true, words: t('closed', last ? intl.full.format(Date.parse(last.time)) : '') };
+    return { stop: true, words: t('closed', last ? date('full', Date.parse(last.time), zoneOf(talk.channel)) : '') };
   }
   if (need > MOST) return { stop: true, words: t('too_long', intl.number.format(MOST * NUMBERED)) };
   if (channel?.suspended) return { words: t('suspended') };
@@ -538,7 +548,7 @@ function countWords(id) {
   return words.join(' · ');
 }
 
-// The Enter that ends a composition does not send. Safari reports it late.
+// The Enter that ends a composition does not send; Safari is late.
 let composed = -1e9;
 ui.text.addEventListener('compositionend', (e) => { composed = e.timeStamp; });
 ui.text.onkeydown = (e) => {
@@ -559,7 +569,7 @@ ui.composer.onsubmit = (e) => {
   send();
 };
 
-// Puts a failed answer back into the box, whole, without the numbers of its parts.
+// Puts a failed answer back into the box, whole and without part numbers.
 function writeAgain(m) {
   const draft = draftOf(open);
   const parts = logOf(open).messages.filter((x) => x.id === m.id || m.parts > 1 && x.message_id === m.message_id);
@@ -637,7 +647,7 @@ function renderList() {
     return {
       id: c.customer_id, lang, current: c.customer_id === open, tab: c.customer_id === first.customer_id ? 0 : -1,
       where: channels.size > 1 && nameOf(c.channel), unread: c.unread && capped(c.unread),
-      time: c.at && when(c.at), stamp: c.last_message?.time, out: c.last_message?.direction === 'out', text: lineOf(c.last_message).slice(0, 160),
+      time: c.at && when(c.at, zoneOf(c.channel)), stamp: c.last_message?.time, out: c.last_message?.direction === 'out', text: lineOf(c.last_message).slice(0, 160),
       hint: ended ? t('ended') : shut ? t('window_closed') : (left ? '' : `${t('none_left')} · `) + t('closes', span(rest)),
       soon: !ended && (shut || !left || rest < 3 * HOUR),
     };
@@ -651,7 +661,7 @@ function renderList() {
       el(`span.face.f${parseInt(c.id.slice(0, 2), 16) % 4}`, { ariaHidden: true }, c.id.slice(0, 2)),
       el('span.name', {}, el('b', {}, label(c.id)), ' ', c.where && el('bdi.quiet', {}, c.where)),
       el('time.quiet', { dateTime: c.stamp || '' }, c.time),
-      el('span.preview', {}, c.out && icon('reply'), c.out && el('span.hear', {}, t('answered')), el('bdi', {}, c.text)),
+      el('span.preview', {}, c.out && icon('reply'), ' ', c.out && el('span.hear', {}, t('answered')), el('bdi', {}, c.text)),
       el('span.badge', { hidden: !c.unread }, `${c.unread}`, el('span.hear', {}, ` ${t('unread')}`)),
       el(c.soon ? 'span.hint.soon' : 'span.hint', {}, c.hint),
     );
@@ -696,26 +706,27 @@ function renderTalk() {
   if (!ready) return;
   ui.older.hidden = !box.cursor;
   const items = [];
+  const zone = zoneOf(talk?.channel);
   let lastDay = '';
   box.messages.forEach((m, i) => {
     const at = Date.parse(m.time);
-    const day = dayOf(at);
-    if (day !== lastDay) items.push({ id: `day ${midnight(at)}`, day });
+    const day = dayOf(at, zone);
+    if (day !== lastDay) items.push({ id: `day ${dayNumber(at, zone)}`, day });
     lastDay = day;
     const next = box.messages[i + 1];
     const state = stateOf(m);
     // Parts of one answer that fared alike say so once, at the last of them.
     const tight = m.parts > 1 && next?.message_id === m.message_id;
     const alike = tight && JSON.stringify(stateOf(next)) === JSON.stringify(state);
-    items.push({ id: m.id, m, text: lineOf(m), time: intl.time.format(at), tight, state: alike ? null : state });
+    items.push({ id: m.id, m, text: lineOf(m), time: date('time', at, zone), full: date('full', at, zone), tight, state: alike ? null : state });
   });
   sync(ui.lines, items, fillLine);
 }
 
-function fillLine(li, { m, day, text, time, tight, state }) {
+function fillLine(li, { m, day, text, time, full, tight, state }) {
   li.className = 'day';
   if (day) return say(li, day);
-  const clock = el('time', { dateTime: m.time, title: intl.full.format(Date.parse(m.time)) }, time);
+  const clock = el('time', { dateTime: m.time, title: full }, time);
   li.className = 'event';
   if (QUIET.includes(m.kind)) return li.replaceChildren(el('span', { dir: 'auto' }, text), ' ', clock);
   li.className = `msg ${m.direction}${tight ? ' tight' : ''}${m.kind === 'text' ? '' : ' kind'}`;

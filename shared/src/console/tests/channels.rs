@@ -59,7 +59,7 @@ async fn a_channel_is_connected_changed_and_removed() {
             "previous_aes_key_set": false },
         "app_secret_set": true, "api_base": "https://api.weixin.qq.com",
         "token_call": "stable", "part_pause_ms": 300, "retention_days": 30,
-        "desk": { "kind": "inbox" },
+        "time_zone": "Asia/Shanghai", "desk": { "kind": "inbox" },
         "callback_url": "https://desk.example/wechat/shop-a", "desk_url": null, "revision": 1,
         "seen": { "handshake": null, "last_push": null, "last_send": null, "refused": [] }
     });
@@ -91,7 +91,8 @@ async fn a_channel_is_connected_changed_and_removed() {
     later["callback"]["previous_aes_key"] = Value::Null;
     later["app_secret"] = Value::Null;
     later["suspended"] = false.into();
-    put(&later).await;
+    later["time_zone"] = "europe/paris".into();
+    assert_eq!(put(&later).await.json()["time_zone"], "Europe/Paris");
     let kept = secrets(&house, "shop-a").await.unwrap();
     assert_eq!((kept.previous_aes_key, kept.app_secret), (None, None));
     let id = ChannelId::parse("shop-a").unwrap();
@@ -237,6 +238,10 @@ async fn every_wrong_field_is_named() {
         ("retention_days", json!(2)),
         ("retention_days", json!(3651)),
         ("retention_days", json!(3.5)),
+        ("time_zone", json!("")),
+        ("time_zone", json!("valueMarker")),
+        ("time_zone", json!("UTC+8")),
+        ("time_zone", json!(8)),
         ("app_secret", json!("short")),
         ("app_secret", json!(["valueMarker"])),
         ("callback", json!("valueMarker")),

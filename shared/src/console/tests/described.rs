@@ -16,7 +16,7 @@ use crate::reason::Reason;
 
 /// What a field has to be is not all that a schema can say: it depends on the
 /// time, on what is stored, or on what the operator allows.
-const BEYOND_SCHEMAS: [&str; 9] = [
+const BEYOND_SCHEMAS: [&str; 10] = [
     "api_base",
     "callback.encoding_aes_key",
     "callback.token",
@@ -25,6 +25,7 @@ const BEYOND_SCHEMAS: [&str; 9] = [
     "key",
     "text",
     "time",
+    "time_zone",
     "up_to",
 ];
 

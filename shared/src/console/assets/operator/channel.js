@@ -2,6 +2,7 @@
 const MODES = [['secure', 'secure', 'secure_what'], ['compatible', 'compatible', 'compatible_what'], ['plain', 'plain', 'plain_what']];
 const DESKS = [['inbox', 'desk_inbox'], ['webhook', 'desk_webhook']];
 const HOSTS = ['api', 'api2', 'sh.api', 'sz.api', 'hk.api'].map((name) => `https://${name}.weixin.qq.com`);
+const zones = () => el('datalist', { id: 'zones' }, ...(Intl.supportedValuesOf?.('timeZone') ?? []).map((value) => el('option', { value })));
 const hosts = () => el('datalist', { id: 'hosts' }, ...HOSTS.map((value) => el('option', { value })));
 
 // Where agents work: ours, or a system of theirs with its address and secret.
@@ -52,7 +53,7 @@ function channelPage(id) {
 
   function drawTop() {
     const items = [];
-    if (c.suspended) items.push({ id: 'suspended' });
+    if (c.suspended) items.push({ id: 'suspend' });
     if (!c.seen.handshake && !c.seen.last_push) items.push({ id: 'unverified' });
     sync(top, items, (item) => note('warn', el('p', { t: `${item.id}_what` }),
       item.id === 'unverified' ? link('go_on', `/console/channels/new#${id}`, '.button') : button('resume', () => suspend(false))));
@@ -64,9 +65,9 @@ function channelPage(id) {
     const plain = c.callback.mode === 'plain' && !c.callback.encoding_aes_key_set;
     sync(overview, [{ id: 'facts', c }], () => el('div', {},
       facts(
-        ['handshake', moment(c.seen.handshake, 'not_yet')],
-        ['last_push', moment(c.seen.last_push)],
-        ['last_send', moment(c.seen.last_send)],
+        ['handshake', moment(c.seen.handshake, c.time_zone, 'not_yet')],
+        ['last_push', moment(c.seen.last_push, c.time_zone)],
+        ['last_send', moment(c.seen.last_send, c.time_zone)],
         ['id', el('code', {}, c.id)],
         ['app_id', el('code', {}, c.app_id)],
         ['original_id', el('code', {}, c.original_id)],
@@ -84,7 +85,7 @@ function channelPage(id) {
   function refusals(rows) {
     if (!rows.length) return el('p.quiet', { t: 'refused_none' });
     return el('div', {}, el('p.quiet', { t: 'refused_what' }), table(['reason', 'count', 'last'], rows.map((r) => ({
-      id: r.code, cells: [el('span', { t: () => r[lang] }), el('span', { t: () => intl.number.format(r.count) }), moment(r.last)],
+      id: r.code, cells: [el('span', { t: () => r[lang] }), el('span', { t: () => intl.number.format(r.count) }), moment(r.last, c.time_zone)],
     }))));
   }
 
@@ -100,6 +101,8 @@ function channelPage(id) {
     const number = (value, min, max) => el('input', { type: 'number', inputMode: 'numeric', value, min, max });
     const retention = field('retention', number(c.retention_days, 3, 3650), 'retention_hint');
     const pause = field('pause', number(c.part_pause_ms, 0, 2000), 'pause_hint');
+    const zone = field('time_zone', text({ value: c.time_zone, maxLength: 40 }), 'time_zone_hint');
+    zone.input.setAttribute('list', 'zones');
     const base = field('api_base', text({ type: 'url', value: c.api_base }), 'api_base_hint');
     base.input.setAttribute('list', 'hosts');
     const token = choice('token_call', 'token_call', [['stable', 'stable'], ['classic', 'classic']], c.token_call);
@@ -112,7 +115,7 @@ function channelPage(id) {
     const whole = (f) => (f.input.value.trim() === '' ? '' : Number(f.input.value));
     const shown = c;
     const fields = {
-      name, ...desk.fields, 'callback.mode': mode, 'callback.encoding_aes_key': key, retention_days: retention, part_pause_ms: pause, api_base: base, token_call: token,
+      name, ...desk.fields, 'callback.mode': mode, 'callback.encoding_aes_key': key, retention_days: retention, time_zone: zone, part_pause_ms: pause, api_base: base, token_call: token,
     };
     const send = async () => {
       const put = await change(id, (body) => {
@@ -121,6 +124,7 @@ function channelPage(id) {
         set('name', name.input.value.trim());
         set('retention_days', whole(retention));
         set('part_pause_ms', whole(pause));
+        set('time_zone', zone.input.value.trim());
         set('api_base', base.input.value.trim());
         set('token_call', token.get());
         const chosen = desk.get();
@@ -137,7 +141,7 @@ function channelPage(id) {
     };
     return section('settings', form(fields, send, 'save',
       name, desk, mode, both, key,
-      el('details', {}, el('summary', { t: 'advanced' }), el('div.fields', {}, retention, pause, base, token), hosts())));
+      el('details', {}, el('summary', { t: 'advanced' }), el('div.fields', {}, zone, retention, pause, base, token), hosts(), zones())));
   }
 
   const keys = [];

@@ -44,8 +44,8 @@ function listPage() {
       facts(
         ['id', el('code', {}, c.id)],
         ['at_desk', el('span', { t: c.desk.kind === 'inbox' ? 'desk_inbox' : 'desk_webhook' })],
-        ['last_push', moment(c.seen.last_push)],
-        ['last_send', moment(c.seen.last_send)]));
+        ['last_push', moment(c.seen.last_push, c.time_zone)],
+        ['last_send', moment(c.seen.last_send, c.time_zone)]));
   }
   return {
     async load() {
@@ -73,7 +73,7 @@ function checker(id, { after } = {}) {
     try {
       ({ checks } = await call('POST', `channels/${id}/check`, {}));
       const done = now();
-      tell(at, () => t('checked', intl.second.format(done)));
+      tell(at, () => t('checked', date('second', done)));
       found.replaceChildren(...checks.map(finding));
     } catch (p) {
       found.replaceChildren(el('li', {}, icon('bad'), el('p.problem', { t: () => p.message })));
@@ -129,7 +129,7 @@ function pasteSteps(c, fresh, { saved, done, edit, fit, before = [], soon }) {
     stop = waitFor(async () => {
       const got = await call('GET', `channels/${c.id}`);
       if (Date.parse(got.seen.handshake) > since) {
-        third.replaceChildren(note('good', el('p', { t: () => t('seen_handshake', intl.second.format(Date.parse(got.seen.handshake))) })));
+        third.replaceChildren(note('good', el('p', { t: () => t('seen_handshake', date('second', Date.parse(got.seen.handshake), got.time_zone)) })));
         done?.(got);
         return true;
       }

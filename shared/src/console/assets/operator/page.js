@@ -74,15 +74,10 @@ function announce(how) {
 function speak(next) {
   lang = next;
   const tag = navigator.languages.find((l) => l.startsWith(lang)) || lang;
-  const date = (options) => new Intl.DateTimeFormat(tag, options);
   intl = {
+    tag,
     number: new Intl.NumberFormat(tag),
     ago: new Intl.RelativeTimeFormat(tag, { numeric: 'auto' }),
-    clock: date({ timeStyle: 'short' }),
-    second: date({ timeStyle: 'medium' }),
-    day: date({ month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' }),
-    date: date({ year: 'numeric', month: 'short', day: 'numeric' }),
-    full: date({ dateStyle: 'full', timeStyle: 'medium' }),
   };
   document.documentElement.lang = lang === 'zh' ? 'zh-CN' : lang;
   ui.lang.lang = lang === 'zh' ? 'en' : 'zh-CN';
@@ -93,24 +88,38 @@ function speak(next) {
 let skew = 0; // the server's clock less ours
 const now = () => Date.now() + skew;
 
-function when(ms) {
+const FORMS = {
+  second: { timeStyle: 'medium' },
+  day: { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' },
+  date: { year: 'numeric', month: 'short', day: 'numeric' },
+  full: { dateStyle: 'full', timeStyle: 'long' },
+};
+// A moment in a channel's zone; in the reader's where that is not known.
+function date(form, ms, zone) {
+  const key = `${form} ${zone}`;
+  const words = (timeZone) => new Intl.DateTimeFormat(intl.tag, { ...FORMS[form], timeZone });
+  try { intl[key] ??= words(zone); } catch { intl[key] = words(); }
+  return intl[key].format(ms);
+}
+
+function when(ms, zone) {
   const away = ms - now();
   const far = Math.abs(away);
   if (far < MINUTE) return intl.ago.format(0, 'second');
   if (far < HOUR) return intl.ago.format(Math.trunc(away / MINUTE), 'minute');
   if (far < 12 * HOUR) return intl.ago.format(Math.trunc(away / HOUR), 'hour');
-  return (far < 180 * DAY ? intl.day : intl.date).format(ms);
+  return date(far < 180 * DAY ? 'day' : 'date', ms, zone);
 }
 function span(ms) {
   const minutes = Math.max(0, Math.ceil(ms / MINUTE));
   const hours = Math.floor(minutes / 60);
   return [hours && t('hours', hours), (minutes % 60 || !hours) && t('minutes', minutes % 60)].filter(Boolean).join(' ');
 }
-// A moment in the reader's zone, or the word for none.
-function moment(stamp, none = 'never') {
+// A moment in a channel's zone, or the word for none.
+function moment(stamp, zone, none = 'never') {
   if (!stamp) return el('span.quiet', { t: none });
   const ms = Date.parse(stamp);
-  return tell(el('time', { dateTime: stamp, t: () => when(ms) }), () => intl.full.format(ms), 'title');
+  return tell(el('time', { dateTime: stamp, t: () => when(ms, zone) }), () => date('full', ms, zone), 'title');
 }
 
 function problem(status, detail, data) {
@@ -157,7 +166,7 @@ async function change(id, edit) {
   const body = {
     name: c.name, app_id: c.app_id, original_id: c.original_id, suspended: c.suspended,
     callback: { mode: c.callback.mode }, api_base: c.api_base, token_call: c.token_call,
-    part_pause_ms: c.part_pause_ms, retention_days: c.retention_days, desk,
+    part_pause_ms: c.part_pause_ms, retention_days: c.retention_days, time_zone: c.time_zone, desk,
   };
   edit(body);
   return call('PUT', `channels/${id}`, body);

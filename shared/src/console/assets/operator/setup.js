@@ -147,7 +147,7 @@ function setupPage() {
       if (!(push > before)) return false;
       const inbox = c.desk.kind === 'inbox';
       said.replaceChildren(note('good',
-        el('p', { t: () => t('seen_push', intl.second.format(push)) }),
+        el('p', { t: () => t('seen_push', date('second', push, c.time_zone)) }),
         el('p', {}, el('strong', { t: 's4_done' }), ' ', el('span', { t: inbox ? 's4_answer' : 's4_desk' }))));
       if (inbox) links.prepend(link('to_inbox', '/console/', '.button.main'));
       refused.replaceChildren();

@@ -16,8 +16,9 @@ function statusPage() {
   const moreDead = button('more', () => { wanted.dead += MOST_SHOWN; refresh(); });
   const at = el('p.quiet');
   const again = button('refresh', async () => { await refresh(); announce(() => at.textContent); });
-  const names = new Map();
-  const nameOf = (id) => names.get(id) || id;
+  let known = new Map(); // the channels by id
+  const nameOf = (id) => known.get(id)?.name || id;
+  const zoneOf = (row) => known.get(row.channel)?.time_zone;
   ui.actions.append(again);
   const wait = el('p.quiet', { t: 'loading' });
   const byChannel = el('section.card', {}, el('h2', { t: 'by_channel' }), channels);
@@ -30,18 +31,18 @@ function statusPage() {
   const number = (n) => el('span', { t: () => intl.number.format(n) });
   const customer = (id) => (id ? el('a', { href: `/console/#c=${id}`, 'data-do': 'open', t: ['customer', id.slice(0, 4)] }) : el('span.quiet', { t: 'no_customer' }));
   const opened = new Map(); // of the groups of dead entries, by whoever reads
-  const whom = (row) => el('span', {}, customer(row.customer_id), ' ', names.size > 1 && el('bdi.quiet', {}, nameOf(row.channel)));
+  const whom = (row) => el('span', {}, customer(row.customer_id), ' ', known.size > 1 && el('bdi.quiet', {}, nameOf(row.channel)));
 
   function channelCells({ s, c, soon }) {
     const life = (token) => {
       const until = Date.parse(token.expires);
       const node = el(soon ? 'time.warnText' : 'time', { dateTime: token.expires, t: () => t('token_until', span(until - now())) });
-      return tell(node, () => intl.full.format(until), 'title');
+      return tell(node, () => date('full', until, c.time_zone), 'title');
     };
     return [
       el('a', { href: pageOf(c.id), 'data-do': 'open' }, el('bdi', {}, c.name)),
       el('span.chips', {}, ...chips(c, { ...s, pending: 0 })),
-      number(s.pending), moment(s.oldest_pending, 'dash'), number(s.parked_lanes),
+      number(s.pending), moment(s.oldest_pending, c.time_zone, 'dash'), number(s.parked_lanes),
       s.dead ? el('a.badText', { href: '#dead', t: () => intl.number.format(s.dead) }) : number(0),
       s.token ? life(s.token) : el('span.quiet', { t: 'token_none' }),
     ];
@@ -61,12 +62,12 @@ function statusPage() {
     sync(totals, [
       { id: 'pending', n: total.pending }, { id: 'oldest', stamp: total.oldest_pending },
       { id: 'lanes', n: total.parked_lanes }, { id: 'dead', n: total.dead },
-    ], (one) => el(one.id === 'dead' && one.n ? 'div.badText' : 'div', {}, el('dt', { t: one.id }), el('dd', {}, one.id === 'oldest' ? moment(one.stamp, 'dash') : number(one.n))));
+    ], (one) => el(one.id === 'dead' && one.n ? 'div.badText' : 'div', {}, el('dt', { t: one.id }), el('dd', {}, one.id === 'oldest' ? moment(one.stamp, undefined, 'dash') : number(one.n))));
   }
 
   const parkedCells = ({ row, shut }) => [
     whom(row), el('span', { t: row.direction === 'in' ? 'way_in' : 'way_out' }), el('span', { t: () => row.reason[lang] }),
-    moment(row.since, 'dash'), row.next_try ? moment(row.next_try) : el('span', { t: shut ? 'when_back' : 'at_once' }), number(row.waiting),
+    moment(row.since, zoneOf(row), 'dash'), row.next_try ? moment(row.next_try, zoneOf(row)) : el('span', { t: shut ? 'when_back' : 'at_once' }), number(row.waiting),
   ];
 
   // Dead entries by channel and reason: one cause is mended once.
@@ -81,7 +82,7 @@ function statusPage() {
       const list = table(['who', 'kind', 'direction', 'time', null]);
       list.fill(g.rows, (row) => [
         customer(row.customer_id), el('span', { t: `kind_${row.kind}` in WORDS ? `kind_${row.kind}` : 'kind_unknown' }), el('span', { t: row.direction === 'in' ? 'way_in' : 'way_out' }),
-        moment(row.time), el('button', { type: 'button', t: 'redrive', label: () => t('redrive_it', row.customer_id ? t('customer', row.customer_id.slice(0, 4)) : t('no_customer')), 'data-do': `redrive ${row.id}`, onclick: () => one(row) }),
+        moment(row.time, zoneOf(row)), el('button', { type: 'button', t: 'redrive', label: () => t('redrive_it', row.customer_id ? t('customer', row.customer_id.slice(0, 4)) : t('no_customer')), 'data-do': `redrive ${row.id}`, onclick: () => one(row) }),
       ]);
       const fold = el('details', { open: opened.get(g.id) ?? g.rows.length <= FEW }, el('summary', { t: ['shown_n', g.rows.length] }), list);
       fold.ontoggle = () => opened.set(g.id, fold.open);
@@ -124,13 +125,12 @@ function statusPage() {
       const [status, list, lanes, gone] = await Promise.all([
         call('GET', 'status'), all('channels', 'channels'), all('parked', 'parked', wanted.parked), all('dead', 'dead', wanted.dead),
       ]);
-      for (const c of list.rows) names.set(c.id, c.name);
-      const of = new Map(list.rows.map((c) => [c.id, c]));
-      const rows = status.channels.filter((s) => of.has(s.channel)).map((s) => ({
-        id: s.channel, c: of.get(s.channel), s, soon: s.token && Date.parse(s.token.expires) - now() < 5 * MINUTE,
+      known = new Map(list.rows.map((c) => [c.id, c]));
+      const rows = status.channels.filter((s) => known.has(s.channel)).map((s) => ({
+        id: s.channel, c: known.get(s.channel), s, soon: s.token && Date.parse(s.token.expires) - now() < 5 * MINUTE,
       }));
       const read = Date.parse(status.time);
-      tell(at, () => t('updated', intl.second.format(read)));
+      tell(at, () => t('updated', date('second', read)));
       wait.hidden = true;
       whole.hidden = false;
       drawVerdict(status, rows);
