@@ -74,8 +74,14 @@ async fn work(bridge: Arc<Bridge>, place: Place, rings: Vec<Ring>) -> (Place, Ve
 /// Which lanes rang, which are being worked on, and what failed.
 #[derive(Debug, Default)]
 struct Board {
-    /// Lanes that nobody works on yet, in the order of their first bells.
-    waiting: VecDeque<Place>,
+    /// Lanes of messages that nobody works on yet, in the order of their first
+    /// bells.
+    messages: VecDeque<Place>,
+    /// The same of answers. The two take turns: a crowd that writes keeps no agent
+    /// from being heard.
+    answers: VecDeque<Place>,
+    /// Whether the last lane that was given out was one of answers.
+    answered: bool,
     /// What rang of every lane since it was last looked at.
     rung: BTreeMap<Place, BTreeSet<EntryKey>>,
     busy: BTreeSet<Place>,
@@ -83,17 +89,31 @@ struct Board {
 }
 
 impl Board {
+    fn line(&mut self, lane: Lane) -> &mut VecDeque<Place> {
+        match lane {
+            Lane::In => &mut self.messages,
+            Lane::Out => &mut self.answers,
+        }
+    }
+
     fn rung(&mut self, ring: Ring) {
         let place = (ring.at, ring.key.lane());
         let keys = self.rung.entry(place.clone()).or_default();
-        if keys.is_empty() && !self.busy.contains(&place) {
-            self.waiting.push_back(place);
-        }
+        let waits = !keys.is_empty() || self.busy.contains(&place);
         keys.insert(ring.key);
+        if !waits {
+            self.line(place.1).push_back(place);
+        }
     }
 
     fn next(&mut self) -> Option<(Place, Vec<Ring>)> {
-        let place = self.waiting.pop_front()?;
+        let [first, then] = if self.answered {
+            [&mut self.messages, &mut self.answers]
+        } else {
+            [&mut self.answers, &mut self.messages]
+        };
+        let place = first.pop_front().or_else(|| then.pop_front())?;
+        self.answered = place.1 == Lane::Out;
         let keys = self.rung.remove(&place).unwrap_or_default();
         let rings = keys
             .into_iter()
@@ -110,7 +130,7 @@ impl Board {
         self.busy.remove(&place);
         self.failed.extend(failed);
         if self.rung.contains_key(&place) {
-            self.waiting.push_back(place);
+            self.line(place.1).push_back(place);
         }
     }
 
@@ -123,7 +143,8 @@ impl Board {
 
 #[cfg(test)]
 mod tests {
-    use magpie::message::ChannelId;
+    use magpie::message::{ChannelId, MessageId};
+    use magpie::moment::Moment;
 
     use super::*;
 
@@ -132,6 +153,30 @@ mod tests {
             at: ConversationKey::of_channel(&ChannelId::parse(channel).unwrap()),
             key: EntryKey::message(1, &id.to_string()),
         }
+    }
+
+    #[test]
+    fn answers_and_messages_take_turns() {
+        let mut board = Board::default();
+        let answer = |channel: &str| Ring {
+            key: EntryKey::outbound(
+                Moment::from_seconds(1),
+                &MessageId::parse("answer").unwrap(),
+                1,
+            ),
+            ..ring(channel, 1)
+        };
+        let crowd = ["one", "two", "three"];
+        for channel in crowd {
+            board.rung(ring(channel, 1));
+        }
+        board.rung(answer("two"));
+        board.rung(answer("four"));
+        let mut order = Vec::new();
+        while let Some((place, _)) = board.next() {
+            order.push(place.1);
+        }
+        assert_eq!(order, [Lane::Out, Lane::In, Lane::Out, Lane::In, Lane::In]);
     }
 
     #[test]
