@@ -134,6 +134,7 @@ test('a customer who writes within the second of the answer is shown after it', 
   await agent.text.press('Enter');
   await customer.hears(answer);
   await customer.says(thanks);
+  // A slow machine may be in the next second by now; console/tests/talks.rs is not.
   await agent.reads(`in ${question}`, agent.delivered(answer), `in ${thanks}`);
 }));
 

@@ -4,8 +4,8 @@
 //!
 //! `cargo run --release -p magpie-local --example load -- --seconds 60 --customers 200`
 //!
-//! It ends with 1 when something acknowledged is missing, shown twice or out of
-//! order. Times are figures to read beside the disk's, no assertions.
+//! It ends with 1 when something is not acknowledged, missing, shown twice or out
+//! of order. Times are figures to read beside the disk's, no assertions.
 
 mod account;
 mod desk;
@@ -16,6 +16,7 @@ mod street;
 mod talk;
 mod words;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,20 +27,23 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::post;
 use clap::Parser;
-use desk::{Desk, Outage, Told, hear};
+use desk::{Desk, Outage, hear};
 use machine::{Folder, Magpie};
 use magpie::clock::Chance;
 use magpie::desk::webhook;
 use magpie::http::Allowed;
 use print::Rate;
-use street::Street;
-use talk::{Heard, Talks};
+use street::{Push, Street};
+use talk::Talks;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How long the desk may be told nothing before the rest counts as lost. After an
 /// outage it is tried once a minute.
 const PATIENCE: Duration = Duration::from_mins(2);
+
+/// How often it shows how far it is.
+const BEAT: Duration = Duration::from_secs(5);
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -139,12 +143,12 @@ async fn run(flags: &Flags) -> Outcome<bool> {
         ladder => ladder.to_vec(),
     };
     let begun = *desk.begun.get_or_init(instant);
-    let all = u32::try_from(steps.len())? * Duration::from_secs(flags.seconds);
+    let ends = begun + u32::try_from(steps.len())? * Duration::from_secs(flags.seconds);
     let mut talking = JoinSet::new();
     for number in 1..=flags.talks {
         let talks = Arc::clone(&talks);
         let (base, admin) = (magpie.base.clone(), admin.clone());
-        talking.spawn(talks.talk(flags.clone(), number, base, admin, begun + all));
+        talking.spawn(talks.talk(flags.clone(), number, base, admin, ends));
     }
     let mut rates = Vec::new();
     for customers in steps {
@@ -152,22 +156,13 @@ async fn run(flags: &Flags) -> Outcome<bool> {
     }
     let took = begun.elapsed();
     let taken = lock(&street.taken).clone();
-    let mut talked = Heard::default();
-    while let Some(heard) = talking.join_next().await {
-        talked.add(heard??);
+    let mut all = Vec::new();
+    while let Some(talk) = talking.join_next().await {
+        all.push(talk??);
     }
-    let mut told = desk.told.subscribe();
-    loop {
-        let before = told.borrow().first.len();
-        let done = |told: &Told| told.has_all(&taken) || told.first.len() > before;
-        // What is missing after that is counted below.
-        let waited = tokio::time::timeout(PATIENCE, told.wait_for(done)).await;
-        let Ok(Ok(told)) = waited else { break };
-        if told.has_all(&taken) {
-            break;
-        }
-    }
+    drain(&desk, &taken, begun).await;
     let quiet = begun.elapsed();
+    let talked = talks.review(all).await?;
     drop(magpie);
     let after = folder.fsync()?;
 
@@ -182,13 +177,12 @@ async fn run(flags: &Flags) -> Outcome<bool> {
         rates,
         took,
         quiet,
-        sent: taken.len(),
+        acknowledged: taken.len(),
         delivered: taken.len() - lost,
         lost,
         doubled: told.doubled,
         misordered: told.misordered,
         journey: journey.collect(),
-        acknowledgement: taken.values().map(|push| push.acknowledged).collect(),
         repeated: street.repeated.load(Ordering::Relaxed),
         tried_again: street.tried_again.load(Ordering::Relaxed),
         given_up: street.given_up.load(Ordering::Relaxed),
@@ -208,14 +202,14 @@ async fn write(
     desk: &Desk,
     since: Instant,
 ) -> Outcome<Rate> {
-    let before = lock(&street.taken).len();
+    let before = street.said();
     let begun = instant();
     let ends = begun + Duration::from_secs(flags.seconds);
     let mut writers = JoinSet::new();
     for customer in 0..customers {
         writers.spawn(Arc::clone(street).write(customer, customers, begun, ends));
     }
-    let mut beat = tokio::time::interval(Duration::from_secs(5));
+    let mut beat = tokio::time::interval(BEAT);
     beat.tick().await;
     loop {
         tokio::select! {
@@ -229,9 +223,36 @@ async fn write(
             }
         }
     }
+    let took = begun.elapsed();
+    let taken = lock(&street.taken);
     Ok(Rate {
         customers,
-        pushes: lock(&street.taken).len() - before,
-        took: begun.elapsed(),
+        acknowledged: taken
+            .range(before + 1..)
+            .map(|(_, push)| push.acknowledged)
+            .collect(),
+        took,
     })
+}
+
+/// Waits until the desk was told everything, as long as it is told anything.
+/// What is missing after that is counted later.
+async fn drain(desk: &Desk, taken: &BTreeMap<u64, Push>, since: Instant) {
+    let mut told = desk.told.subscribe();
+    let mut beat = tokio::time::interval(BEAT);
+    let mut newest = (0, instant());
+    loop {
+        tokio::select! {
+            _ = told.wait_for(|told| told.has_all(taken)) => return,
+            _ = beat.tick() => {
+                let told = desk.told.borrow();
+                print::progress(since.elapsed(), taken.len(), told.first.len(), told.refused);
+                if told.first.len() > newest.0 {
+                    newest = (told.first.len(), instant());
+                } else if newest.1.elapsed() > PATIENCE {
+                    return;
+                }
+            }
+        }
+    }
 }

@@ -1,15 +1,18 @@
 //! An agent's page, without the browser: it listens for changes, asks for them,
 //! and answers.
 
-use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use magpie::clock::Clock;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::Outcome;
 use crate::words::line;
+use crate::{Outcome, instant};
+
+/// How long our page lets pass between two looks, at least.
+const PACE: Duration = Duration::from_millis(250);
 
 /// The page of the agent who has one conversation.
 pub(crate) struct Page {
@@ -19,6 +22,7 @@ pub(crate) struct Page {
     client: Client,
     events: Response,
     heard: Vec<u8>,
+    looked: Instant,
     cursor: String,
     customer: Option<String>,
 }
@@ -43,21 +47,42 @@ impl Page {
             channel,
             events,
             heard: Vec::new(),
+            looked: instant(),
             cursor: text_of(&changes, "/cursor").to_owned(),
             customer: None,
             client,
         })
     }
 
-    /// Waits until it shows what begins with this line. Says how many entries
-    /// it shows for it.
-    pub(crate) async fn shows(&mut self, wanted: &str) -> Outcome<usize> {
-        loop {
-            let entries = self.look(wanted).await?;
-            if entries > 0 {
-                return Ok(entries);
-            }
+    /// Waits until it shows what begins with this line.
+    pub(crate) async fn shows(&mut self, wanted: &str) -> Outcome<()> {
+        while !self.look(wanted).await? {
             self.told().await?;
+        }
+        Ok(())
+    }
+
+    /// Everything that the customer said, as the conversation shows it, from the
+    /// first to the last.
+    pub(crate) async fn heard(&self) -> Outcome<Vec<String>> {
+        let Some(customer) = &self.customer else {
+            return Ok(Vec::new());
+        };
+        let mut heard = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let path = format!("/api/conversations/{customer}?limit=100&cursor={cursor}");
+            let page = json_of(self.call(Method::GET, &path)?).await?;
+            let messages = list(&page, "/messages")
+                .filter(|message| {
+                    text_of(message, "/direction") == "in" && text_of(message, "/kind") == "text"
+                })
+                .map(|message| text_of(message, "/text").to_owned());
+            heard.splice(0..0, messages);
+            match text_of(&page, "/cursor") {
+                "" => return Ok(heard),
+                next => next.clone_into(&mut cursor),
+            }
         }
     }
 
@@ -85,38 +110,37 @@ impl Page {
     /// Waits until the server says that something changed.
     async fn told(&mut self) -> Outcome<()> {
         const CHANGE: &[u8] = b"event: change";
-        while !self
-            .heard
-            .windows(CHANGE.len())
-            .any(|bytes| bytes == CHANGE)
-        {
+        loop {
+            let mut windows = self.heard.windows(CHANGE.len());
+            if let Some(at) = windows.position(|bytes| bytes == CHANGE) {
+                self.heard.drain(..at + CHANGE.len());
+                return Ok(());
+            }
             let more = self.events.chunk().await?;
             self.heard
                 .extend(more.ok_or("the page is told nothing more")?);
         }
-        self.heard.clear();
-        Ok(())
     }
 
-    /// Asks for what changed, and counts the entries that begin with this line.
-    async fn look(&mut self, wanted: &str) -> Outcome<usize> {
+    /// Asks for what changed. Says whether that shows what begins with this line.
+    async fn look(&mut self, wanted: &str) -> Outcome<bool> {
         let of = self.channel;
         let from = &self.cursor;
         let looked_at = self.customer.as_deref().unwrap_or_default();
         let path = format!("/api/changes?channel={of}&cursor={from}&customer={looked_at}");
+        tokio::time::sleep_until((self.looked + PACE).into()).await;
+        self.looked = instant();
         let changes = json_of(self.call(Method::GET, &path)?).await?;
         text_of(&changes, "/cursor").clone_into(&mut self.cursor);
         if self.customer.is_none() {
             let found = list(&changes, "/conversations")
                 .find(|one| text_of(one, "/last_message/text").starts_with(wanted));
-            let Some(found) = found else { return Ok(0) };
+            let Some(found) = found else { return Ok(false) };
             self.customer = Some(text_of(found, "/customer_id").to_owned());
             return Box::pin(self.look(wanted)).await;
         }
-        let entries = list(&changes, "/messages")
-            .filter(|message| line(text_of(message, "/text")) == wanted)
-            .map(|message| text_of(message, "/id").to_owned());
-        Ok(entries.collect::<BTreeSet<_>>().len())
+        let mut messages = list(&changes, "/messages");
+        Ok(messages.any(|message| line(text_of(message, "/text")) == wanted))
     }
 }
 

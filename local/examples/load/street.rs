@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use magpie::clock::Clock;
@@ -38,7 +38,7 @@ pub(crate) struct Street {
     pub(crate) taken: Mutex<BTreeMap<u64, Push>>,
     pub(crate) repeated: AtomicU64,
     pub(crate) tried_again: AtomicU64,
-    pub(crate) given_up: AtomicU64,
+    pub(crate) given_up: AtomicUsize,
 }
 
 impl Street {
@@ -69,8 +69,13 @@ impl Street {
             taken: Mutex::default(),
             repeated: AtomicU64::new(0),
             tried_again: AtomicU64::new(0),
-            given_up: AtomicU64::new(0),
+            given_up: AtomicUsize::new(0),
         })
+    }
+
+    /// How many messages were said so far; they are numbered from 1.
+    pub(crate) fn said(&self) -> u64 {
+        lock(&self.wechat).1
     }
 
     /// One customer writes one message after the other, each when the last was

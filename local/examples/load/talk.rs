@@ -1,13 +1,14 @@
 //! Conversations at our inbox beside the load: a customer says something, an
 //! agent's page shows it, the agent answers, and the phone shows the answer.
 
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use magpie::clock::Clock;
-use magpie_local::simulator::{Act, Connection, Simulator, Stage, WeChat, router};
+use magpie_local::simulator::{Act, Connection, Customer, Simulator, Stage, WeChat, router};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -22,26 +23,46 @@ use crate::{Flags, Outcome, instant};
 /// How long a step may take before what it waits for counts as lost.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What came of one conversation, or of all.
+/// One conversation.
+pub(crate) struct Talk {
+    person: String,
+    page: Page,
+    said: Vec<String>,
+    answered: Vec<String>,
+    to_inbox: Vec<Duration>,
+    to_phone: Vec<Duration>,
+}
+
+/// What came of all conversations.
 #[derive(Default)]
 pub(crate) struct Heard {
     pub(crate) to_inbox: Vec<Duration>,
     pub(crate) to_phone: Vec<Duration>,
-    /// What did not come in [`PATIENCE`].
+    pub(crate) sent: usize,
     pub(crate) lost: usize,
-    /// What was shown twice.
     pub(crate) doubled: usize,
-    /// What came before or after its turn.
     pub(crate) misordered: usize,
 }
 
 impl Heard {
-    pub(crate) fn add(&mut self, other: Self) {
-        self.to_inbox.extend(other.to_inbox);
-        self.to_phone.extend(other.to_phone);
-        self.lost += other.lost;
-        self.doubled += other.doubled;
-        self.misordered += other.misordered;
+    /// Holds what is shown at the end against what was said.
+    fn compare(&mut self, said: &[String], shown: &[String]) {
+        let places: HashMap<&str, usize> = (0..)
+            .zip(said)
+            .map(|(at, text)| (text.as_str(), at))
+            .collect();
+        let mut seen = HashSet::new();
+        let mut newest = 0;
+        for text in shown {
+            let Some(at) = places.get(text.as_str()).filter(|at| seen.insert(**at)) else {
+                self.doubled += 1;
+                continue;
+            };
+            self.misordered += usize::from(*at < newest);
+            newest = newest.max(*at);
+        }
+        self.sent += said.len();
+        self.lost += said.len() - seen.len();
     }
 }
 
@@ -93,66 +114,84 @@ impl Talks {
         base: Url,
         admin: String,
         ends: Instant,
-    ) -> Outcome<Heard> {
+    ) -> Outcome<Talk> {
         let app_id = &self.account.app_id;
         let name = format!("talk {number}");
         let person = self
             .simulator
             .with(|wechat| wechat.add_follower(app_id, &name))?;
-        let mut page = Page::open(&base, &admin, self.account.channel).await?;
-        let mut heard = Heard::default();
+        let mut talk = Talk {
+            person,
+            page: Page::open(&base, &admin, self.account.channel).await?,
+            said: Vec::new(),
+            answered: Vec::new(),
+            to_inbox: Vec::new(),
+            to_phone: Vec::new(),
+        };
         for round in 1.. {
             if instant() >= ends {
                 break;
             }
-            let said = words(&format!("{name} says {round}"), round, flags.bytes);
-            let answered = words(&format!("{name} hears {round}"), round, flags.bytes);
-            let act = Act::Say { text: said.clone() };
-            let begun = instant();
-            let both = async {
-                tokio::join!(
-                    self.simulator.act(app_id, &person, &act),
-                    page.shows(line(&said)),
-                )
+            let text = words(&format!("{name} says {round}"), round, flags.bytes);
+            let answer = words(&format!("{name} hears {round}"), round, flags.bytes);
+            let step = async {
+                self.says(&mut talk, text).await?;
+                self.hears(&mut talk, answer).await
             };
-            let Ok((state, shown)) = timeout(PATIENCE, both).await else {
-                heard.lost += 1;
-                break;
-            };
-            heard.to_inbox.push(begun.elapsed());
-            heard.doubled += shown? - 1;
-            if state?.stage != Stage::Taken {
-                return Err("a push was shown that was not acknowledged".into());
+            // What did not come in time is missing at the end.
+            match timeout(PATIENCE, step).await {
+                Ok(done) => done?,
+                Err(_) => break,
             }
-            let begun = instant();
-            let both = async {
-                let id = format!("{number}-{round}");
-                tokio::join!(
-                    page.answer(&id, &answered),
-                    self.phone_shows(&person, &answered)
-                )
-            };
-            let Ok((taken, (times, is_last))) = timeout(PATIENCE, both).await else {
-                heard.lost += 1;
-                break;
-            };
-            taken?;
-            heard.to_phone.push(begun.elapsed());
-            heard.doubled += times.saturating_sub(1);
-            heard.misordered += usize::from(!is_last);
         }
-        Ok(heard)
+        Ok(talk)
     }
 
-    /// Waits until a phone shows this. Says how often, and whether nothing came
-    /// after it.
-    async fn phone_shows(&self, person: &str, text: &str) -> (usize, bool) {
-        let shown = self.simulator.until(|wechat| {
-            let customer = wechat.customer(&self.account.app_id, person)?;
-            let times = customer.received().filter(|words| *words == text).count();
-            let is_last = customer.received().last() == Some(text);
-            (times > 0).then_some((times, is_last))
+    async fn says(&self, talk: &mut Talk, text: String) -> Outcome<()> {
+        let act = Act::Say { text: text.clone() };
+        talk.said.push(text.clone());
+        let begun = instant();
+        let (state, shown) = tokio::join!(
+            self.simulator.act(&self.account.app_id, &talk.person, &act),
+            talk.page.shows(line(&text)),
+        );
+        shown?;
+        talk.to_inbox.push(begun.elapsed());
+        match state?.stage {
+            Stage::Taken => Ok(()),
+            _ => Err("a push was shown that was not acknowledged".into()),
+        }
+    }
+
+    async fn hears(&self, talk: &mut Talk, answer: String) -> Outcome<()> {
+        let id = format!("answer-{}", talk.answered.len());
+        talk.answered.push(answer.clone());
+        let begun = instant();
+        let phone = self.simulator.until(|wechat| {
+            let customer = wechat.customer(&self.account.app_id, &talk.person)?;
+            let shown = customer.received().any(|text| text == answer);
+            shown.then_some(())
         });
-        shown.await.unwrap_or_default()
+        let (taken, _) = tokio::join!(talk.page.answer(&id, &answer), phone);
+        taken?;
+        talk.to_phone.push(begun.elapsed());
+        Ok(())
+    }
+
+    /// Holds what the pages and the phones show at the end against what was said.
+    pub(crate) async fn review(&self, talks: Vec<Talk>) -> Outcome<Heard> {
+        let mut heard = Heard::default();
+        for talk in talks {
+            heard.compare(&talk.said, &talk.page.heard().await?);
+            let shown: Vec<String> = self.simulator.with(|wechat| {
+                let customer = wechat.customer(&self.account.app_id, &talk.person);
+                let shown = customer.into_iter().flat_map(Customer::received);
+                shown.map(str::to_owned).collect()
+            });
+            heard.compare(&talk.answered, &shown);
+            heard.to_inbox.extend(talk.to_inbox);
+            heard.to_phone.extend(talk.to_phone);
+        }
+        Ok(heard)
     }
 }

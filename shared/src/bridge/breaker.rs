@@ -90,12 +90,21 @@ impl Bridge {
         if let Some(open) = self.breakers.open(id, self.now()) {
             return Ok(open);
         }
-        let open = self.store.breaker(id).await?.is_some();
-        // It may have opened here while it was read.
-        if self.breakers.open(id, self.now()) == Some(true) {
-            return Ok(true);
+        let open = self.read_breaker(id).await?.is_some();
+        Ok(open || self.breakers.open(id, self.now()) == Some(true))
+    }
+
+    /// Since when the store has a breaker open, if it has. What opened here while
+    /// it was read stays open for this process.
+    pub(super) async fn read_breaker(&self, id: &ChannelId) -> Result<Option<Moment>, Broken> {
+        let asked = self.now();
+        let open = self.store.breaker(id).await?;
+        let mut all = self.breakers.known();
+        let known = all.entry(id.clone()).or_default();
+        let opened_here = known.read.is_some_and(|(when, open)| open && when >= asked);
+        if open.is_some() || !opened_here {
+            known.read = Some((asked, open.is_some()));
         }
-        self.believe(id, open);
         Ok(open)
     }
 

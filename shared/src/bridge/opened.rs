@@ -68,8 +68,8 @@ pub(super) fn settings(secrets: &ChannelSecrets) -> Result<callback::Settings<'_
 }
 
 /// Opens a push and reads it, if it can be read. `query` is as it was sent,
-/// without the question mark. It fails when the channel's secrets are none; a
-/// push that is not to be taken is an answer.
+/// without the question mark. It fails when a key of the channel is damaged; that a
+/// push is not to be taken is an answer.
 pub fn open(
     secrets: &ChannelSecrets,
     query: &str,

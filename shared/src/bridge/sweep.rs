@@ -73,13 +73,12 @@ async fn channel(bridge: &Bridge, id: &ChannelId, ends: Moment) -> Result<(), Br
         return Ok(());
     }
     bridge.remember(&channel);
-    let mut breaker = bridge.store.breaker(id).await?;
+    let mut breaker = bridge.read_breaker(id).await?;
     // It was another desk's.
     if breaker.is_some() && channel.desk == DeskSettings::Inbox {
         bridge.store.close_breaker(id).await?;
         breaker = None;
     }
-    bridge.believe(id, breaker.is_some());
     work(bridge, id, ends).await?;
     // What waits for another desk, or for none, does not wait for the probe.
     if let Some(probed) = breaker

@@ -96,7 +96,7 @@ async fn as_journalled(
         // It may have been erased since.
         let stored = call.bridge.store.entry(&known.at, &ours.key).await?;
         let stored = stored.ok_or_else(Problem::missing)?;
-        entries.push(show(call.lang, &stored, stored.key.said(), None));
+        entries.push(show(call.lang, &stored, None));
     }
     Ok(entries)
 }

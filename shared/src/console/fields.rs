@@ -131,11 +131,8 @@ impl Fields {
         zh: &'static str,
         en: &'static str,
     ) -> Option<T> {
-        let read = read(&self.text(name)?);
-        if read.is_none() {
-            self.fault(name, zh, en);
-        }
-        read
+        let text = self.text(name)?;
+        self.sense(name, read(&text), zh, en)
     }
 
     /// The same of a text that may be absent.
@@ -146,7 +143,17 @@ impl Fields {
         zh: &'static str,
         en: &'static str,
     ) -> Option<T> {
-        let read = read(&self.maybe_text(name)?);
+        let text = self.maybe_text(name)?;
+        self.sense(name, read(&text), zh, en)
+    }
+
+    fn sense<T>(
+        &mut self,
+        name: &str,
+        read: Option<T>,
+        zh: &'static str,
+        en: &'static str,
+    ) -> Option<T> {
         if read.is_none() {
             self.fault(name, zh, en);
         }

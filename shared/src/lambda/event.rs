@@ -360,6 +360,34 @@ mod tests {
     }
 
     #[test]
+    fn of_a_call_of_wechat_nothing_else_is_read() {
+        let mut event: Callback = from_value(json!({
+            "rawPath": 7, "headers": null, "requestContext": [],
+            "rawQueryString": "signature=a%2B&nonce=b",
+            "pathParameters": { "channel": "demo", "other": "x" },
+            "body": "5L2g5aW9", "isBase64Encoded": true,
+        }))
+        .unwrap();
+        assert_eq!(
+            (event.channel(), event.query()),
+            ("demo", "signature=a%2B&nonce=b")
+        );
+        assert_eq!(event.take_body().unwrap(), "你好".as_bytes());
+        for bare in [
+            json!({}),
+            json!({ "pathParameters": null, "body": null }),
+            json!({ "pathParameters": {}, "rawQueryString": "" }),
+        ] {
+            let mut event: Callback = from_value(bare).unwrap();
+            assert_eq!((event.channel(), event.query()), ("", ""));
+            assert!(event.take_body().unwrap().is_empty());
+        }
+        let mut event: Callback =
+            from_value(json!({ "body": "!", "isBase64Encoded": true })).unwrap();
+        assert_eq!(event.take_body().unwrap_err(), Nonsense::Body);
+    }
+
+    #[test]
     fn nonsense_is_named() {
         for (changes, expected) in [
             (

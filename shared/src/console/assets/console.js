@@ -89,7 +89,7 @@ function keptItem(key) {
 }
 
 const channels = new Map();
-const talks = new Map(); // customer id -> the conversation as listed
+const talks = new Map(); // customer id -> conversation
 const logs = new Map(); // customer id -> { messages, cursor, loaded, read }
 const drafts = new Map(); // customer id -> { text, attempt, sending, problem }
 const view = { filter: 'open', channel: '', ...keptItem('magpie:view') };
@@ -474,7 +474,7 @@ function accepted(id) {
   keepDraft(id);
 }
 
-// An answer whose acknowledgement was lost shows up here.
+// An answer whose acknowledgement was lost shows up.
 function settle(id) {
   const { attempt, sending } = draftOf(id);
   if (attempt && !sending && logOf(id).messages.some((m) => m.message_id === attempt.id)) accepted(id);
@@ -490,7 +490,7 @@ async function send() {
   if (draft.sending || obstacle(id).stop || !draft.text.trim()) return;
   const text = draft.text.toWellFormed?.() ?? draft.text;
   const last = Date.parse(logOf(id).messages.at(-1)?.time) || 0;
-  if (draft.attempt?.text !== draft.text) draft.attempt = { id: uuid(), time: new Date(Math.max(now(), last + 1)).toISOString(), text: draft.text };
+  if (draft.attempt?.text !== draft.text) draft.attempt = { id: uuid(), time: new Date(Math.min(now() + 2e3, Math.max(now(), last + 1))).toISOString(), text: draft.text };
   draft.sending = true;
   draft.problem = null;
   keepDraft(id);

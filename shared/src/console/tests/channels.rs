@@ -241,6 +241,7 @@ async fn every_wrong_field_is_named() {
         ("time_zone", json!("")),
         ("time_zone", json!("valueMarker")),
         ("time_zone", json!("UTC+8")),
+        ("time_zone", json!("Factory")),
         ("time_zone", json!(8)),
         ("app_secret", json!("short")),
         ("app_secret", json!(["valueMarker"])),

@@ -146,20 +146,55 @@ async fn messages_of_both_lanes_come_in_pages() {
         tokio::time::advance(SECOND).await;
     }
     for limit in [1, 4, 29, 30, 100] {
-        let mut seen = Vec::new();
-        let mut cursor = String::new();
-        loop {
-            let page = house
-                .get(&format!("{path}?limit={limit}&cursor={cursor}"))
-                .await;
-            seen.splice(0..0, texts(&page["messages"]));
-            match page["cursor"].as_str() {
-                Some(next) => next.clone_into(&mut cursor),
-                None => break,
-            }
-        }
-        assert_eq!(seen, expected, "{limit}");
+        assert_eq!(by_pages(&house, &path, limit).await, expected, "{limit}");
     }
+}
+
+/// What was said in a conversation, as it is read by pages.
+async fn by_pages(house: &House, path: &str, limit: usize) -> Vec<String> {
+    let mut seen = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = house
+            .get(&format!("{path}?limit={limit}&cursor={cursor}"))
+            .await;
+        seen.splice(0..0, texts(&page["messages"]));
+        match page["cursor"].as_str() {
+            Some(next) => next.clone_into(&mut cursor),
+            None => return seen,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn thanks_within_the_second_of_an_answer_stand_below_it() {
+    let mut house = House::new().await;
+    customers(&mut house, &["demo"], 1).await;
+    let channel = ChannelId::parse("demo").unwrap();
+    let customer = first(&house).await;
+    let path = format!("/api/conversations/{customer}");
+    let mut expected = vec!["text 0".to_owned()];
+    for number in 0..3 {
+        let into = house.stage.bridge.now().millis().rem_euclid(1000);
+        let rest = u64::try_from(1300 - into).unwrap();
+        tokio::time::advance(Duration::from_millis(rest)).await;
+        let [answer, thanks] = ["answer", "thanks"].map(|what| format!("{what} {number}"));
+        let said = json!({ "id": answer.replace(' ', "-"), "kind": "text", "text": answer,
+            "time": house.stage.bridge.now().to_string() });
+        let reply = house.post(&format!("{path}/messages"), &said).await;
+        assert_eq!(reply.status.as_u16(), 202, "{}", reply.text);
+        tokio::time::advance(Duration::from_millis(300)).await;
+        house.stage.says(&channel, "openid-0", &thanks).await;
+        house.stage.settle().await;
+        expected.extend([answer, thanks]);
+    }
+    for limit in [1, 2, 100] {
+        assert_eq!(by_pages(&house, &path, limit).await, expected, "{limit}");
+    }
+    let talk = house.get(&path).await;
+    let times = talk["messages"].as_array().unwrap().iter();
+    let times: Vec<&str> = times.map(|one| one["time"].as_str().unwrap()).collect();
+    assert!(times.is_sorted(), "{times:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -55,7 +55,7 @@ function channelPage(id) {
     const items = [];
     if (c.suspended) items.push({ id: 'suspend' });
     if (!c.seen.handshake && !c.seen.last_push) items.push({ id: 'unverified' });
-    sync(top, items, (item) => note('warn', el('p', { t: `${item.id}_what` }),
+    sync(top, items, (item) => note('warn', el('p', { t: `${item.id}_what` }), item.id === 'suspend' && el('p', { t: 'suspend_warn' }),
       item.id === 'unverified' ? link('go_on', `/console/channels/new#${id}`, '.button') : button('resume', () => suspend(false))));
     ui.actions.replaceChildren(...chips(c, s));
   }
@@ -71,6 +71,7 @@ function channelPage(id) {
         ['id', el('code', {}, c.id)],
         ['app_id', el('code', {}, c.app_id)],
         ['original_id', el('code', {}, c.original_id)],
+        ['time_zone', el('span', {}, c.time_zone)],
         ['mode', el('span', { t: c.callback.mode })],
         ['token', secret(c.callback.token_set)],
         ['aes_key', c.callback.previous_aes_key_set ? el('span', { t: 'key_and_old' }) : plain ? el('span.quiet', { t: 'not_set' }) : secret(c.callback.encoding_aes_key_set)],
