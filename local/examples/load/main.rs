@@ -218,8 +218,8 @@ async fn write(
                 None => break,
             },
             _ = beat.tick() => {
-                let (taken, told) = (lock(&street.taken).len(), desk.told.borrow());
-                print::progress(since.elapsed(), taken, told.first.len(), told.refused);
+                let taken = lock(&street.taken).len();
+                print::progress(since.elapsed(), taken, &desk.told.borrow());
             }
         }
     }
@@ -246,7 +246,7 @@ async fn drain(desk: &Desk, taken: &BTreeMap<u64, Push>, since: Instant) {
             _ = told.wait_for(|told| told.has_all(taken)) => return,
             _ = beat.tick() => {
                 let told = desk.told.borrow();
-                print::progress(since.elapsed(), taken.len(), told.first.len(), told.refused);
+                print::progress(since.elapsed(), taken.len(), &told);
                 if told.first.len() > newest.0 {
                     newest = (told.first.len(), instant());
                 } else if newest.1.elapsed() > PATIENCE {

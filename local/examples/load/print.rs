@@ -8,6 +8,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use crate::desk::Told;
 use crate::talk::Heard;
 
 /// What so many customers at once were acknowledged.
@@ -62,8 +63,9 @@ fn times(name: &str, mut times: Vec<Duration>) {
     println!("{name:<26} p50 {p50}, p99 {p99}, max {max}");
 }
 
-pub(crate) fn progress(since: Duration, acknowledged: usize, heard: usize, refused: usize) {
+pub(crate) fn progress(since: Duration, acknowledged: usize, told: &Told) {
     let seconds = since.as_secs();
+    let (heard, refused) = (told.first.len(), told.refused);
     println!(
         "{seconds:>4} s  {acknowledged} acknowledged, {heard} on the desk, {refused} refused by it"
     );

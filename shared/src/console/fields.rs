@@ -114,12 +114,17 @@ impl Fields {
 
     /// A text that must be there. `None` is noted.
     pub(super) fn text(&mut self, name: &str) -> Option<String> {
+        self.needed(name, |fields| fields.maybe_text(name))
+    }
+
+    /// What `take` has to find under this name. `None` is noted, unless it was.
+    fn needed<T>(&mut self, name: &str, take: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         let before = self.faults.len();
-        let text = self.maybe_text(name);
-        if text.is_none() && self.faults.len() == before {
+        let taken = take(self);
+        if taken.is_none() && self.faults.len() == before {
             self.missing(name);
         }
-        text
+        taken
     }
 
     /// A text that `read` makes sense of; otherwise `zh` and `en` say what
@@ -131,8 +136,7 @@ impl Fields {
         zh: &'static str,
         en: &'static str,
     ) -> Option<T> {
-        let text = self.text(name)?;
-        self.sense(name, read(&text), zh, en)
+        self.needed(name, |fields| fields.maybe_parsed(name, read, zh, en))
     }
 
     /// The same of a text that may be absent.
@@ -143,17 +147,7 @@ impl Fields {
         zh: &'static str,
         en: &'static str,
     ) -> Option<T> {
-        let text = self.maybe_text(name)?;
-        self.sense(name, read(&text), zh, en)
-    }
-
-    fn sense<T>(
-        &mut self,
-        name: &str,
-        read: Option<T>,
-        zh: &'static str,
-        en: &'static str,
-    ) -> Option<T> {
+        let read = read(&self.maybe_text(name)?);
         if read.is_none() {
             self.fault(name, zh, en);
         }

@@ -125,6 +125,21 @@ impl House {
         reply.json()
     }
 
+    /// All pages of a list; the path has its limit.
+    async fn pages(&self, path: &str) -> Vec<Value> {
+        let mut pages = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page = self.get(&format!("{path}&cursor={cursor}")).await;
+            let next = page["cursor"].as_str().map(str::to_owned);
+            pages.push(page);
+            match next {
+                Some(next) => cursor = next,
+                None => return pages,
+            }
+        }
+    }
+
     async fn post(&self, path: &str, body: &Value) -> Reply {
         self.program("POST", path, Some(body)).await
     }

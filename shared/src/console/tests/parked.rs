@@ -33,18 +33,10 @@ async fn parked_lanes_are_listed_with_their_cause_and_their_next_try() {
         .await;
     house.stage.settle().await;
     let mut rows = Vec::new();
-    let mut cursor = String::new();
-    loop {
-        let page = house
-            .get(&format!("/api/parked?channel=far&limit=2&cursor={cursor}"))
-            .await;
+    for page in house.pages("/api/parked?channel=far&limit=2").await {
         let page_rows = page["parked"].as_array().unwrap();
         assert!(page_rows.len() <= 2);
         rows.extend(page_rows.clone());
-        match page["cursor"].as_str() {
-            Some(next) => next.clone_into(&mut cursor),
-            None => break,
-        }
     }
     assert_eq!(rows.len(), 5);
     let now = house.stage.bridge.now().to_string();

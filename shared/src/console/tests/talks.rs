@@ -50,17 +50,11 @@ async fn the_list_goes_by_last_activity_over_all_channels_and_pages() {
     let expected: Vec<_> = (0..37).rev().map(|n| format!("text {n}")).collect();
     for limit in [1, 7, 36, 37, 100] {
         let mut seen = Vec::new();
-        let mut cursor = String::new();
-        loop {
-            let path = format!("/api/conversations?state=all&limit={limit}&cursor={cursor}");
-            let page = house.get(&path).await;
+        let list = format!("/api/conversations?state=all&limit={limit}");
+        for page in house.pages(&list).await {
             let rows = texts(&page["conversations"]);
             assert!(rows.len() <= limit);
             seen.extend(rows);
-            match page["cursor"].as_str() {
-                Some(next) => next.clone_into(&mut cursor),
-                None => break,
-            }
         }
         assert_eq!(seen, expected, "{limit}");
     }
@@ -152,18 +146,9 @@ async fn messages_of_both_lanes_come_in_pages() {
 
 /// What was said in a conversation, as it is read by pages.
 async fn by_pages(house: &House, path: &str, limit: usize) -> Vec<String> {
-    let mut seen = Vec::new();
-    let mut cursor = String::new();
-    loop {
-        let page = house
-            .get(&format!("{path}?limit={limit}&cursor={cursor}"))
-            .await;
-        seen.splice(0..0, texts(&page["messages"]));
-        match page["cursor"].as_str() {
-            Some(next) => next.clone_into(&mut cursor),
-            None => return seen,
-        }
-    }
+    let pages = house.pages(&format!("{path}?limit={limit}")).await;
+    let pages = pages.iter().rev();
+    pages.flat_map(|page| texts(&page["messages"])).collect()
 }
 
 #[tokio::test(start_paused = true)]
