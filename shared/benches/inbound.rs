@@ -1,9 +1,11 @@
 //! What a push costs before it is written: from the bytes of API Gateway's event
 //! to the row, in secure mode, with 1,024 bytes of XML inside. Beside it stands
 //! what nobody can save: SHA-1 over what is signed and AES-CBC over the envelope.
+//! Between the two stands what the libraries take who read JSON, XML and base64,
+//! when nothing is done with what they read.
 //!
-//! `cargo bench -p magpie --all-features --bench inbound` measures both. With
-//! `--times N decide` or `--times N floor` it does the one so often and nothing
+//! `cargo bench -p magpie --all-features --bench inbound` measures all three. With
+//! `--times N decide`, `floor` or `libraries` it does the one so often and nothing
 //! else, for tools that count: twice with different numbers, the difference
 //! divided by theirs is what one costs.
 #![expect(
@@ -28,6 +30,8 @@ use magpie::message::ChannelId;
 use magpie::moment::Moment;
 use magpie::secrets::ChannelSecrets;
 use magpie::wechat::crypto::{self, AesKey};
+use quick_xml::Reader;
+use quick_xml::events::Event;
 use serde_json::json;
 use sha1::{Digest as _, Sha1};
 
@@ -47,6 +51,9 @@ struct Push {
     /// What is signed, in the order of signing.
     signed: String,
     cipher: Vec<u8>,
+    envelope: String,
+    /// What is in the envelope.
+    xml: Vec<u8>,
 }
 
 impl Push {
@@ -97,6 +104,8 @@ impl Push {
             pepper: Pepper::new(&[7; 32]).unwrap(),
             signed: parts.concat(),
             cipher: STANDARD.decode(&envelope).unwrap(),
+            envelope,
+            xml: xml.into_bytes(),
         }
     }
 
@@ -110,6 +119,16 @@ impl Push {
         opened.unwrap().unwrap().row(&channel, &self.pepper, now)
     }
 
+    /// What reads the event, the envelope and the document, the hash and the
+    /// cipher; nothing is made of what was read.
+    fn libraries(&self) -> ([u8; 20], usize) {
+        let mut call: Callback = serde_json::from_slice(&self.event).unwrap();
+        let outer = walk(&call.take_body().unwrap());
+        let cipher = STANDARD.decode(&self.envelope).unwrap();
+        let (hash, _) = self.floor(cipher);
+        (hash, outer + walk(&self.xml))
+    }
+
     /// The hash and the cipher over the same bytes, and nothing else.
     fn floor(&self, mut cipher: Vec<u8>) -> ([u8; 20], Vec<u8>) {
         let key: [u8; 32] = STANDARD_NO_PAD.decode(AES_KEY).unwrap().try_into().unwrap();
@@ -118,6 +137,16 @@ impl Push {
         cbc::Decryptor::<Aes256>::new(&key.into(), &iv.into()).decrypt_blocks(blocks);
         (Sha1::digest(&self.signed).into(), cipher)
     }
+}
+
+/// Reads a document to its end and counts the bytes between its marks.
+fn walk(xml: &[u8]) -> usize {
+    let mut reader = Reader::from_reader(xml);
+    let texts = std::iter::from_fn(|| match reader.read_event().unwrap() {
+        Event::Eof => None,
+        event => Some(black_box(event).len()),
+    });
+    texts.sum()
 }
 
 fn main() {
@@ -132,6 +161,7 @@ fn main() {
         for _ in 0..times.parse().unwrap() {
             match what.as_str() {
                 "decide" => drop(black_box(push.decide())),
+                "libraries" => drop(black_box(push.libraries())),
                 _ => drop(black_box(push.floor(push.cipher.clone()))),
             }
         }
@@ -145,6 +175,7 @@ fn main() {
             BatchSize::SmallInput,
         );
     });
+    criterion.bench_function("libraries", |bench| bench.iter(|| push.libraries()));
     criterion.bench_function("event to row", |bench| bench.iter(|| push.decide()));
     criterion.final_summary();
 }
