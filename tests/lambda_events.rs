@@ -211,6 +211,96 @@ async fn ticks() {
     cloud.close();
 }
 
+/// The lines of figures that a function has printed.
+fn figures(cloud: &Cloud, name: &str) -> Vec<Value> {
+    let printed = cloud.outputs.snapshot();
+    let own = printed.into_iter().filter(|(printer, _)| printer == name);
+    let text: String = own
+        .map(|(_, bytes)| String::from_utf8(bytes).unwrap())
+        .collect();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines
+        .filter(|line: &Value| !line["_aws"].is_null())
+        .collect()
+}
+
+#[tokio::test]
+async fn an_entry_has_one_name_in_every_function_that_touches_it() {
+    let cloud = Cloud::start().await;
+    connect(&cloud).await;
+    for _ in 0..2 {
+        let push = signed_now(sample("inbound"));
+        cloud.invoke("inbound", push).await.unwrap();
+    }
+    cloud.invoke("inbound", sample("inbound")).await.unwrap();
+    assert_eq!(cloud.pump().await, 1);
+    let [first, repeat, refused] = figures(&cloud, "inbound").try_into().unwrap();
+    assert_eq!(
+        (&first["Pushed"], &repeat["Repeated"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(
+        (&first["Stage"], &refused["Refused"]),
+        (&json!("test"), &json!(1))
+    );
+    for line in [&first, &repeat, &refused] {
+        assert!(line["AcknowledgeMillis"].as_f64().unwrap() > 0.0, "{line}");
+        assert!(line["request"].is_string(), "{line}");
+    }
+    assert!(refused["entries"].is_null());
+    let [delivered] = figures(&cloud, "deliver").try_into().unwrap();
+    let names = |line: &Value| -> Vec<String> {
+        line["entries"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect()
+    };
+    // Nobody is where the desk should be.
+    assert_eq!(names(&first), names(&delivered));
+    assert_eq!(names(&first), names(&repeat));
+    assert_eq!(delivered["Parked"], 1);
+    let trace = &names(&first)[0];
+    assert_eq!(
+        delivered["entries"][trace],
+        json!(["parked:desk_unreachable"])
+    );
+
+    cloud.invoke("sweep", sample("sweep")).await.unwrap();
+    let [fares] = figures(&cloud, "sweep").try_into().unwrap();
+    assert_eq!(
+        (&fares["ParkedLanes"], &fares["Pending"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(fares["channels"]["demo"]["pending"], 1);
+    let metrics = &fares["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!(metrics["Dimensions"], json!([["Stage"]]));
+    for metric in metrics["Metrics"].as_array().unwrap() {
+        assert!(
+            fares[metric["Name"].as_str().unwrap()].is_number(),
+            "{metric}"
+        );
+    }
+    cloud.close();
+}
+
+#[tokio::test]
+async fn a_wish_for_a_token_says_what_came_of_it() {
+    let cloud = Cloud::start().await;
+    connect(&cloud).await;
+    let wish = |channel: &str| json!({ "token": { "channel": channel } });
+    for (channel, told) in [
+        ("demo", "no_secret"),
+        ("nobody", "no_secret"),
+        ("?", "no_secret"),
+    ] {
+        let answer = cloud.invoke("token-refresh", wish(channel)).await.unwrap();
+        assert_eq!(answer, told, "{channel}");
+    }
+    cloud.close();
+}
+
 #[tokio::test]
 async fn bells_of_entries_that_are_gone_are_answered() {
     let cloud = Cloud::start().await;

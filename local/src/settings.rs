@@ -165,6 +165,7 @@ impl Settings {
                     &mut wrong,
                 )
                 .map(Into::into),
+                lambda_endpoint: None,
             },
             log,
         };

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::runtime_api::{Function, FunctionError};
+use super::tables::Tables;
 use super::{ACCOUNT, REGION};
 
 /// How often a followed stream is read. Lambda reads four times a second.
@@ -70,16 +71,14 @@ impl Engine {
         &self.database
     }
 
+    /// The same database, as tests look at it.
+    pub(crate) fn tables(&self) -> Tables {
+        Tables::Memory(self.database.clone())
+    }
+
     /// The stream of `table` from its beginning. The table may come later.
     pub(crate) fn stream(&self, table: &str) -> Stream {
-        Stream {
-            database: self.database.clone(),
-            table: table.to_owned(),
-            position: None,
-            batch_size: 100,
-            retries: 2,
-            dropped: Arc::default(),
-        }
+        Stream::of(self.tables(), table)
     }
 }
 
@@ -94,7 +93,7 @@ impl Drop for Engine {
 
 /// A reader of one table's stream, with an event source mapping's settings.
 pub(crate) struct Stream {
-    database: Database,
+    tables: Tables,
     table: String,
     position: Option<Position>,
     pub(crate) batch_size: usize,
@@ -122,6 +121,18 @@ impl Following {
 }
 
 impl Stream {
+    /// The stream of `table` from its beginning. The table may come later.
+    pub(crate) fn of(tables: Tables, table: &str) -> Stream {
+        Stream {
+            tables,
+            table: table.to_owned(),
+            position: None,
+            batch_size: 100,
+            retries: 2,
+            dropped: Arc::default(),
+        }
+    }
+
     /// Rings `function` for every record from now on.
     pub(crate) fn follow(mut self, function: Function) -> Following {
         let dropped = Arc::clone(&self.dropped);
@@ -195,53 +206,46 @@ impl Stream {
             None => self.start()?,
         };
         let request = json!({ "ShardIterator": position.iterator, "Limit": 1000 });
-        let read = self
-            .database
-            .get_records(from_value(request).unwrap())
-            .unwrap();
+        let mut read = self.tables.call("GetRecords", &request);
         self.position = Some(Position {
-            iterator: read.next_shard_iterator.unwrap(),
+            iterator: text(&read["NextShardIterator"]),
             source: position.source.clone(),
         });
-        let lambda = |record| {
-            let mut record = serde_json::to_value(record).unwrap();
-            let fields = record.as_object_mut().unwrap();
-            fields.insert("awsRegion".to_owned(), REGION.into());
-            fields.insert("eventSourceARN".to_owned(), position.source.clone().into());
+        let lambda = |mut record: Value| {
+            record["awsRegion"] = REGION.into();
+            record["eventSourceARN"] = position.source.clone().into();
             record
         };
-        let records: Vec<Value> = read.records.into_iter().map(lambda).collect();
+        let Value::Array(records) = read["Records"].take() else {
+            return None;
+        };
+        let records: Vec<Value> = records.into_iter().map(lambda).collect();
         (!records.is_empty()).then_some(records)
     }
 
     /// The beginning of the stream, if the table is there and has one.
     fn start(&self) -> Option<Position> {
-        let request = from_value(json!({ "TableName": self.table })).unwrap();
-        let streams = self.database.list_streams(request).unwrap().streams;
-        let arn = streams.first()?.stream_arn.clone();
-        let request = from_value(json!({ "StreamArn": arn })).unwrap();
-        let stream = self
-            .database
-            .describe_stream(request)
-            .unwrap()
-            .stream_description;
-        let request = from_value(json!({
+        let request = json!({ "TableName": self.table });
+        let streams = self.tables.call("ListStreams", &request);
+        let arn = streams["Streams"].get(0)?["StreamArn"].clone();
+        let request = json!({ "StreamArn": arn });
+        let stream = &self.tables.call("DescribeStream", &request)["StreamDescription"];
+        let request = json!({
             "StreamArn": arn,
-            "ShardId": stream.shards.first()?.shard_id,
+            "ShardId": stream["Shards"].get(0)?["ShardId"],
             "ShardIteratorType": "TRIM_HORIZON",
-        }))
-        .unwrap();
-        let iterator = self
-            .database
-            .get_shard_iterator(request)
-            .unwrap()
-            .shard_iterator;
-        let (table, label) = (&self.table, stream.stream_label);
+        });
+        let iterator = self.tables.call("GetShardIterator", &request)["ShardIterator"].take();
+        let (table, label) = (&self.table, text(&stream["StreamLabel"]));
         Some(Position {
-            iterator: iterator?,
+            iterator: text(&iterator),
             source: format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}/stream/{label}"),
         })
     }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
 }
 
 /// The mapping's filter: a new entry rings, nothing else does.

@@ -1,35 +1,30 @@
 //! The journal's table, as a test looks at it behind the programs' backs:
 //! only keys and states are read, never what somebody said.
 
-use dynoxide::Database;
-use serde_json::{Value, from_value, json};
+use serde_json::{Value, json};
 
 use super::now_ms;
+use super::tables::Tables;
 
 /// The journal's table, under the name that it has in tests and on one machine.
 pub(crate) const MESSAGES: &str = "magpie-messages";
 
 /// Time passes for everything that waits: it is due now. The programs read the
 /// real clock, so the rows move instead of it.
-pub(crate) fn make_due(database: &Database) {
-    for row in rows(database) {
+pub(crate) fn make_due(tables: &Tables, messages: &str) {
+    for row in tables.all(messages) {
         if row["dp"].is_null() {
             continue;
         }
-        let update = json!({
-            "TableName": MESSAGES,
-            "Key": { "pk": row["pk"], "sk": row["sk"] },
-            "UpdateExpression": "SET du = :now",
-            "ExpressionAttributeValues": { ":now": { "N": now_ms().to_string() } },
-        });
-        database.update_item(from_value(update).unwrap()).unwrap();
+        let now = json!({ "N": now_ms().to_string() });
+        tables.set(messages, &row, "du", &now);
     }
 }
 
 /// What is not as it must be when everything is done: entries that wait, are
 /// being sent, are dead or claimed, and lanes that are parked.
-pub(crate) fn unfinished(database: &Database) -> Vec<String> {
-    let all = rows(database);
+pub(crate) fn unfinished(tables: &Tables, messages: &str) -> Vec<String> {
+    let all = tables.all(messages);
     all.iter().filter_map(complaint).collect()
 }
 
@@ -46,13 +41,6 @@ fn complaint(row: &Value) -> Option<String> {
         (None, _) => return None,
     };
     Some(format!("{key} {what}"))
-}
-
-fn rows(database: &Database) -> Vec<Value> {
-    let scan = from_value(json!({ "TableName": MESSAGES })).unwrap();
-    let scanned = serde_json::to_value(database.scan(scan).unwrap()).unwrap();
-    assert!(scanned["LastEvaluatedKey"].is_null(), "it fits in one page");
-    scanned["Items"].as_array().unwrap().clone()
 }
 
 #[cfg(test)]

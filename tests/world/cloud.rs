@@ -3,25 +3,27 @@
 
 #![allow(dead_code, reason = "every target uses its own part of the cloud")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use dynoxide::Database;
-use magpie::config::Settings;
+use magpie::config::{Settings, variable};
 use magpie::store::Store;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::harness::REGION;
 use crate::harness::engine::{Engine, Stream};
 use crate::harness::gateway::Gateway;
+use crate::harness::invoke_api::InvokeApi;
 use crate::harness::markers::Markers;
 use crate::harness::process::Outputs;
+use crate::harness::recorder::Recorder;
+use crate::harness::remote::Remote;
 use crate::harness::rows::MESSAGES;
 use crate::harness::runtime_api::{Function, FunctionError, Spec};
-use crate::harness::secrets_manager::SecretsManager;
+use crate::harness::tables::Tables;
+use crate::harness::vault::Vault;
+use crate::harness::{REGION, random};
 
 const CONTROL: &str = "magpie-control";
-const PREFIX: &str = "magpie/test/";
 
 /// The functions and their programs. A target of another package than
 /// theirs has no programs, and cannot start them.
@@ -46,50 +48,137 @@ pub(crate) fn program(name: &str) -> &'static str {
     found.and_then(|(_, program)| *program).unwrap()
 }
 
+/// Built artefacts instead of the programs of this build, and the emulator that runs
+/// them: where the variables name them.
+struct Artefacts {
+    folder: PathBuf,
+    emulator: PathBuf,
+}
+
+impl Artefacts {
+    fn named() -> Option<Artefacts> {
+        let folder = variable("MAGPIE_TEST_ARTEFACTS").map(PathBuf::from)?;
+        let emulator = variable("MAGPIE_TEST_EMULATOR").map(PathBuf::from);
+        let emulator = emulator.expect("MAGPIE_TEST_EMULATOR names the emulator");
+        Some(Artefacts { folder, emulator })
+    }
+
+    /// The artefact of a function: `sam build` names folders by logical ids.
+    fn program(&self, name: &str) -> String {
+        let words = name.split('-').map(|word| {
+            let (first, rest) = word.split_at(1);
+            first.to_uppercase() + rest
+        });
+        let program = self
+            .folder
+            .join(words.collect::<String>())
+            .join("bootstrap");
+        program.to_str().unwrap().to_owned()
+    }
+}
+
 /// A deployed bridge. It ends when it is dropped.
 pub(crate) struct Cloud {
     pub(crate) outputs: Outputs,
     pub(crate) markers: Markers,
-    pub(crate) secrets: SecretsManager,
+    pub(crate) secrets: Vault,
     pub(crate) store: Store,
+    /// The name of the table of messages.
+    pub(crate) messages: String,
+    /// The name of the control table.
+    pub(crate) control: String,
+    prefix: String,
     engine: std::sync::Mutex<Option<Engine>>,
-    database: Database,
+    tables: Tables,
     functions: Vec<Function>,
     stream: Mutex<Stream>,
+    _invoke: InvokeApi,
+    pub(crate) before_tables: Recorder,
+    _before_secrets: Recorder,
 }
 
 impl Cloud {
-    /// Deploys everything over empty tables.
+    /// Deploys everything over empty tables, as where one function alone has the
+    /// address that WeChat allows.
     pub(crate) async fn start() -> Cloud {
+        Cloud::with(&[("MAGPIE_TOKEN_FUNCTION", "token-refresh")]).await
+    }
+
+    /// Deploys everything over empty tables, with these settings beside the usual.
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Cloud {
         let outputs = Outputs::default();
-        let engine = Engine::start().unwrap();
-        let secrets = SecretsManager::start().await.unwrap();
-        let environment = [
-            ("MAGPIE_MESSAGES_TABLE", MESSAGES),
-            ("MAGPIE_CONTROL_TABLE", CONTROL),
-            ("MAGPIE_SECRETS_PREFIX", PREFIX),
-            ("MAGPIE_DYNAMODB_ENDPOINT", engine.endpoint()),
-            ("MAGPIE_SECRETS_ENDPOINT", secrets.endpoint()),
+        let mut own = None;
+        let mut names = (MESSAGES.to_owned(), CONTROL.to_owned());
+        let tables = match Remote::named("MAGPIE_TEST_DYNAMODB") {
+            // Others use it, too.
+            Some(remote) => {
+                let number = random();
+                names = (
+                    format!("{MESSAGES}-{number}"),
+                    format!("{CONTROL}-{number}"),
+                );
+                Tables::Remote(remote)
+            }
+            None => own.insert(Engine::start().unwrap()).tables(),
+        };
+        let (messages, control) = names;
+        let (secrets, prefix) = Vault::open().await;
+        let engine = match &tables {
+            Tables::Remote(remote) => remote.endpoint().to_owned(),
+            Tables::Memory(_) => own.as_ref().unwrap().endpoint().to_owned(),
+        };
+        let invoke = InvokeApi::start().await.unwrap();
+        let before_tables = Recorder::before("dynamodb", &engine).await.unwrap();
+        let before_secrets = Recorder::before("secretsmanager", secrets.endpoint());
+        let before_secrets = before_secrets.await.unwrap();
+        let usual = [
+            ("MAGPIE_MESSAGES_TABLE", messages.as_str()),
+            ("MAGPIE_CONTROL_TABLE", &control),
+            ("MAGPIE_SECRETS_PREFIX", &prefix),
+            ("MAGPIE_DYNAMODB_ENDPOINT", before_tables.endpoint()),
+            ("MAGPIE_SECRETS_ENDPOINT", before_secrets.endpoint()),
+            ("MAGPIE_LAMBDA_ENDPOINT", invoke.endpoint()),
+            ("MAGPIE_STAGE", "test"),
             ("MAGPIE_ALLOW_ENDPOINTS", "http://127.0.0.1"),
             ("MAGPIE_LOG", "trace"),
         ];
+        let environment: Vec<_> = usual.iter().chain(settings).copied().collect();
         let store = store(&environment);
         store.create_tables(true).await.unwrap();
+        // As the template makes it.
+        secrets.put(&format!("{prefix}pepper"), &"a".repeat(44));
         let mut functions = Vec::new();
-        for name in names() {
-            let spec = Spec::new(name, program(name), &environment);
-            functions.push(Function::start(spec, &outputs).await.unwrap());
+        let artefacts = Artefacts::named();
+        for name in self::names() {
+            let function = match &artefacts {
+                None => {
+                    Function::start(Spec::new(name, program(name), &environment), &outputs).await
+                }
+                Some(built) => {
+                    let spec = Spec::new(name, &built.program(name), &environment);
+                    Function::emulate(spec, &built.emulator, &outputs).await
+                }
+            };
+            let function = function.unwrap();
+            invoke.deploy(&function);
+            functions.push(function);
         }
-        let stream = Mutex::new(engine.stream(MESSAGES));
+        let stream = Mutex::new(Stream::of(tables.clone(), &messages));
         Cloud {
             outputs,
             markers: Markers::default(),
             secrets,
             store,
-            database: engine.database().clone(),
-            engine: std::sync::Mutex::new(Some(engine)),
+            messages,
+            control,
+            prefix,
+            engine: std::sync::Mutex::new(own),
+            tables,
             functions,
             stream,
+            _invoke: invoke,
+            before_tables,
+            _before_secrets: before_secrets,
         }
     }
 
@@ -118,7 +207,7 @@ impl Cloud {
 
     /// Puts a secret below the prefix, as an operator does.
     pub(crate) fn put_secret(&self, name: &str, value: &str) {
-        self.secrets.put(&format!("{PREFIX}{name}"), value);
+        self.secrets.put(&format!("{}{name}", self.prefix), value);
     }
 
     /// Hands what is new in the stream to `deliver`. Says how many entries
@@ -131,14 +220,20 @@ impl Cloud {
         count
     }
 
+    /// What is new in the stream is never handed over.
+    pub(crate) async fn lose_bells(&self) {
+        let nobody = async |_| Ok(json!({ "batchItemFailures": [] }));
+        self.stream.lock().await.pump(nobody).await;
+    }
+
     /// From now on nobody answers where the store was.
     pub(crate) fn unplug_store(&self) {
         drop(self.engine.lock().unwrap().take());
     }
 
     /// The store behind the functions' backs.
-    pub(crate) fn database(&self) -> &Database {
-        &self.database
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// Ends every process and searches what they printed.

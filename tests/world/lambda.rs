@@ -2,6 +2,8 @@
 //! does by itself, the world has done: the stream is handed over when the
 //! world turns, the sweeper is called when time has passed.
 
+#![allow(dead_code, reason = "one target looks behind the functions")]
+
 use serde_json::json;
 
 use crate::cloud::Cloud;
@@ -17,9 +19,9 @@ pub(crate) struct Lambda {
     admin_key: String,
 }
 
-impl Bridge for Lambda {
-    async fn start() -> Lambda {
-        let cloud = Cloud::start().await;
+impl Lambda {
+    /// The functions of this cloud behind their gateway.
+    pub(crate) async fn over(cloud: Cloud) -> Lambda {
         let admin_key = cloud.markers.secret("admin key", 40);
         cloud.put_secret("admin", &admin_key);
         let gateway = cloud.gateway().await;
@@ -28,6 +30,17 @@ impl Bridge for Lambda {
             gateway,
             admin_key,
         }
+    }
+
+    /// What it stands on.
+    pub(crate) fn cloud(&self) -> &Cloud {
+        &self.cloud
+    }
+}
+
+impl Bridge for Lambda {
+    async fn start() -> Lambda {
+        Lambda::over(Cloud::start().await).await
     }
 
     fn origin(&self) -> &str {
@@ -47,7 +60,7 @@ impl Bridge for Lambda {
     }
 
     async fn later(&self) {
-        rows::make_due(self.cloud.database());
+        rows::make_due(self.cloud.tables(), &self.cloud.messages);
         let tick = json!({ "source": "magpie.sweep" });
         self.cloud.invoke("sweep", tick).await.unwrap();
         self.turn().await;
@@ -55,8 +68,8 @@ impl Bridge for Lambda {
 
     async fn end(self) -> Vec<String> {
         self.turn().await;
-        let database = self.cloud.database().clone();
+        let (tables, messages) = (self.cloud.tables().clone(), self.cloud.messages.clone());
         self.cloud.close();
-        rows::unfinished(&database)
+        rows::unfinished(&tables, &messages)
     }
 }

@@ -16,7 +16,9 @@ use tokio::task::JoinSet;
 use crate::harness::engine::Engine;
 use crate::harness::markers::Markers;
 use crate::harness::process::{Outputs, Process};
-use crate::harness::{random, rows};
+use crate::harness::random;
+use crate::harness::rows::{self, MESSAGES};
+use crate::harness::tables::Tables;
 use crate::world::Bridge;
 
 /// How long a start or an end may take before the test gives up.
@@ -55,14 +57,14 @@ impl Bridge for Machine {
     async fn later(&self) {
         let mut magpie = self.magpie.lock().await;
         stop(&magpie).await;
-        rows::make_due(&self.database());
+        rows::make_due(&self.tables(), MESSAGES);
         *magpie = self.run().await;
     }
 
     async fn end(self) -> Vec<String> {
         stop(&*self.magpie.lock().await).await;
         self.markers.assert_unseen(&self.outputs);
-        let unfinished = rows::unfinished(&self.database());
+        let unfinished = rows::unfinished(&self.tables(), MESSAGES);
         std::fs::remove_dir_all(&self.data).unwrap();
         unfinished
     }
@@ -112,10 +114,10 @@ impl Machine {
     }
 
     /// What it works on. Its own file is opened only while it does not run.
-    fn database(&self) -> Database {
+    fn tables(&self) -> Tables {
         match &self.engine {
-            Some(engine) => engine.database().clone(),
-            None => Database::new(self.store().to_str().unwrap()).unwrap(),
+            Some(engine) => engine.tables(),
+            None => Tables::Memory(Database::new(self.store().to_str().unwrap()).unwrap()),
         }
     }
 }
