@@ -206,7 +206,7 @@ async fn who_is_erased_while_their_way_back_is_written_has_none() {
     });
     let customer = shop.customer("Han Meimei");
     customer.says("你好").await;
-    cloud.pump().await;
+    cloud.pumps(1).await;
     assert!(erased.load(Ordering::Relaxed));
     // The next message begins the conversation anew.
     customer.says("在吗").await;

@@ -206,7 +206,10 @@ impl Stream {
             None => self.start()?,
         };
         let request = json!({ "ShardIterator": position.iterator, "Limit": 1000 });
-        let mut read = self.tables.call("GetRecords", &request);
+        // An engine in another process may have thrown away what was read.
+        let Ok(mut read) = self.tables.try_call("GetRecords", &request) else {
+            return None;
+        };
         self.position = Some(Position {
             iterator: text(&read["NextShardIterator"]),
             source: position.source.clone(),

@@ -6,6 +6,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -19,7 +20,12 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 /// What the key id of a function begins with.
-pub(crate) const KEY_ID: &str = "ASIAHARNESS";
+const KEY_ID: &str = "ASIAHARNESS";
+
+/// The key id of a function. DynamoDB Local takes letters and digits alone.
+pub(super) fn key_id(function: &str) -> String {
+    format!("{KEY_ID}{}", function.to_uppercase().replace('-', "0"))
+}
 
 /// Where calls are written, if they are.
 pub(crate) fn folder() -> Option<PathBuf> {
@@ -32,7 +38,7 @@ pub(crate) fn caller(headers: &HeaderMap) -> Option<String> {
     let (_, rest) = signature.split_once("Credential=")?;
     let (key, _) = rest.split_once('/')?;
     // The harness itself has no name behind it.
-    let name = key.strip_prefix(KEY_ID)?.to_lowercase();
+    let name = key.strip_prefix(KEY_ID)?.to_lowercase().replace('0', "-");
     (!name.is_empty()).then_some(name)
 }
 
@@ -57,6 +63,7 @@ struct Behind {
     engine: String,
     client: reqwest::Client,
     meanwhile: Mutex<Option<Meanwhile>>,
+    unplugged: AtomicBool,
 }
 
 /// A recorder in front of an engine; it stops when it is dropped.
@@ -80,6 +87,7 @@ impl Recorder {
             engine: engine.to_owned(),
             client,
             meanwhile: Mutex::default(),
+            unplugged: AtomicBool::new(false),
         });
         let state = Arc::clone(&behind);
         let router = Router::new().fallback(pass).with_state(state);
@@ -94,6 +102,11 @@ impl Recorder {
         })
     }
 
+    /// From now on nobody answers behind it.
+    pub(crate) fn unplug(&self) {
+        self.behind.unplugged.store(true, Ordering::Relaxed);
+    }
+
     /// From now on this happens whenever a call comes by.
     pub(crate) fn meanwhile(&self, happens: impl FnMut(&str, &Value) + Send + 'static) {
         *self.behind.meanwhile.lock().unwrap() = Some(Box::new(happens));
@@ -105,6 +118,9 @@ impl Recorder {
 }
 
 async fn pass(State(behind): State<Arc<Behind>>, headers: HeaderMap, body: Bytes) -> Response {
+    if behind.unplugged.load(Ordering::Relaxed) {
+        return StatusCode::BAD_GATEWAY.into_response();
+    }
     let target = headers.get("x-amz-target");
     let target = target.and_then(|target| target.to_str().ok());
     let operation = target.and_then(|target| target.rsplit('.').next());

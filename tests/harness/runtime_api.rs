@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 
 use super::emulator::Emulated;
 use super::process::{Outputs, Process};
-use super::recorder::KEY_ID;
+use super::recorder::key_id;
 use super::{ACCOUNT, REGION, fresh_uuid, now_ms};
 
 /// Bytes of a synchronous invocation's event, and of its answer.
@@ -308,7 +308,7 @@ impl Instance {
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
 pub(super) fn environment(spec: &Spec, address: &str) -> Vec<(String, String)> {
     let name = &spec.name;
-    let key = format!("{KEY_ID}{}", name.to_uppercase());
+    let key = key_id(name);
     let memory = spec.memory_mb.to_string();
     let log_group = format!("/aws/lambda/{name}");
     let own = [

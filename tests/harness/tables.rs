@@ -16,8 +16,13 @@ pub(crate) enum Tables {
 impl Tables {
     /// Carries out a call of `DynamoDB`, or of its streams.
     pub(crate) fn call(&self, operation: &str, input: &Value) -> Value {
+        self.try_call(operation, input).unwrap()
+    }
+
+    /// Carries out a call that may be refused.
+    pub(crate) fn try_call(&self, operation: &str, input: &Value) -> Result<Value, String> {
         match self {
-            Self::Memory(database) => in_memory(database, operation, input.clone()),
+            Self::Memory(database) => Ok(in_memory(database, operation, input.clone())),
             Self::Remote(remote) => {
                 let streams = operation.contains("Stream")
                     || operation.contains("Shard")
@@ -28,7 +33,7 @@ impl Tables {
                     "DynamoDB"
                 };
                 let target = format!("{service}_20120810.{operation}");
-                remote.call(&target, input).unwrap()
+                remote.call(&target, input)
             }
         }
     }

@@ -10,7 +10,8 @@ use super::secrets_manager::SecretsManager;
 /// A secret store.
 pub(crate) enum Vault {
     Fake(SecretsManager),
-    Remote(Remote),
+    /// It, and what the names of this test's secrets begin with.
+    Remote(Remote, String),
 }
 
 impl Vault {
@@ -20,7 +21,7 @@ impl Vault {
         match Remote::named("MAGPIE_TEST_SECRETS") {
             Some(remote) => {
                 let prefix = format!("magpie/test-{:016x}/", random());
-                (Vault::Remote(remote), prefix)
+                (Vault::Remote(remote, prefix.clone()), prefix)
             }
             None => {
                 let fake = SecretsManager::start().await.unwrap();
@@ -32,7 +33,7 @@ impl Vault {
     pub(crate) fn endpoint(&self) -> &str {
         match self {
             Self::Fake(fake) => fake.endpoint(),
-            Self::Remote(remote) => remote.endpoint(),
+            Self::Remote(remote, _) => remote.endpoint(),
         }
     }
 
@@ -40,7 +41,7 @@ impl Vault {
     pub(crate) fn put(&self, name: &str, value: &str) {
         match self {
             Self::Fake(fake) => fake.put(name, value),
-            Self::Remote(remote) => {
+            Self::Remote(remote, _) => {
                 let secret = json!({
                     "Name": name,
                     "SecretString": value,
@@ -55,10 +56,12 @@ impl Vault {
     pub(crate) fn names(&self) -> Vec<String> {
         match self {
             Self::Fake(fake) => fake.names(),
-            Self::Remote(remote) => {
-                let listed = remote
-                    .call("secretsmanager.ListSecrets", &json!({}))
-                    .unwrap();
+            Self::Remote(remote, prefix) => {
+                let own = json!({
+                    "Filters": [{ "Key": "name", "Values": [prefix] }],
+                    "MaxResults": 100,
+                });
+                let listed = remote.call("secretsmanager.ListSecrets", &own).unwrap();
                 let all = listed["SecretList"].as_array().unwrap().iter();
                 all.map(|secret| secret["Name"].as_str().unwrap().to_owned())
                     .collect()

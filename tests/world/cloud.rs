@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "every target uses its own part of the cloud")]
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use magpie::config::{Settings, variable};
 use magpie::store::Store;
@@ -23,6 +24,9 @@ use crate::harness::tables::Tables;
 use crate::harness::vault::Vault;
 use crate::harness::{REGION, random};
 
+/// How often, and how long, something new in a stream is waited for.
+const PAUSES: usize = 500;
+const PAUSE: Duration = Duration::from_millis(20);
 const CONTROL: &str = "magpie-control";
 
 /// The functions and their programs. A target of another package than
@@ -88,7 +92,7 @@ pub(crate) struct Cloud {
     /// The name of the control table.
     pub(crate) control: String,
     prefix: String,
-    engine: std::sync::Mutex<Option<Engine>>,
+    _engine: Option<Engine>,
     tables: Tables,
     functions: Vec<Function>,
     stream: Mutex<Stream>,
@@ -172,7 +176,7 @@ impl Cloud {
             messages,
             control,
             prefix,
-            engine: std::sync::Mutex::new(own),
+            _engine: own,
             tables,
             functions,
             stream,
@@ -220,15 +224,32 @@ impl Cloud {
         count
     }
 
+    /// Hands over what is new until so many entries have been handed over: an engine
+    /// in another process takes its time.
+    pub(crate) async fn pumps(&self, entries: usize) {
+        let mut handed_over = self.pump().await;
+        let mut pause = tokio::time::interval(PAUSE);
+        for _ in 0..PAUSES {
+            if handed_over >= entries {
+                break;
+            }
+            pause.tick().await;
+            handed_over += self.pump().await;
+        }
+        assert_eq!(handed_over, entries);
+    }
+
     /// What is new in the stream is never handed over.
     pub(crate) async fn lose_bells(&self) {
-        let nobody = async |_| Ok(json!({ "batchItemFailures": [] }));
-        self.stream.lock().await.pump(nobody).await;
+        let nobody = |_| std::future::ready(Ok(json!({ "batchItemFailures": [] })));
+        while self.stream.lock().await.pump(nobody).await == 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// From now on nobody answers where the store was.
     pub(crate) fn unplug_store(&self) {
-        drop(self.engine.lock().unwrap().take());
+        self.before_tables.unplug();
     }
 
     /// The store behind the functions' backs.

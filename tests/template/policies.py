@@ -1,7 +1,7 @@
 """Holds the policies of template.yaml against the calls that the functions made in
 the tests: each call has to be allowed, and whatever is allowed has to have been used.
 
-    check.py FOLDER     the folder that MAGPIE_TEST_CALLS named
+    policies.py FOLDER     the folder that MAGPIE_TEST_CALLS named
 """
 
 import json
