@@ -302,6 +302,40 @@ async fn a_wish_for_a_token_says_what_came_of_it() {
 }
 
 #[tokio::test]
+async fn one_poisonous_record_keeps_no_other_from_its_desk() {
+    let cloud = Cloud::start().await;
+    connect(&cloud).await;
+    let push = |open_id: &str, msg_id: &str| {
+        let mut event = signed_now(sample("inbound"));
+        let body = event["body"].as_str().unwrap();
+        let body = body.replace("o6_bmjrPTlm6_2sgVt7hMZOPfL2M", open_id);
+        event["body"] = body.replace("23300000000000001", msg_id).into();
+        event
+    };
+    let first = cloud.invoke("inbound", push("o-first", "1")).await.unwrap();
+    // A row that nobody could have written is an entry all the same.
+    let poison = json!({
+        "pk": { "S": "U#q83vEjRWeJASNFZ4kBI0Vg" },
+        "sk": { "S": "I#1767225600#500023300000000000001" },
+    });
+    let pending = json!({ "S": "p" });
+    cloud.tables().set(&cloud.messages, &poison, "st", &pending);
+    let last = cloud.invoke("inbound", push("o-last", "2")).await.unwrap();
+    assert_eq!(
+        (&first["body"], &last["body"]),
+        (&json!("success"), &json!("success"))
+    );
+    cloud.pumps(3).await;
+    let mut given_up = cloud.given_up().await;
+    assert_eq!(given_up.remove(0)["dynamodb"]["Keys"], poison);
+    // Nobody is where the desk should be: both lanes wait for it.
+    let rows = cloud.tables().all(&cloud.messages);
+    let parked = rows.iter().filter(|row| row["sk"]["S"] == "J#in");
+    assert_eq!(parked.count(), 2);
+    cloud.close();
+}
+
+#[tokio::test]
 async fn bells_of_entries_that_are_gone_are_answered() {
     let cloud = Cloud::start().await;
     connect(&cloud).await;

@@ -217,24 +217,33 @@ impl Cloud {
     /// Hands what is new in the stream to `deliver`. Says how many entries
     /// that were.
     pub(crate) async fn pump(&self) -> usize {
+        let count = self.hand_over().await;
+        assert_eq!(self.given_up().await, Vec::<Value>::new());
+        count
+    }
+
+    async fn hand_over(&self) -> usize {
         let deliver = self.function("deliver");
         let mut stream = self.stream.lock().await;
-        let count = stream.pump(|batch| deliver.invoke(batch)).await;
-        assert_eq!(stream.dropped(), Vec::<Value>::new());
-        count
+        stream.pump(|batch| deliver.invoke(batch)).await
+    }
+
+    /// The records that went to the failure queue.
+    pub(crate) async fn given_up(&self) -> Vec<Value> {
+        self.stream.lock().await.dropped()
     }
 
     /// Hands over what is new until so many entries have been handed over: an engine
     /// in another process takes its time.
     pub(crate) async fn pumps(&self, entries: usize) {
-        let mut handed_over = self.pump().await;
+        let mut handed_over = self.hand_over().await;
         let mut pause = tokio::time::interval(PAUSE);
         for _ in 0..PAUSES {
             if handed_over >= entries {
                 break;
             }
             pause.tick().await;
-            handed_over += self.pump().await;
+            handed_over += self.hand_over().await;
         }
         assert_eq!(handed_over, entries);
     }
