@@ -5,7 +5,7 @@ it: `sam local invoke` with its sample event, then a conversation's calls throug
     sam_local.py BUILT DYNAMODB SECRETS
 
 BUILT is the folder that `sam build` made; the others are the addresses of DynamoDB
-Local and moto, which containers reach on the host's own network.
+Local and moto.
 """
 
 import base64
@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import engines
+from bridge import Bridge
 from template import REGION, STAGE, TABLES, TEMPLATE, functions, load
 
 EVENTS = TEMPLATE.parent / "events"
@@ -98,13 +99,14 @@ class Local:
 
     def __init__(self, built, dynamodb, secrets, folder):
         self.folder, self.dynamodb = Path(folder), dynamodb
+        bridge = Bridge()
         settings = {
             "MAGPIE_STAGE": STAGE,
             "MAGPIE_MESSAGES_TABLE": TABLES["Messages"],
             "MAGPIE_CONTROL_TABLE": TABLES["Control"],
             "MAGPIE_SECRETS_PREFIX": f"magpie/{STAGE}/",
-            "MAGPIE_DYNAMODB_ENDPOINT": dynamodb,
-            "MAGPIE_SECRETS_ENDPOINT": secrets,
+            "MAGPIE_DYNAMODB_ENDPOINT": bridge.to(dynamodb),
+            "MAGPIE_SECRETS_ENDPOINT": bridge.to(secrets),
             "MAGPIE_ALLOW_ENDPOINTS": "http://127.0.0.1",
             "MAGPIE_RETENTION_DAYS": "30",
             "MAGPIE_LOG": "debug",
@@ -115,7 +117,6 @@ class Local:
         self.options = [
             "--template", str(Path(built) / "template.yaml"),
             "--env-vars", str(self.folder / "env.json"),
-            "--docker-network", "host",
             "--region", REGION,
             "--skip-pull-image",
             "--parameter-overrides", f"Stage={STAGE}",
