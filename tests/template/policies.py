@@ -13,8 +13,18 @@ from calls import calls
 from template import functions, load, statements, text
 
 #: What is asked for by AWS on a function's behalf, which no recording shows: DynamoDB
-#: decrypts the tables with the caller's right to use the key.
-BY_AWS = {"kms:Decrypt"}
+#: uses the tables' key with the caller's right to it. The list is that of
+#: <https://docs.aws.amazon.com/kms/latest/developerguide/services-dynamodb.html>,
+#: wildcards written out.
+BY_AWS = {
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+}
 #: How IAM names what a function is called in the tests.
 FUNCTIONS = {"token-refresh": "TokenRefresh"}
 
