@@ -274,8 +274,9 @@ impl Instance {
     }
 }
 
+/// What Lambda sets, and what the function's own settings are.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
-fn environment(spec: &Spec, address: &str) -> Vec<(String, String)> {
+pub(crate) fn environment(spec: &Spec, address: &str) -> Vec<(String, String)> {
     let name = &spec.name;
     let memory = spec.memory_mb.to_string();
     let log_group = format!("/aws/lambda/{name}");
