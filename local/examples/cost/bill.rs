@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::measured::{Function, Measured, Message};
+use crate::measured::{Function, Measured};
 use crate::prices::{Good, Prices, Source};
 use crate::{Desk, Logs, Outcome, Settings};
 
@@ -14,6 +14,9 @@ const HOURS: f64 = 730.0;
 const MINUTES: f64 = HOURS * 60.0;
 const MILLION: f64 = 1e6;
 const GIGABYTE: f64 = 1e9;
+/// What `functions.json` calls the two parts of `deliver`.
+const TO_DESK: &str = "deliver to desk";
+const TO_WECHAT: &str = "deliver to WeChat";
 
 /// What nobody measured here. Times in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +75,8 @@ struct Bill<'a> {
     measured: &'a Measured,
     functions: &'a BTreeMap<String, Function>,
     prices: &'a Prices,
+    /// Whether what is added now is there without a message, too.
+    fixed: bool,
     lines: Vec<Line>,
 }
 
@@ -87,10 +92,16 @@ pub(crate) fn bill(
         measured,
         functions,
         prices,
+        fixed: false,
         lines: Vec::new(),
     };
-    bill.variable()?;
-    bill.fixed()?;
+    bill.functions()?;
+    bill.table()?;
+    bill.logs()?;
+    bill.out()?;
+    bill.fixed = true;
+    bill.standing()?;
+    bill.ticks()?;
     Ok(bill.lines)
 }
 
@@ -101,22 +112,15 @@ pub(crate) fn sum(lines: &[Line], fixed: bool) -> f64 {
 }
 
 impl Bill<'_> {
-    fn line(
-        &mut self,
-        what: &str,
-        quantity: f64,
-        unit: &'static str,
-        good: Good,
-        fixed: bool,
-    ) -> Outcome<()> {
+    fn add(&mut self, what: &str, quantity: f64, good: Good) -> Outcome<()> {
         let (price, source) = self.prices.price(good)?;
         self.lines.push(Line {
             what: what.to_owned(),
             quantity,
-            unit,
+            unit: good.unit(),
             price,
             source,
-            fixed,
+            fixed: self.fixed,
         });
         Ok(())
     }
@@ -124,22 +128,6 @@ impl Bill<'_> {
     fn function(&self, name: &str) -> Outcome<Function> {
         let found = self.functions.get(name).copied();
         Ok(found.ok_or_else(|| format!("functions.json has no {name}"))?)
-    }
-
-    /// Gigabyte-seconds of one invocation: milliseconds of a whole processor at
-    /// the share that the memory buys, and of waiting.
-    fn gb_seconds(memory: f64, cpu: f64, waiting: f64) -> f64 {
-        let took = cpu * WHOLE_PROCESSOR / memory + waiting;
-        // Billed by the millisecond begun: half of one more on average.
-        memory / 1024.0 * (took + 0.5) / 1000.0
-    }
-
-    fn compute(&self) -> Good {
-        if self.settings.arm64 {
-            Good::GbSecondsArm64
-        } else {
-            Good::GbSecondsX86
-        }
     }
 
     /// The function that takes what agents say.
@@ -150,362 +138,161 @@ impl Bill<'_> {
         }
     }
 
-    /// Waiting for the outside and the store on the way of one message.
-    fn waiting(message: &Message) -> f64 {
-        message.delivered_calls * ASSUMED.store
-            + message.desk_calls * ASSUMED.desk
-            + message.wechat_calls * ASSUMED.wechat
+    /// How often `deliver` is invoked for each direction.
+    fn batches(&self) -> f64 {
+        self.settings.messages / self.settings.batch
     }
 
-    fn variable(&mut self) -> Outcome<()> {
-        let Settings {
-            batch,
-            recovery,
-            retention_days,
-            ..
-        } = *self.settings;
+    /// Adds invocations that take so long each: milliseconds of a whole processor,
+    /// at the share that the memory buys, and of waiting.
+    fn compute(&mut self, what: &str, times: f64, memory: f64, took: [f64; 2]) -> Outcome<()> {
+        let [cpu, waiting] = took;
+        // Billed by the millisecond begun: half of one more on average.
+        let millis = cpu * WHOLE_PROCESSOR / memory + waiting + 0.5;
+        let good = if self.settings.arm64 {
+            Good::GbSecondsArm64
+        } else {
+            Good::GbSecondsX86
+        };
+        self.add(what, times * memory / 1024.0 * millis / 1000.0, good)
+    }
+
+    fn functions(&mut self) -> Outcome<()> {
         let messages = self.settings.messages;
-        let millions = messages / MILLION;
+        self.add("HTTP API: calls", 2.0 * messages / MILLION, Good::ApiCalls)?;
+        let invocations = 2.0 * (messages + self.batches()) / MILLION;
+        self.add("Lambda: invocations", invocations, Good::Invocations)?;
         let Measured {
             inbound, outbound, ..
         } = *self.measured;
-        let delivers = 2.0 * messages / batch;
-
-        self.line(
-            "HTTP API: pushes and answers",
-            2.0 * millions,
-            "M calls",
-            Good::ApiCalls,
-            false,
-        )?;
-        let invocations = 2.0 * millions + delivers / MILLION;
-        self.line(
-            "Lambda: invocations",
-            invocations,
-            "M",
-            Good::Invocations,
-            false,
-        )?;
-
-        let (front, back) = (self.settings.front_mb, self.settings.deliver_mb);
         for (name, message) in [("inbound", inbound), (self.taker(), outbound)] {
-            let cpu = self.function(name)?.cpu_ms;
-            let each = Self::gb_seconds(front, cpu, message.taken_calls * ASSUMED.store);
-            self.line(
-                &format!("Lambda: {name}"),
-                messages * each,
-                "GB s",
-                self.compute(),
-                false,
-            )?;
+            let took = [
+                self.function(name)?.cpu_ms,
+                message.taken_calls * ASSUMED.store,
+            ];
+            let memory = self.settings.front_mb;
+            self.compute(&format!("Lambda: {name}"), messages, memory, took)?;
         }
-        for (name, message) in [
-            ("deliver to desk", inbound),
-            ("deliver to WeChat", outbound),
-        ] {
+        for (name, message) in [(TO_DESK, inbound), (TO_WECHAT, outbound)] {
             // Lanes of a batch are worked on side by side: it waits once.
-            let cpu = self.function(name)?.cpu_ms * batch;
-            let each = Self::gb_seconds(back, cpu, Self::waiting(&message));
-            self.line(
-                &format!("Lambda: {name}"),
-                messages / batch * each,
-                "GB s",
-                self.compute(),
-                false,
-            )?;
+            let took = [
+                self.function(name)?.cpu_ms * self.settings.batch,
+                message.delivered_calls * ASSUMED.store
+                    + message.desk_calls * ASSUMED.desk
+                    + message.wechat_calls * ASSUMED.wechat,
+            ];
+            let (times, memory) = (self.batches(), self.settings.deliver_mb);
+            self.compute(&format!("Lambda: {name}"), times, memory, took)?;
         }
-
-        for (what, message) in [("in", inbound), ("out", outbound)] {
-            let (taken, delivered) = (message.taken, message.delivered);
-            let writes = (taken.write + delivered.write) * millions;
-            self.line(
-                &format!("DynamoDB: writes, {what}"),
-                writes,
-                "M units",
-                Good::Writes,
-                false,
-            )?;
-            let reads = (taken.read + delivered.read) * millions;
-            self.line(
-                &format!("DynamoDB: reads, {what}"),
-                reads,
-                "M units",
-                Good::Reads,
-                false,
-            )?;
-        }
-        let months = retention_days / (HOURS / 24.0);
-        let stored = messages * (inbound.row + outbound.row) * months / GIGABYTE;
-        self.line(
-            "DynamoDB: storage",
-            stored,
-            "GB month",
-            Good::Storage,
-            false,
-        )?;
-        if recovery {
-            self.line(
-                "DynamoDB: point-in-time recovery",
-                stored,
-                "GB month",
-                Good::Recovery,
-                false,
-            )?;
-        }
-        self.logs(messages, delivers)?;
-
-        let calls = inbound.desk_calls + outbound.desk_calls + outbound.wechat_calls;
-        let out = inbound.out + outbound.out + calls * ASSUMED.wrapping + 2.0 * ASSUMED.answer;
-        self.line(
-            "data out",
-            messages * out / GIGABYTE,
-            "GB",
-            Good::DataOut,
-            false,
-        )
+        Ok(())
     }
 
-    fn logs(&mut self, messages: f64, delivers: f64) -> Outcome<()> {
-        let own = [
+    fn table(&mut self) -> Outcome<()> {
+        let messages = self.settings.messages;
+        let Measured {
+            inbound, outbound, ..
+        } = *self.measured;
+        for (what, message) in [("in", inbound), ("out", outbound)] {
+            let (taken, delivered) = (message.taken, message.delivered);
+            let writes = (taken.write + delivered.write) * messages / MILLION;
+            self.add(&format!("DynamoDB: writes, {what}"), writes, Good::Writes)?;
+            let reads = (taken.read + delivered.read) * messages / MILLION;
+            self.add(&format!("DynamoDB: reads, {what}"), reads, Good::Reads)?;
+        }
+        let months = self.settings.retention_days * 24.0 / HOURS;
+        let stored = messages * (inbound.row + outbound.row) * months / GIGABYTE;
+        self.add("DynamoDB: storage", stored, Good::Storage)?;
+        if self.settings.recovery {
+            let what = "DynamoDB: point-in-time recovery";
+            self.add(what, stored, Good::Recovery)?;
+        }
+        Ok(())
+    }
+
+    fn logs(&mut self) -> Outcome<()> {
+        let (messages, batches) = (self.settings.messages, self.batches());
+        let mut ours = 0.0;
+        for (name, times) in [
             ("inbound", messages),
             (self.taker(), messages),
-            ("deliver to desk", delivers / 2.0),
-            ("deliver to WeChat", delivers / 2.0),
-        ];
-        let mut lines = 0.0;
-        for (name, times) in own {
-            lines += self.function(name)?.log_bytes * times;
+            (TO_DESK, batches),
+            (TO_WECHAT, batches),
+        ] {
+            ours += self.function(name)?.log_bytes * times;
         }
-        let platform = (2.0 * messages + delivers) * ASSUMED.platform_log;
+        let platform = 2.0 * (messages + batches) * ASSUMED.platform_log;
         let access = 2.0 * messages * ASSUMED.access_log;
-        let kinds = [
-            ("our lines", lines, Logs::Ours),
-            ("Lambda's lines", platform, Logs::All),
-            ("access log", access, Logs::All),
-        ];
-        for (what, bytes, least) in kinds {
+        for (what, bytes, least) in [
+            ("logs: our lines", ours, Logs::Ours),
+            ("logs: the gateway's lines", access, Logs::Calls),
+            ("logs: Lambda's lines", platform, Logs::All),
+        ] {
             if self.settings.logs >= least {
-                self.line(
-                    &format!("logs: {what}"),
-                    bytes / GIGABYTE,
-                    "GB",
-                    Good::Logs,
-                    false,
-                )?;
+                self.add(what, bytes / GIGABYTE, Good::Logs)?;
             }
         }
         Ok(())
     }
 
-    fn fixed(&mut self) -> Outcome<()> {
+    fn out(&mut self) -> Outcome<()> {
+        let Measured {
+            inbound, outbound, ..
+        } = *self.measured;
+        let calls = inbound.desk_calls + outbound.desk_calls + outbound.wechat_calls;
+        let each = inbound.out + outbound.out + calls * ASSUMED.wrapping + 2.0 * ASSUMED.answer;
+        let bytes = self.settings.messages * each;
+        self.add("data out", bytes / GIGABYTE, Good::DataOut)
+    }
+
+    /// What stands there by the month.
+    fn standing(&mut self) -> Outcome<()> {
         let channels = self.settings.channels;
         if self.settings.fixed_address {
-            self.line(
-                "fixed address: NAT gateway",
-                HOURS,
-                "hours",
-                Good::NatHours,
-                true,
-            )?;
-            self.line(
-                "fixed address: the address",
-                HOURS,
-                "hours",
-                Good::AddressHours,
-                true,
-            )?;
+            self.add("fixed address: NAT gateway", HOURS, Good::NatHours)?;
+            self.add("fixed address: the address", HOURS, Good::AddressHours)?;
         }
-        self.line("encryption key", 1.0, "", Good::Key, true)?;
-        self.line(
+        self.add("encryption key", 1.0, Good::Key)?;
+        self.add(
             "secrets: the channels' and two",
             channels + 2.0,
-            "",
             Good::Secret,
-            true,
         )?;
         // Each of three functions reads a channel's once a minute while it works.
         let reads = 3.0 * MINUTES * channels / MILLION;
-        self.line(
-            "secrets: reads, one process of each",
+        self.add(
+            "secrets: reads, a process of each",
             reads,
-            "M",
             Good::SecretCalls,
-            true,
         )?;
-        self.line(
-            "ticks: invocations",
-            2.0 * MINUTES / MILLION,
-            "M",
-            Good::Invocations,
-            true,
-        )?;
-        let mut each = 0.0;
-        for name in ["sweep", "token-refresh"] {
-            let cpu = self.function(name)?.cpu_ms;
-            each += Self::gb_seconds(self.settings.deliver_mb, cpu, 4.0 * ASSUMED.store);
-        }
-        self.line(
-            "ticks: compute",
-            MINUTES * each,
-            "GB s",
-            self.compute(),
-            true,
-        )?;
-        let idle = self.measured.idle;
-        self.line(
-            "ticks: reads",
-            MINUTES * idle.read / MILLION,
-            "M units",
-            Good::Reads,
-            true,
-        )?;
-        // Last push and last send, once a minute each at the most.
-        let notes = (idle.write + 2.0 * channels) * MINUTES / MILLION;
-        self.line(
-            "ticks and notes: writes",
-            notes,
-            "M units",
-            Good::Writes,
-            true,
-        )?;
-        if self.settings.logs >= Logs::All {
-            let bytes = 2.0 * MINUTES * ASSUMED.platform_log / GIGABYTE;
-            self.line("ticks: Lambda's lines", bytes, "GB", Good::Logs, true)?;
-        }
-        if self.settings.metrics {
-            self.line("metrics", ASSUMED.metrics, "", Good::Metric, true)?;
-            self.line("alarms", 1.0, "", Good::Alarms, true)?;
+        if self.settings.alarms {
+            self.add("metrics", ASSUMED.metrics, Good::Metric)?;
+            self.add("alarms", 1.0, Good::Alarms)?;
         }
         Ok(())
+    }
+
+    /// What happens once a minute, whether there is anything to do or not.
+    fn ticks(&mut self) -> Outcome<()> {
+        let invocations = 2.0 * MINUTES / MILLION;
+        self.add("ticks: invocations", invocations, Good::Invocations)?;
+        let [sweep, tokens] = ["sweep", "token-refresh"].map(|name| self.function(name));
+        let (sweep, tokens) = (sweep?, tokens?);
+        let waiting = self.measured.idle_calls * ASSUMED.store;
+        let took = [sweep.cpu_ms + tokens.cpu_ms, waiting];
+        self.compute("ticks: compute", MINUTES, self.settings.deliver_mb, took)?;
+        let idle = self.measured.idle;
+        let reads = MINUTES * idle.read / MILLION;
+        self.add("ticks: reads", reads, Good::Reads)?;
+        // Last push and last send are noted once a minute at the most.
+        let writes = MINUTES * (idle.write + 2.0 * self.settings.channels) / MILLION;
+        self.add("ticks and notes: writes", writes, Good::Writes)?;
+        let mut bytes = MINUTES * (sweep.log_bytes + tokens.log_bytes);
+        if self.settings.logs >= Logs::All {
+            bytes += 2.0 * MINUTES * ASSUMED.platform_log;
+        }
+        self.add("ticks: logs", bytes / GIGABYTE, Good::Logs)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use magpie::store::Units;
-
-    use super::*;
-
-    fn message(write: f64, read: f64) -> Message {
-        Message {
-            taken: Units {
-                write: 1.0,
-                read: 0.0,
-            },
-            taken_calls: 1.0,
-            delivered: Units {
-                write: write - 1.0,
-                read,
-            },
-            delivered_calls: 2.0,
-            desk_calls: 1.0,
-            wechat_calls: 0.0,
-            out: 600.0,
-            row: 500.0,
-            most: Units { write, read },
-        }
-    }
-
-    fn measured() -> Measured {
-        let outbound = Message {
-            wechat_calls: 1.0,
-            ..message(3.0, 2.5)
-        };
-        Measured {
-            inbound: message(2.0, 1.0),
-            outbound,
-            idle: Units {
-                write: 0.0,
-                read: 4.0,
-            },
-        }
-    }
-
-    fn functions() -> BTreeMap<String, Function> {
-        let one = Function {
-            cpu_ms: 1.0,
-            log_bytes: 100.0,
-        };
-        let names = [
-            "inbound",
-            "outbound",
-            "console",
-            "deliver to desk",
-            "deliver to WeChat",
-            "sweep",
-            "token-refresh",
-        ];
-        names.map(|name| (name.to_owned(), one)).into()
-    }
-
-    fn lines(settings: &Settings) -> Vec<Line> {
-        let prices = Prices::of(&settings.region).unwrap();
-        bill(settings, &measured(), &functions(), &prices).unwrap()
-    }
-
-    fn amount(lines: &[Line], what: &str) -> f64 {
-        let found = lines.iter().filter(|line| line.what.starts_with(what));
-        found.map(Line::amount).sum()
-    }
-
-    #[test]
-    fn quantities_times_prices() {
-        let all = lines(&Settings::full("us-east-1"));
-        let check = |what: &str, expected: f64| {
-            let found = amount(&all, what);
-            assert!((found - expected).abs() < 0.005, "{what}: {found}");
-        };
-        check("HTTP API", 2.0);
-        check("Lambda: invocations", 0.8);
-        // 1 ms at 256 of 1769 MB, 5 ms of the store, half a millisecond.
-        check(
-            "Lambda: inbound",
-            1e6 * 0.25 * (6.910 + 5.5) / 1000.0 * 0.000_016_666_7,
-        );
-        // 1 ms at 128 MB, two calls of the store, one of the desk.
-        check(
-            "Lambda: deliver to desk",
-            1e6 * 0.125 * (13.82 + 310.5) / 1000.0 * 0.000_016_666_7,
-        );
-        check("DynamoDB: writes", 5.0 * 0.625);
-        check("DynamoDB: reads", 3.5 * 0.125);
-        check("DynamoDB: storage", 1.0 * 30.0 / 30.416 * 0.25);
-        check("DynamoDB: point-in-time", 1.0 * 30.0 / 30.416 * 0.20);
-        check("logs: our", 0.4 * 0.5);
-        check("logs: Lambda's", 2.0 * 0.5);
-        check("logs: access", 0.5 * 0.5);
-        check("data out", (1.2 + 3.0 + 0.8) * 0.09);
-        check("fixed address", 730.0 * 0.05);
-        check("secrets: the", 3.0 * 0.4);
-    }
-
-    #[test]
-    fn settings_take_lines_away() {
-        let lean = lines(&Settings::lean("us-east-1"));
-        for what in [
-            "fixed address",
-            "DynamoDB: point-in-time",
-            "logs: Lambda's",
-            "logs: access",
-            "metrics",
-        ] {
-            assert!(amount(&lean, what).abs() < 1e-12, "{what}");
-        }
-        let full = lines(&Settings::full("us-east-1"));
-        assert!(sum(&lean, false) < sum(&full, false));
-        assert!(sum(&lean, true) < sum(&full, true));
-    }
-
-    #[test]
-    fn a_batch_waits_once() {
-        let settings = Settings {
-            batch: 4.0,
-            ..Settings::full("us-east-1")
-        };
-        let all = lines(&settings);
-        let found = amount(&all, "Lambda: deliver to desk");
-        let expected = 0.25e6 * 0.125 * (4.0 * 13.82 + 310.5) / 1000.0 * 0.000_016_666_7;
-        assert!((found - expected).abs() < 0.005, "{found}");
-        assert!((amount(&all, "Lambda: invocations") - 2.5 * 0.2).abs() < 1e-9);
-    }
-}
+mod tests;

@@ -44,14 +44,14 @@ enum Desk {
     Inbox,
 }
 
-/// What is logged.
+/// What is logged, beside what goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 enum Logs {
-    /// Nothing but what goes wrong (`MAGPIE_LOG=warn`, Lambda's own level WARN)
-    Warnings,
-    /// Our lines; Lambda's own level is WARN, and the gateway logs nothing
+    /// Our own lines
     Ours,
-    /// Our lines, Lambda's of every invocation, the gateway's of every call
+    /// The gateway's line of every call, too
+    Calls,
+    /// Lambda's lines of every invocation, too (its own level INFO instead of WARN)
     All,
 }
 
@@ -74,14 +74,14 @@ struct Flags {
     /// Connected accounts
     #[arg(long, default_value_t = 1)]
     channels: u32,
-    /// The settings that cost least: arm64, no fixed address, no recovery, 7 days,
-    /// warnings alone, no metrics; other flags are applied on top
+    /// The settings that cost least: arm64, no fixed address, no recovery, 7 days, our
+    /// own lines alone, no alarms, three records in a batch; other flags go on top
     #[arg(long)]
     lean: bool,
     /// arm64 instead of x86-64
     #[arg(long)]
     arm64: bool,
-    /// What is logged [default: all]
+    /// What is logged [default: calls]
     #[arg(long, value_enum)]
     logs: Option<Logs>,
     /// Days that entries are kept [default: 30]
@@ -90,13 +90,19 @@ struct Flags {
     /// Without point-in-time recovery
     #[arg(long)]
     no_recovery: bool,
-    /// Without a fixed address (WeChat then has to allow every address of AWS's, or
-    /// somebody else fetches tokens)
+    /// Without a fixed address: another server that has one fetches the tokens
     #[arg(long)]
     no_fixed_address: bool,
-    /// Records of the stream in one invocation, on average
-    #[arg(long, default_value_t = 1)]
-    batch: u16,
+    /// Records of the stream in one invocation, on average [default: 1]; a batching
+    /// window makes them more
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100))]
+    batch: Option<u16>,
+    /// Memory of `deliver` and of what ticks: they mostly wait
+    #[arg(long, default_value_t = 128)]
+    deliver_mb: u16,
+    /// Memory of the functions that are called: they have somebody who waits
+    #[arg(long, default_value_t = 256)]
+    front_mb: u16,
 }
 
 /// What is priced.
@@ -115,16 +121,15 @@ struct Settings {
     retention_days: f64,
     recovery: bool,
     fixed_address: bool,
-    metrics: bool,
+    /// Metrics and alarms.
+    alarms: bool,
     batch: f64,
-    /// Memory of `inbound`, `outbound` and `console`.
     front_mb: f64,
-    /// Memory of `deliver` and of what ticks: they mostly wait.
     deliver_mb: f64,
 }
 
 impl Settings {
-    /// Everything on.
+    /// Everything on that the template has.
     fn full(region: &str) -> Self {
         Self {
             region: region.to_owned(),
@@ -132,11 +137,11 @@ impl Settings {
             messages: 1e6,
             channels: 1.0,
             arm64: false,
-            logs: Logs::All,
+            logs: Logs::Calls,
             retention_days: 30.0,
             recovery: true,
             fixed_address: true,
-            metrics: true,
+            alarms: true,
             batch: 1.0,
             front_mb: 256.0,
             deliver_mb: 128.0,
@@ -147,11 +152,12 @@ impl Settings {
     fn lean(region: &str) -> Self {
         Self {
             arm64: true,
-            logs: Logs::Warnings,
+            logs: Logs::Ours,
             retention_days: 7.0,
             recovery: false,
             fixed_address: false,
-            metrics: false,
+            alarms: false,
+            batch: 3.0,
             ..Self::full(region)
         }
     }
@@ -171,7 +177,9 @@ impl Settings {
             retention_days: flags.retention_days.map_or(base.retention_days, f64::from),
             recovery: base.recovery && !flags.no_recovery,
             fixed_address: base.fixed_address && !flags.no_fixed_address,
-            batch: f64::from(flags.batch.max(1)),
+            batch: flags.batch.map_or(base.batch, f64::from),
+            deliver_mb: f64::from(flags.deliver_mb.max(128)),
+            front_mb: f64::from(flags.front_mb.max(128)),
             ..base
         }
     }
@@ -217,7 +225,8 @@ mod tests {
             ("in, webhook", webhook.inbound.most, 2.0, 1.0),
             ("out, webhook", webhook.outbound.most, 3.0, 2.5),
             ("in, inbox", inbox.inbound.most, 5.0, 1.0),
-            ("out, inbox", inbox.outbound.most, 6.0, 2.5),
+            // The API reads first whom it answers, and shows what it wrote.
+            ("out, inbox", inbox.outbound.most, 6.0, 4.5),
         ] {
             assert!(most.write <= write && most.read <= read, "{what}: {most:?}");
         }

@@ -70,6 +70,8 @@ pub(crate) struct Measured {
     pub(crate) outbound: Message,
     /// A sweep and a look at the tokens, when there is nothing to do.
     pub(crate) idle: Units,
+    /// The calls of the store in these.
+    pub(crate) idle_calls: f64,
 }
 
 /// What an invocation takes of a processor, and prints.
@@ -207,8 +209,7 @@ fn size(call: &Outgoing) -> f64 {
 pub(crate) async fn measure(desk: Desk) -> Outcome<Measured> {
     let play = Play::open(desk).await?;
     let mut both = [Message::default(); 2];
-    for round in 0..BEGINNING + ROUNDS {
-        let words = CHAT[round as usize % CHAT.len()];
+    for (round, words) in (0..BEGINNING + ROUNDS).zip(CHAT.into_iter().cycle()) {
         if round == BEGINNING {
             both = [Message::default(); 2];
         }
@@ -229,10 +230,12 @@ pub(crate) async fn measure(desk: Desk) -> Outcome<Measured> {
     }
     let rows = rows(&play.engine)?;
     let [inbound, outbound] = both;
+    let (idle, idle_calls) = idle(&play).await?;
     Ok(Measured {
         inbound: inbound.each(rows.0),
         outbound: outbound.each(rows.1),
-        idle: idle(&play).await?,
+        idle,
+        idle_calls,
     })
 }
 
@@ -271,14 +274,14 @@ impl Message {
 }
 
 /// What a minute costs in which nothing happens, the second time.
-async fn idle(play: &Play) -> Outcome<Units> {
-    let mut spent = Units::default();
+async fn idle(play: &Play) -> Outcome<(Units, f64)> {
+    let mut spent = (Units::default(), 0.0);
     for _ in 0..2 {
         let before = play.counter();
         let bridge = &play.shop.bridge;
         sweep::sweep(bridge, bridge.now().plus(Duration::from_secs(30))).await?;
         token::token_refresh(bridge).await?;
-        spent = play.since(&before).0;
+        spent = play.since(&before);
     }
     Ok(spent)
 }

@@ -58,6 +58,22 @@ pub(crate) enum Good {
     AddressHours,
 }
 
+impl Good {
+    /// What its price is of.
+    pub(crate) fn unit(self) -> &'static str {
+        match self {
+            Self::ApiCalls | Self::SecretCalls => "M calls",
+            Self::Invocations => "M",
+            Self::GbSecondsArm64 | Self::GbSecondsX86 => "GB s",
+            Self::Writes | Self::Reads => "M units",
+            Self::Storage | Self::Recovery => "GB month",
+            Self::Logs | Self::DataOut => "GB",
+            Self::Secret | Self::Key | Self::Metric | Self::Alarms => "",
+            Self::NatHours | Self::AddressHours => "hours",
+        }
+    }
+}
+
 /// Where a price is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) enum Source {
