@@ -8,13 +8,6 @@
 //! by the program `startup`, which writes them with `--save
 //! local/examples/cost/functions.json`. Prices lie in `prices.json`, each with
 //! its source. What is assumed is printed.
-#![cfg_attr(
-    test,
-    expect(
-        clippy::unwrap_used,
-        reason = "a test stops at the first thing that is not as it has to be"
-    )
-)]
 
 mod bill;
 mod measured;
