@@ -18,7 +18,7 @@ use aws_sdk_secretsmanager::config::{BehaviorVersion, Region, StalledStreamProte
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 
 use crate::config::Aws;
-use crate::store::network;
+use crate::store::{Https, network};
 pub use channel::{ChannelSecrets, Kept, channel_name};
 
 /// The label of a version that may become the current one.
@@ -57,7 +57,7 @@ impl fmt::Debug for Version {
 
 /// A client of Secrets Manager. Built once a process.
 #[must_use]
-pub fn client(aws: &Aws) -> Client {
+pub fn client(aws: &Aws, https: &Https) -> Client {
     let mut config = aws_sdk_secretsmanager::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(aws.region.clone()))
@@ -65,7 +65,7 @@ pub fn client(aws: &Aws) -> Client {
         .retry_config(network::retries())
         .timeout_config(network::patience())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .http_client(network::https());
+        .http_client(https.client());
     if let Some(endpoint) = &aws.secrets_endpoint {
         config = config.endpoint_url(endpoint);
     }

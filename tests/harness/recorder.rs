@@ -79,7 +79,7 @@ impl Recorder {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         // Making one installs the crypto provider, which every client needs.
-        drop(Http::network(Allowed::default()).unwrap());
+        Http::network(Allowed::default()).ready().unwrap();
         #[expect(clippy::disallowed_methods, reason = "a client of the harness")]
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let behind = Arc::new(Behind {

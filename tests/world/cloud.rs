@@ -294,7 +294,7 @@ fn store(environment: &[(&str, &str)]) -> Store {
         found.map(|(_, value)| (*value).to_owned())
     };
     let settings = Settings::read(&read).unwrap();
-    let client = magpie::store::client(&settings.aws);
+    let client = magpie::store::client(&settings.aws, &magpie::store::Https::new());
     Store::new(client, settings.messages, settings.control)
 }
 

@@ -9,7 +9,9 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{
     BehaviorVersion, Credentials, Region, SharedHttpClient, StalledStreamProtectionConfig,
 };
+use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use aws_smithy_types::retry::RetryConfig;
 
 use crate::config::Aws;
@@ -22,9 +24,43 @@ const OPERATION: Duration = Duration::from_millis(2500);
 /// How often an operation is attempted.
 const ATTEMPTS: u32 = 3;
 
+/// HTTPS on rustls with ring, for every service of AWS.
+///
+/// The SDK's own client reads the trusted certificates when a service's client
+/// is made, and parses them all once more for that and again for its first call:
+/// for two services four times what takes longer than the rest of a start.
+/// Here they are parsed once a process, before the first event, while Lambda
+/// lends more processor than the function has later.
+///
+/// A connection has no time limit of its own: that of an attempt is shorter.
+#[derive(Clone, Debug)]
+pub struct Https(SharedHttpClient);
+
+impl Https {
+    /// Reads the trusted certificates. Made once a process; it belongs to the
+    /// runtime that first sends something through it.
+    #[must_use]
+    pub fn new() -> Self {
+        let tls = Provider::Rustls(CryptoMode::Ring);
+        let connector = SharedHttpConnector::new(Connector::builder().tls_provider(tls).build());
+        Self(http_client_fn(move |_, _| connector.clone()))
+    }
+
+    /// As the SDK takes it.
+    pub(crate) fn client(&self) -> SharedHttpClient {
+        self.0.clone()
+    }
+}
+
+impl Default for Https {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// A client of `DynamoDB`. Built once a process.
 #[must_use]
-pub fn client(aws: &Aws) -> Client {
+pub fn client(aws: &Aws, https: &Https) -> Client {
     let mut config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(aws.region.clone()))
@@ -32,7 +68,7 @@ pub fn client(aws: &Aws) -> Client {
         .retry_config(retries())
         .timeout_config(patience())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .http_client(https());
+        .http_client(https.client());
     if let Some(endpoint) = &aws.dynamodb_endpoint {
         config = config.endpoint_url(endpoint);
     }
@@ -59,11 +95,4 @@ pub(crate) fn patience() -> TimeoutConfig {
         .operation_attempt_timeout(ATTEMPT)
         .operation_timeout(OPERATION)
         .build()
-}
-
-/// HTTPS on rustls with ring.
-pub(crate) fn https() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https()
 }
