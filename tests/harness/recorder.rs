@@ -43,7 +43,7 @@ pub(crate) fn caller(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Writes one call of one function.
-pub(crate) fn record(service: &str, headers: &HeaderMap, call: Value) {
+pub(crate) fn record(service: &str, headers: &HeaderMap, call: &Value) {
     let (Some(folder), Some(function)) = (folder(), caller(headers)) else {
         return;
     };
@@ -130,7 +130,7 @@ async fn pass(State(behind): State<Arc<Behind>>, headers: HeaderMap, body: Bytes
             happens(operation, &input);
         }
         let call = json!({ "operation": operation, "input": input });
-        record(behind.service, &headers, call);
+        record(behind.service, &headers, &call);
     }
     let mut passed = headers;
     passed.remove("host");

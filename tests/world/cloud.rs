@@ -62,8 +62,7 @@ struct Artefacts {
 impl Artefacts {
     fn named() -> Option<Artefacts> {
         let folder = variable("MAGPIE_TEST_ARTEFACTS").map(PathBuf::from)?;
-        let emulator = variable("MAGPIE_TEST_EMULATOR").map(PathBuf::from);
-        let emulator = emulator.expect("MAGPIE_TEST_EMULATOR names the emulator");
+        let emulator = variable("MAGPIE_TEST_EMULATOR").map(PathBuf::from).unwrap();
         Some(Artefacts { folder, emulator })
     }
 
