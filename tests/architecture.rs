@@ -43,9 +43,10 @@ const MAY_IMPORT: [(&str, &[&str]); 9] = [
 ];
 
 /// Crates and paths with one owner.
-const OWNED: [(&str, &[&str]); 6] = [
+const OWNED: [(&str, &[&str]); 7] = [
     ("aws_", &["store", "secrets"]),
     ("dynoxide", &["store"]),
+    ("rusqlite", &["store"]),
     ("reqwest", &["http"]),
     ("lambda_runtime", &["lambda"]),
     ("std::env", &["config"]),
