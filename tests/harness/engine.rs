@@ -9,12 +9,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dynoxide::Database;
-use serde_json::{Value, from_value, json};
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::runtime_api::{Function, FunctionError};
+use super::source::Source;
 use super::{ACCOUNT, REGION};
 
 /// How often a followed stream is read. Lambda reads four times a second.
@@ -72,14 +73,7 @@ impl Engine {
 
     /// The stream of `table` from its beginning. The table may come later.
     pub(crate) fn stream(&self, table: &str) -> Stream {
-        Stream {
-            database: self.database.clone(),
-            table: table.to_owned(),
-            position: None,
-            batch_size: 100,
-            retries: 2,
-            dropped: Arc::default(),
-        }
+        Stream::of(self.database.clone().into(), table)
     }
 }
 
@@ -94,7 +88,7 @@ impl Drop for Engine {
 
 /// A reader of one table's stream, with an event source mapping's settings.
 pub(crate) struct Stream {
-    database: Database,
+    source: Source,
     table: String,
     position: Option<Position>,
     pub(crate) batch_size: usize,
@@ -122,6 +116,18 @@ impl Following {
 }
 
 impl Stream {
+    /// The stream of a table from its beginning. The table may come later.
+    pub(crate) fn of(source: Source, table: &str) -> Stream {
+        Stream {
+            source,
+            table: table.to_owned(),
+            position: None,
+            batch_size: 100,
+            retries: 2,
+            dropped: Arc::default(),
+        }
+    }
+
     /// Rings `function` for every record from now on.
     pub(crate) fn follow(mut self, function: Function) -> Following {
         let dropped = Arc::clone(&self.dropped);
@@ -148,7 +154,7 @@ impl Stream {
         A: Future<Output = Result<Value, FunctionError>>,
     {
         let mut count = 0;
-        while let Some(records) = self.read() {
+        while let Some(records) = self.read().await {
             let bells: Vec<Value> = records.into_iter().filter(is_bell).collect();
             for batch in bells.chunks(self.batch_size) {
                 count += batch.len();
@@ -189,56 +195,45 @@ impl Stream {
     }
 
     /// The next records, each as Lambda is given it; `None` if there are none.
-    fn read(&mut self) -> Option<Vec<Value>> {
+    async fn read(&mut self) -> Option<Vec<Value>> {
         let position = match self.position.take() {
             Some(position) => position,
-            None => self.start()?,
+            None => self.start().await?,
         };
         let request = json!({ "ShardIterator": position.iterator, "Limit": 1000 });
-        let read = self
-            .database
-            .get_records(from_value(request).unwrap())
-            .unwrap();
+        let read = self.source.call("GetRecords", request).await;
         self.position = Some(Position {
-            iterator: read.next_shard_iterator.unwrap(),
+            iterator: read["NextShardIterator"].as_str().unwrap().to_owned(),
             source: position.source.clone(),
         });
-        let lambda = |record| {
-            let mut record = serde_json::to_value(record).unwrap();
+        let lambda = |record: &Value| {
+            let mut record = record.clone();
             let fields = record.as_object_mut().unwrap();
             fields.insert("awsRegion".to_owned(), REGION.into());
             fields.insert("eventSourceARN".to_owned(), position.source.clone().into());
             record
         };
-        let records: Vec<Value> = read.records.into_iter().map(lambda).collect();
+        let records = read["Records"].as_array().unwrap();
+        let records: Vec<Value> = records.iter().map(lambda).collect();
         (!records.is_empty()).then_some(records)
     }
 
     /// The beginning of the stream, if the table is there and has one.
-    fn start(&self) -> Option<Position> {
-        let request = from_value(json!({ "TableName": self.table })).unwrap();
-        let streams = self.database.list_streams(request).unwrap().streams;
-        let arn = streams.first()?.stream_arn.clone();
-        let request = from_value(json!({ "StreamArn": arn })).unwrap();
-        let stream = self
-            .database
-            .describe_stream(request)
-            .unwrap()
-            .stream_description;
-        let request = from_value(json!({
+    async fn start(&self) -> Option<Position> {
+        let request = json!({ "TableName": self.table });
+        let streams = self.source.call("ListStreams", request).await;
+        let arn = &streams["Streams"].get(0)?["StreamArn"];
+        let request = json!({ "StreamArn": arn });
+        let stream = &self.source.call("DescribeStream", request).await["StreamDescription"];
+        let request = json!({
             "StreamArn": arn,
-            "ShardId": stream.shards.first()?.shard_id,
+            "ShardId": stream["Shards"].get(0)?["ShardId"],
             "ShardIteratorType": "TRIM_HORIZON",
-        }))
-        .unwrap();
-        let iterator = self
-            .database
-            .get_shard_iterator(request)
-            .unwrap()
-            .shard_iterator;
-        let (table, label) = (&self.table, stream.stream_label);
+        });
+        let iterator = &self.source.call("GetShardIterator", request).await["ShardIterator"];
+        let (table, label) = (&self.table, stream["StreamLabel"].as_str()?);
         Some(Position {
-            iterator: iterator?,
+            iterator: iterator.as_str()?.to_owned(),
             source: format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}/stream/{label}"),
         })
     }
@@ -278,6 +273,8 @@ fn first_failed(answer: &Value, batch: &[Value]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::from_value;
+
     use super::*;
 
     fn table(engine: &Engine) {

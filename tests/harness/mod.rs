@@ -9,6 +9,7 @@
 //! | [`secrets_manager`] | Secrets Manager, the calls that we make |
 //! | [`engine`] | DynamoDB, and the stream's event source mapping |
 //! | [`rows`] | nobody: it looks into the journal, and lets time pass there |
+//! | [`source`] | nobody: it leads behind the programs' backs |
 //! | [`markers`] | nobody: it searches what was printed for what must not be |
 //!
 //! A test target includes it with `#[path = "…/tests/harness/mod.rs"] mod harness;`.
@@ -26,6 +27,7 @@ pub(crate) mod process;
 pub(crate) mod rows;
 pub(crate) mod runtime_api;
 pub(crate) mod secrets_manager;
+pub(crate) mod source;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};

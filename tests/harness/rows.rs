@@ -1,35 +1,35 @@
 //! The journal's table, as a test looks at it behind the programs' backs:
 //! only keys and states are read, never what somebody said.
 
-use dynoxide::Database;
-use serde_json::{Value, from_value, json};
+use serde_json::{Value, json};
 
 use super::now_ms;
+use super::source::Source;
 
 /// The journal's table, under the name that it has in tests and on one machine.
 pub(crate) const MESSAGES: &str = "magpie-messages";
 
 /// Time passes for everything that waits: it is due now. The programs read the
 /// real clock, so the rows move instead of it.
-pub(crate) fn make_due(database: &Database) {
-    for row in rows(database) {
+pub(crate) async fn make_due(source: &Source, table: &str) {
+    for row in rows(source, table).await {
         if row["dp"].is_null() {
             continue;
         }
         let update = json!({
-            "TableName": MESSAGES,
+            "TableName": table,
             "Key": { "pk": row["pk"], "sk": row["sk"] },
             "UpdateExpression": "SET du = :now",
             "ExpressionAttributeValues": { ":now": { "N": now_ms().to_string() } },
         });
-        database.update_item(from_value(update).unwrap()).unwrap();
+        source.call("UpdateItem", update).await;
     }
 }
 
 /// What is not as it must be when everything is done: entries that wait, are
 /// being sent, are dead or claimed, and lanes that are parked.
-pub(crate) fn unfinished(database: &Database) -> Vec<String> {
-    let all = rows(database);
+pub(crate) async fn unfinished(source: &Source, table: &str) -> Vec<String> {
+    let all = rows(source, table).await;
     all.iter().filter_map(complaint).collect()
 }
 
@@ -48,9 +48,9 @@ fn complaint(row: &Value) -> Option<String> {
     Some(format!("{key} {what}"))
 }
 
-fn rows(database: &Database) -> Vec<Value> {
-    let scan = from_value(json!({ "TableName": MESSAGES })).unwrap();
-    let scanned = serde_json::to_value(database.scan(scan).unwrap()).unwrap();
+/// Every row of a table.
+pub(crate) async fn rows(source: &Source, table: &str) -> Vec<Value> {
+    let scanned = source.call("Scan", json!({ "TableName": table })).await;
     assert!(scanned["LastEvaluatedKey"].is_null(), "it fits in one page");
     scanned["Items"].as_array().unwrap().clone()
 }

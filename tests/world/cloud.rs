@@ -5,8 +5,7 @@
 
 use std::path::Path;
 
-use dynoxide::Database;
-use magpie::config::Settings;
+use magpie::config::{Settings, variable};
 use magpie::store::Store;
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -16,9 +15,11 @@ use crate::harness::engine::{Engine, Stream};
 use crate::harness::gateway::Gateway;
 use crate::harness::markers::Markers;
 use crate::harness::process::Outputs;
-use crate::harness::rows::MESSAGES;
+use crate::harness::rows::{self, MESSAGES};
+use crate::harness::random;
 use crate::harness::runtime_api::{Function, FunctionError, Spec};
 use crate::harness::secrets_manager::SecretsManager;
+use crate::harness::source::Source;
 
 const CONTROL: &str = "magpie-control";
 const PREFIX: &str = "magpie/test/";
@@ -52,8 +53,10 @@ pub(crate) struct Cloud {
     pub(crate) markers: Markers,
     pub(crate) secrets: SecretsManager,
     pub(crate) store: Store,
+    /// The settings of the functions, as a template sets them.
+    pub(crate) environment: Vec<(&'static str, String)>,
     engine: std::sync::Mutex<Option<Engine>>,
-    database: Database,
+    source: Source,
     functions: Vec<Function>,
     stream: Mutex<Stream>,
 }
@@ -61,33 +64,75 @@ pub(crate) struct Cloud {
 impl Cloud {
     /// Deploys everything over empty tables.
     pub(crate) async fn start() -> Cloud {
-        let outputs = Outputs::default();
         let engine = Engine::start().unwrap();
+        let source = engine.database().clone().into();
+        let endpoint = engine.endpoint().to_owned();
+        let tables = [MESSAGES, CONTROL];
+        let mut cloud = Cloud::over(source, endpoint, tables, PREFIX, None).await;
+        cloud.engine = std::sync::Mutex::new(Some(engine));
+        cloud
+    }
+
+    /// Deploys everything where `MAGPIE_TEST_DYNAMODB` and `MAGPIE_TEST_SECRETS`
+    /// say, as far as they do.
+    pub(crate) async fn start_elsewhere() -> Cloud {
+        let secrets = variable("MAGPIE_TEST_SECRETS");
+        let prefix = format!("{PREFIX}{:016x}/", random());
+        let Some(endpoint) = variable("MAGPIE_TEST_DYNAMODB") else {
+            let engine = Engine::start().unwrap();
+            let source = engine.database().clone().into();
+            let endpoint = engine.endpoint().to_owned();
+            let tables = [MESSAGES, CONTROL];
+            let mut cloud = Cloud::over(source, endpoint, tables, &prefix, secrets).await;
+            cloud.engine = std::sync::Mutex::new(Some(engine));
+            return cloud;
+        };
+        let source = Source::There(endpoint.clone());
+        let [messages, control] =
+            ["messages", "control"].map(|name| format!("{name}-{:016x}", random()));
+        let tables = [messages.as_str(), control.as_str()];
+        Cloud::over(source, endpoint, tables, &prefix, secrets).await
+    }
+
+    async fn over(
+        source: Source,
+        endpoint: String,
+        [messages, control]: [&str; 2],
+        prefix: &str,
+        elsewhere: Option<String>,
+    ) -> Cloud {
+        let outputs = Outputs::default();
         let secrets = SecretsManager::start().await.unwrap();
-        let environment = [
-            ("MAGPIE_MESSAGES_TABLE", MESSAGES),
-            ("MAGPIE_CONTROL_TABLE", CONTROL),
-            ("MAGPIE_SECRETS_PREFIX", PREFIX),
-            ("MAGPIE_DYNAMODB_ENDPOINT", engine.endpoint()),
-            ("MAGPIE_SECRETS_ENDPOINT", secrets.endpoint()),
-            ("MAGPIE_ALLOW_ENDPOINTS", "http://127.0.0.1"),
-            ("MAGPIE_LOG", "trace"),
+        let vault = elsewhere.unwrap_or_else(|| secrets.endpoint().to_owned());
+        let environment = vec![
+            ("MAGPIE_MESSAGES_TABLE", messages.to_owned()),
+            ("MAGPIE_CONTROL_TABLE", control.to_owned()),
+            ("MAGPIE_SECRETS_PREFIX", prefix.to_owned()),
+            ("MAGPIE_DYNAMODB_ENDPOINT", endpoint),
+            ("MAGPIE_SECRETS_ENDPOINT", vault),
+            ("MAGPIE_ALLOW_ENDPOINTS", "http://127.0.0.1".to_owned()),
+            ("MAGPIE_LOG", "trace".to_owned()),
         ];
-        let store = store(&environment);
+        let set: Vec<(&str, &str)> = environment
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let store = store(&set);
         store.create_tables(true).await.unwrap();
         let mut functions = Vec::new();
         for name in names() {
-            let spec = Spec::new(name, program(name), &environment);
+            let spec = Spec::new(name, program(name), &set);
             functions.push(Function::start(spec, &outputs).await.unwrap());
         }
-        let stream = Mutex::new(engine.stream(MESSAGES));
+        let stream = Mutex::new(Stream::of(source.clone(), messages));
         Cloud {
             outputs,
             markers: Markers::default(),
             secrets,
             store,
-            database: engine.database().clone(),
-            engine: std::sync::Mutex::new(Some(engine)),
+            environment,
+            engine: std::sync::Mutex::default(),
+            source,
             functions,
             stream,
         }
@@ -118,7 +163,8 @@ impl Cloud {
 
     /// Puts a secret below the prefix, as an operator does.
     pub(crate) fn put_secret(&self, name: &str, value: &str) {
-        self.secrets.put(&format!("{PREFIX}{name}"), value);
+        let prefix = self.setting("MAGPIE_SECRETS_PREFIX");
+        self.secrets.put(&format!("{prefix}{name}"), value);
     }
 
     /// Hands what is new in the stream to `deliver`. Says how many entries
@@ -136,9 +182,35 @@ impl Cloud {
         drop(self.engine.lock().unwrap().take());
     }
 
-    /// The store behind the functions' backs.
-    pub(crate) fn database(&self) -> &Database {
-        &self.database
+    /// Time passes for everything that waits.
+    pub(crate) async fn make_due(&self) {
+        rows::make_due(&self.source, self.messages()).await;
+    }
+
+    /// What is not as it must be when everything is done.
+    pub(crate) async fn unfinished(&self) -> Vec<String> {
+        rows::unfinished(&self.source, self.messages()).await
+    }
+
+    /// Every row of a table that a setting names.
+    pub(crate) async fn rows(&self, setting: &str) -> Vec<Value> {
+        rows::rows(&self.source, self.setting(setting)).await
+    }
+
+    /// Carries out a call behind the functions' backs.
+    pub(crate) async fn call(&self, operation: &str, request: Value) -> Value {
+        self.source.call(operation, request).await
+    }
+
+    fn messages(&self) -> &str {
+        self.setting("MAGPIE_MESSAGES_TABLE")
+    }
+
+    /// A setting of the functions.
+    pub(crate) fn setting(&self, name: &str) -> &str {
+        let mut all = self.environment.iter();
+        let found = all.find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.as_str()).unwrap()
     }
 
     /// Ends every process and searches what they printed.

@@ -7,7 +7,6 @@ use serde_json::json;
 use crate::cloud::Cloud;
 use crate::harness::gateway::Gateway;
 use crate::harness::markers::Markers;
-use crate::harness::rows;
 use crate::world::Bridge;
 
 /// A deployed bridge and the address that its callers know.
@@ -22,12 +21,7 @@ impl Bridge for Lambda {
         let cloud = Cloud::start().await;
         let admin_key = cloud.markers.secret("admin key", 40);
         cloud.put_secret("admin", &admin_key);
-        let gateway = cloud.gateway().await;
-        Lambda {
-            cloud,
-            gateway,
-            admin_key,
-        }
+        Lambda::around(cloud, admin_key).await
     }
 
     fn origin(&self) -> &str {
@@ -47,7 +41,7 @@ impl Bridge for Lambda {
     }
 
     async fn later(&self) {
-        rows::make_due(self.cloud.database());
+        self.cloud.make_due().await;
         let tick = json!({ "source": "magpie.sweep" });
         self.cloud.invoke("sweep", tick).await.unwrap();
         self.turn().await;
@@ -55,8 +49,20 @@ impl Bridge for Lambda {
 
     async fn end(self) -> Vec<String> {
         self.turn().await;
-        let database = self.cloud.database().clone();
+        let unfinished = self.cloud.unfinished().await;
         self.cloud.close();
-        rows::unfinished(&database)
+        unfinished
+    }
+}
+
+impl Lambda {
+    /// Puts a gateway before a deployed bridge that has this admin key.
+    pub(crate) async fn around(cloud: Cloud, admin_key: String) -> Lambda {
+        let gateway = cloud.gateway().await;
+        Lambda {
+            cloud,
+            gateway,
+            admin_key,
+        }
     }
 }

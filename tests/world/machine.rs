@@ -3,6 +3,8 @@
 //! time passes for it while it is stopped, since its folder is its own as long
 //! as it runs.
 
+#![allow(dead_code, reason = "every target uses its own part of the machine")]
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -16,6 +18,7 @@ use tokio::task::JoinSet;
 use crate::harness::engine::Engine;
 use crate::harness::markers::Markers;
 use crate::harness::process::{Outputs, Process};
+use crate::harness::source::Source;
 use crate::harness::{random, rows};
 use crate::world::Bridge;
 
@@ -27,7 +30,7 @@ pub(crate) struct Machine {
     outputs: Outputs,
     markers: Markers,
     admin_key: String,
-    data: PathBuf,
+    data: Mutex<PathBuf>,
     engine: Option<Engine>,
     door: Door,
     magpie: tokio::sync::Mutex<Process>,
@@ -55,15 +58,15 @@ impl Bridge for Machine {
     async fn later(&self) {
         let mut magpie = self.magpie.lock().await;
         stop(&magpie).await;
-        rows::make_due(&self.database());
+        rows::make_due(&self.source(), rows::MESSAGES).await;
         *magpie = self.run().await;
     }
 
     async fn end(self) -> Vec<String> {
         stop(&*self.magpie.lock().await).await;
         self.markers.assert_unseen(&self.outputs);
-        let unfinished = rows::unfinished(&self.database());
-        std::fs::remove_dir_all(&self.data).unwrap();
+        let unfinished = rows::unfinished(&self.source(), rows::MESSAGES).await;
+        std::fs::remove_dir_all(self.data()).unwrap();
         unfinished
     }
 }
@@ -83,7 +86,7 @@ impl Machine {
             outputs,
             markers,
             admin_key,
-            data,
+            data: Mutex::new(data),
             engine,
             door,
             magpie: tokio::sync::Mutex::new(magpie),
@@ -100,7 +103,7 @@ impl Machine {
         run(
             &self.outputs,
             &self.door,
-            &self.data,
+            &self.data(),
             &self.admin_key,
             endpoint,
         )
@@ -108,16 +111,72 @@ impl Machine {
     }
 
     fn store(&self) -> PathBuf {
-        self.data.join("store.db")
+        self.data().join("store.db")
     }
 
     /// What it works on. Its own file is opened only while it does not run.
-    fn database(&self) -> Database {
-        match &self.engine {
+    fn source(&self) -> Source {
+        let database = match &self.engine {
             Some(engine) => engine.database().clone(),
             None => Database::new(self.store().to_str().unwrap()).unwrap(),
-        }
+        };
+        database.into()
     }
+
+    /// Its data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.data.lock().unwrap().clone()
+    }
+
+    /// Carries out a command of the program on a folder. Says its exit code and
+    /// all that it said.
+    pub(crate) async fn command(
+        &self,
+        data: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> (i32, String) {
+        let mut all = vec![("MAGPIE_DATA", data.to_str().unwrap())];
+        all.extend(environment);
+        let outputs = Outputs::default();
+        let started = Process::start(&outputs, "command", &program(), arguments, all);
+        let command = started.unwrap();
+        soon(command.ended()).await;
+        let code = command.kill().code().unwrap();
+        self.markers.assert_unseen(&outputs);
+        let (_, said) = outputs.snapshot().remove(0);
+        (code, String::from_utf8(said).unwrap())
+    }
+
+    /// Ends the program in order.
+    pub(crate) async fn stops(&self) {
+        stop(&*self.magpie.lock().await).await;
+    }
+
+    /// `kill -9`.
+    pub(crate) async fn is_killed(&self) {
+        self.magpie.lock().await.kill();
+    }
+
+    /// Starts the program, which does not run, over this folder.
+    pub(crate) async fn goes_on_in(&self, data: &Path) {
+        data.clone_into(&mut self.data.lock().unwrap());
+        let mut magpie = self.magpie.lock().await;
+        *magpie = self.run().await;
+    }
+
+    /// Callers find something else where the program was.
+    pub(crate) fn leads_to(&self, address: SocketAddr) {
+        self.door.lead_to(address);
+    }
+}
+
+/// The program. A target of another package than its own takes the one that was
+/// built beside its own programs.
+pub(crate) fn program() -> PathBuf {
+    let own = option_env!("CARGO_BIN_EXE_magpie").map(PathBuf::from);
+    let beside = || Path::new(option_env!("CARGO_BIN_EXE_sweep").unwrap()).with_file_name("magpie");
+    own.unwrap_or_else(beside)
 }
 
 /// Starts the program and puts it behind the door.
@@ -138,8 +197,7 @@ async fn run(
         ("RUST_LOG", "trace"),
     ];
     environment.extend(engine.map(|endpoint| ("MAGPIE_DYNAMODB_ENDPOINT", endpoint)));
-    let program = Path::new(env!("CARGO_BIN_EXE_magpie"));
-    let magpie = Process::start(outputs, "magpie", program, [""; 0], environment).unwrap();
+    let magpie = Process::start(outputs, "magpie", &program(), [""; 0], environment).unwrap();
     let line = soon(magpie.printed("Magpie 0")).await.unwrap();
     let (_, address) = line.split_once("http://").unwrap();
     door.lead_to(address.trim_end_matches('/').parse().unwrap());

@@ -131,6 +131,12 @@ impl World {
         }
     }
 
+    /// The bridge, for what only one form of it does.
+    #[allow(dead_code, reason = "some targets have scenarios of their own")]
+    pub(crate) fn bridge(&self) -> &Form {
+        &self.bridge
+    }
+
     /// What must not be printed.
     pub(crate) fn markers(&self) -> &Markers {
         self.bridge.markers()
@@ -402,6 +408,15 @@ impl Customer<'_> {
     /// Nothing new is on the phone when all that can be done is done.
     pub(crate) async fn sees_nothing(&self) {
         self.world.rests().await;
+        let all = self.phone.all(&self.world.wechat);
+        assert_eq!(all.len(), self.phone.seen(), "{all:?}");
+    }
+}
+
+impl Customer<'_> {
+    /// Nothing new is on the phone at this moment.
+    #[allow(dead_code, reason = "some targets have scenarios of their own")]
+    pub(crate) fn sees_nothing_yet(&self) {
         let all = self.phone.all(&self.world.wechat);
         assert_eq!(all.len(), self.phone.seen(), "{all:?}");
     }

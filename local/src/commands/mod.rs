@@ -6,6 +6,8 @@ mod backup;
 mod export;
 mod manifest;
 mod restore;
+#[cfg(test)]
+mod tests;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
