@@ -135,7 +135,9 @@ async fn a_restore_that_was_killed_is_no_data_folder() {
     let machine = world.bridge();
     let file = fresh("killed").with_extension("tar");
     let path = file.to_str().unwrap();
-    let (code, said) = machine.command(&machine.data(), &["backup", path], &[]).await;
+    let (code, said) = machine
+        .command(&machine.data(), &["backup", path], &[])
+        .await;
     assert_eq!(code, 0, "{said}");
     let outputs = Outputs::default();
     let program = Path::new(env!("CARGO_BIN_EXE_magpie"));
@@ -160,7 +162,10 @@ async fn a_restore_that_was_killed_is_no_data_folder() {
             start.ended().await;
             assert_eq!(start.kill().code(), Some(1));
             let (code, said) = machine.command(&data, &["backup", "x"], &[]).await;
-            assert!(code == 1 && said.contains("was broken off") || said.contains("no data"), "{said}");
+            assert!(
+                code == 1 && said.contains("was broken off") || said.contains("no data"),
+                "{said}"
+            );
             let (code, said) = machine.command(&data, &["restore", path], &[]).await;
             assert_eq!(code, 0, "{said}");
         }

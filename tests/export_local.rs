@@ -76,7 +76,11 @@ async fn wrong_settings_are_named_all_at_once() {
 async fn there_must_be_something_to_move_or_to_keep() {
     let data = folder("export-nothing");
     for arguments in [&["export"][..], &["backup", "never-written.tar"]] {
-        let stack = if arguments.len() == 1 { &STACK[..] } else { &[] };
+        let stack = if arguments.len() == 1 {
+            &STACK[..]
+        } else {
+            &[]
+        };
         let (code, words) = said(&data, arguments, stack).await;
         assert_eq!(code, Some(1));
         assert!(words.contains("holds no data of Magpie"), "{words}");
@@ -84,7 +88,10 @@ async fn there_must_be_something_to_move_or_to_keep() {
     }
     let (code, words) = said(&data, &["backup", "x.tar"], &STACK).await;
     assert_eq!(code, Some(1));
-    assert!(words.contains("back that engine up by its own means"), "{words}");
+    assert!(
+        words.contains("back that engine up by its own means"),
+        "{words}"
+    );
 }
 
 #[tokio::test]
@@ -99,7 +106,10 @@ async fn a_folder_that_was_moved_is_started_only_if_that_is_said() {
     std::fs::write(data.join("exported"), MARK).unwrap();
     let (code, words) = said(&data, &[], &[]).await;
     assert_eq!(code, Some(1));
-    assert!(words.contains("moved to AWS on 2026-11-26T09:00:00.000Z"), "{words}");
+    assert!(
+        words.contains("moved to AWS on 2026-11-26T09:00:00.000Z"),
+        "{words}"
+    );
     let (code, words) = said(&data, &["export"], &STACK[..3]).await;
     assert_eq!(code, Some(2), "{words}");
     // It is of this stack (by another address), and of another one.

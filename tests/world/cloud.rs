@@ -15,8 +15,8 @@ use crate::harness::engine::{Engine, Stream};
 use crate::harness::gateway::Gateway;
 use crate::harness::markers::Markers;
 use crate::harness::process::Outputs;
-use crate::harness::rows::{self, MESSAGES};
 use crate::harness::random;
+use crate::harness::rows::{self, MESSAGES};
 use crate::harness::runtime_api::{Function, FunctionError, Spec};
 use crate::harness::secrets_manager::SecretsManager;
 use crate::harness::source::Source;
@@ -195,6 +195,13 @@ impl Cloud {
     /// Every row of a table that a setting names.
     pub(crate) async fn rows(&self, setting: &str) -> Vec<Value> {
         rows::rows(&self.source, self.setting(setting)).await
+    }
+
+    /// A minute passes: nothing that a function has remembered counts any more.
+    pub(crate) fn forgets(&self) {
+        for function in &self.functions {
+            function.kill();
+        }
     }
 
     /// Carries out a call behind the functions' backs.

@@ -60,6 +60,14 @@ impl Bridge for Moved {
 }
 
 impl Moved {
+    /// The machine ends in order. Its admin key lies in its folder, as if it had
+    /// been made there.
+    pub(crate) async fn stops(&self) {
+        self.machine.stops().await;
+        let key = self.machine.data().join("admin-key");
+        std::fs::write(key, self.admin_key()).unwrap();
+    }
+
     /// Carries out `magpie export` into a stack. Says its exit code and all that
     /// it said.
     pub(crate) async fn exports(&self, cloud: &Cloud, flags: &[&str]) -> (i32, String) {
@@ -74,6 +82,7 @@ impl Moved {
     pub(crate) async fn lives_in(&self, cloud: Cloud) {
         let key = self.admin_key().to_owned();
         cloud.markers.watch("admin key", &key);
+        cloud.forgets();
         let outputs = cloud.outputs.clone();
         let stack = Lambda::around(cloud, key).await;
         let address = stack.origin().strip_prefix("http://").unwrap();

@@ -193,8 +193,14 @@ mod tests {
             ("", "not one of Magpie's"),
             ("[]", "not one of Magpie's"),
             (r#"{"kind":"other","format":9}"#, "not one of Magpie's"),
-            (r#"{"kind":"magpie-backup","format":0}"#, "not one of Magpie's"),
-            (r#"{"kind":"magpie-backup","format":1}"#, "not one of Magpie's"),
+            (
+                r#"{"kind":"magpie-backup","format":0}"#,
+                "not one of Magpie's",
+            ),
+            (
+                r#"{"kind":"magpie-backup","format":1}"#,
+                "not one of Magpie's",
+            ),
             (
                 r#"{"kind":"magpie-backup","format":2,"more":true}"#,
                 "the backup is of format 2",

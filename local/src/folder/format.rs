@@ -92,7 +92,11 @@ mod tests {
         let name = format!("magpie-format-{}", magpie::clock::Chance::System.nonce());
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir(&folder).unwrap();
-        assert_eq!(read(&folder).unwrap(), 1, "a folder of before there were any");
+        assert_eq!(
+            read(&folder).unwrap(),
+            1,
+            "a folder of before there were any"
+        );
         bring_up(&folder).unwrap();
         assert_eq!(std::fs::read_to_string(folder.join(FILE)).unwrap(), "1\n");
         bring_up(&folder).unwrap();

@@ -123,8 +123,10 @@ fn moves(row: &Stored) -> bool {
 
 /// Whether what was found is this row, as it is or as it is put first.
 fn is(row: &Stored, found: &Print) -> Result<bool, StoreError> {
-    Ok(row.print() == *found
-        || (row.kind() == Kind::Channel && row.suspended()?.print() == *found))
+    Ok(
+        row.print() == *found
+            || (row.kind() == Kind::Channel && row.suspended()?.print() == *found),
+    )
 }
 
 /// Puts the rows of a table whose kind is `wanted`, channels suspended.
@@ -149,7 +151,9 @@ pub(super) async fn put(
         put += placed.len();
         if before / STEP != put / STEP || next.is_none() {
             let all = expected.all(table);
-            print::progress(&format!("{table}: {put} of {all} rows put or there already"));
+            print::progress(&format!(
+                "{table}: {put} of {all} rows put or there already"
+            ));
         }
         cursor = next;
         if cursor.is_none() {
