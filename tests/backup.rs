@@ -211,7 +211,7 @@ async fn a_backup_belongs_together_whatever_happens_meanwhile() {
         let old = machine.data();
         let arguments = ["backup", named];
         let backup = machine.command(&old, &arguments, &[]);
-        let (_, (code, said)) = tokio::join!(change(round), backup);
+        let ((), (code, said)) = tokio::join!(change(round), backup);
         assert_eq!(code, 0, "{said}");
         let new = fresh("meanwhile");
         let (code, said) = machine.command(&new, &["restore", named], &[]).await;

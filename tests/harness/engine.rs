@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::runtime_api::{Function, FunctionError};
-use super::source::Source;
+use super::source::{Source, is_trimmed};
 use super::{ACCOUNT, REGION};
 
 /// How often a followed stream is read. Lambda reads four times a second.
@@ -196,12 +196,16 @@ impl Stream {
 
     /// The next records, each as Lambda is given it; `None` if there are none.
     async fn read(&mut self) -> Option<Vec<Value>> {
-        let position = match self.position.take() {
+        let mut position = match self.position.take() {
             Some(position) => position,
             None => self.start().await?,
         };
-        let request = json!({ "ShardIterator": position.iterator, "Limit": 1000 });
-        let read = self.source.call("GetRecords", request).await;
+        let mut read = self.records(&position).await;
+        if is_trimmed(&read) {
+            // DynamoDB Local says so of an iterator of a stream that was empty.
+            position = self.start().await?;
+            read = self.records(&position).await;
+        }
         self.position = Some(Position {
             iterator: read["NextShardIterator"].as_str().unwrap().to_owned(),
             source: position.source.clone(),
@@ -216,6 +220,11 @@ impl Stream {
         let records = read["Records"].as_array().unwrap();
         let records: Vec<Value> = records.iter().map(lambda).collect();
         (!records.is_empty()).then_some(records)
+    }
+
+    async fn records(&self, position: &Position) -> Value {
+        let request = json!({ "ShardIterator": position.iterator, "Limit": 1000 });
+        self.source.call("GetRecords", request).await
     }
 
     /// The beginning of the stream, if the table is there and has one.

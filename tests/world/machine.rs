@@ -175,8 +175,9 @@ impl Machine {
 /// built beside its own programs.
 pub(crate) fn program() -> PathBuf {
     let own = option_env!("CARGO_BIN_EXE_magpie").map(PathBuf::from);
-    let beside = || Path::new(option_env!("CARGO_BIN_EXE_sweep").unwrap()).with_file_name("magpie");
-    own.unwrap_or_else(beside)
+    let beside = option_env!("CARGO_BIN_EXE_sweep");
+    let beside = beside.map(|path| Path::new(path).with_file_name("magpie"));
+    own.or(beside).unwrap()
 }
 
 /// Starts the program and puts it behind the door.

@@ -79,3 +79,87 @@ fn open(path: &Path, mode: OpenFlags) -> Result<Connection, SnapshotError> {
     connection.busy_timeout(PATIENCE)?;
     Ok(connection)
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::Client;
+    use aws_sdk_dynamodb::types::AttributeValue;
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::clock::Chance;
+    use crate::store::Store;
+    use crate::store::embedded::Engine;
+
+    fn key(writer: usize, number: usize) -> AttributeValue {
+        AttributeValue::S(format!("{writer} {number}"))
+    }
+
+    async fn put(client: &Client, writer: usize, number: usize) {
+        let call = client.put_item().table_name("messages");
+        let call = call.item("pk", key(writer, number));
+        let call = call.item("sk", AttributeValue::S("#".into()));
+        call.send().await.unwrap();
+    }
+
+    async fn has(client: &Client, writer: usize, number: usize) -> bool {
+        let call = client.get_item().table_name("messages");
+        let call = call.key("pk", key(writer, number));
+        let call = call.key("sk", AttributeValue::S("#".into()));
+        call.send().await.unwrap().item.is_some()
+    }
+
+    /// Each writer writes its rows one after the other: so a copy that is what
+    /// one moment left holds the first so many of each, and all that were
+    /// answered before it was begun.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_copy_under_load_is_what_one_moment_left() {
+        let name = format!("magpie-copy-{}", Chance::System.nonce());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        let path = folder.join("store.db");
+        let engine = Engine::open(&path).unwrap();
+        let client = engine.client();
+        let store = Store::new(client.clone(), "messages", "control");
+        store.create_tables(false).await.unwrap();
+        let (writers, rounds, each) = (4, 5, 40);
+        for round in 0..rounds {
+            let to = folder.join(format!("copy-{round}.db"));
+            let writing = join_all((0..writers).map(|writer| {
+                let client = client.clone();
+                async move {
+                    for number in round * each..(round + 1) * each {
+                        put(&client, writer, number).await;
+                    }
+                }
+            }));
+            let copying = {
+                let (path, to) = (path.clone(), to.clone());
+                tokio::task::spawn_blocking(move || copy(&path, &to))
+            };
+            let (_, copied) = tokio::join!(writing, copying);
+            copied.unwrap().unwrap();
+            let copied = Engine::at_rest(&to).unwrap().client();
+            for writer in 0..writers {
+                let mut ended = false;
+                for number in 0..(round + 1) * each {
+                    let there = has(&copied, writer, number).await;
+                    assert!(there || number >= round * each, "{writer} {number}");
+                    assert!(
+                        !(there && ended),
+                        "{writer} {number} and not the one before"
+                    );
+                    ended = !there;
+                }
+            }
+        }
+        // Nobody was kept from writing, and a copy is never written over.
+        put(&client, 0, 0).await;
+        let again = copy(&path, &folder.join("copy-0.db")).unwrap_err();
+        assert!(matches!(again, SnapshotError::File(_)), "{again}");
+        let nothing = copy(&folder.join("nothing"), &folder.join("new")).unwrap_err();
+        assert!(matches!(nothing, SnapshotError::Copy(_)), "{nothing}");
+        assert!(!folder.join("nothing").exists(), "nothing is made");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -15,7 +15,7 @@ pub(crate) struct Flags {
     /// What the names of the stack's secrets begin with, such as magpie/prod/
     #[arg(long, env = "MAGPIE_SECRETS_PREFIX", hide_env_values = true)]
     secrets_prefix: Option<String>,
-    /// The stack's region; AWS_ACCESS_KEY_ID and its neighbours say who asks
+    /// The stack's region; credentials come from AWS's usual variables
     #[arg(long = "region", env = "AWS_REGION", hide_env_values = true)]
     region: Option<String>,
     /// Exports once more, though that was done before
@@ -70,6 +70,11 @@ impl Flags {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "reads as the flag that it sets")]
+    fn text(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
     #[test]
     fn every_problem_names_its_setting() {
         let Wrong(wrong) = Flags::default().settings().unwrap_err();
@@ -83,10 +88,6 @@ mod tests {
         ] {
             let named = wrong.iter().filter(|text| text.starts_with(name)).count();
             assert_eq!(named, 1, "{name} in {wrong:?}");
-        }
-        #[expect(clippy::unnecessary_wraps, reason = "reads as the flag that it sets")]
-        fn text(text: &str) -> Option<String> {
-            Some(text.to_owned())
         }
         let flags = Flags {
             messages_table: text("one"),

@@ -100,13 +100,13 @@ async fn copy(
     // With another pepper every customer would be another one: before all else.
     place::put_pepper(here, there).await?;
     // A channel must be known before anything of it comes in.
-    rows::put(here, there, Table::Control, |_| true, &expected).await?;
+    rows::put(here, there, Table::Control, |_| true, &expected, 0).await?;
     let secrets = place::put_secrets(here, there).await?;
     let admin_key = place::put_admin_key(&folder.path().join(ADMIN_KEY), there).await?;
     // A conversation must have begun before its entries are looked at.
-    let entry = |kind| kind == Kind::Entry;
-    rows::put(here, there, Table::Messages, |kind| !entry(kind), &expected).await?;
-    rows::put(here, there, Table::Messages, entry, &expected).await?;
+    let (table, entry) = (Table::Messages, |kind| kind == Kind::Entry);
+    let put = rows::put(here, there, table, |kind| !entry(kind), &expected, 0).await?;
+    rows::put(here, there, table, entry, &expected, put).await?;
     print::progress("counting what is there");
     let found = rows::compare(here, &Seen::read(there).await?).await?;
     if found.there() != found.here() {

@@ -129,26 +129,27 @@ fn is(row: &Stored, found: &Print) -> Result<bool, StoreError> {
     )
 }
 
-/// Puts the rows of a table whose kind is `wanted`, channels suspended.
+/// Puts the rows of a table whose kind is `wanted`, channels suspended, after
+/// `put` others. Says how many there are now.
 pub(super) async fn put(
     here: &Here,
     there: &There,
     table: Table,
     wanted: impl Fn(Kind) -> bool,
     expected: &Counts,
-) -> Result<(), ExportError> {
+    mut put: usize,
+) -> Result<usize, ExportError> {
     let mut other = 0;
-    let mut put = 0;
     let mut cursor = None;
     loop {
         let (page, next) = here.store.rows(table, cursor).await?;
         let rows = page.iter().filter(|row| moves(row) && wanted(row.kind()));
         let places: Vec<_> = rows.map(|row| place(there, table, row)).collect();
         let places = stream::iter(places).buffer_unordered(WIDTH);
-        let placed: Vec<bool> = places.try_collect().await?;
-        other += placed.iter().filter(|placed| !**placed).count();
+        let there_now: Vec<bool> = places.try_collect().await?;
+        other += there_now.iter().filter(|there| !**there).count();
         let before = put;
-        put += placed.len();
+        put += there_now.len();
         if before / STEP != put / STEP || next.is_none() {
             let all = expected.all(table);
             print::progress(&format!(
@@ -161,7 +162,7 @@ pub(super) async fn put(
         }
     }
     match (other, table) {
-        (0, _) => Ok(()),
+        (0, _) => Ok(put),
         (other, Table::Control) => Err(ExportError::Rows {
             control: other,
             messages: 0,
