@@ -11,7 +11,6 @@ mod harness;
 #[path = "world/machine.rs"]
 mod machine;
 #[path = "world/mod.rs"]
-#[allow(dead_code, reason = "every target uses its own part of the world")]
 mod world;
 
 use std::path::{Path, PathBuf};

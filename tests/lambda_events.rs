@@ -133,7 +133,7 @@ async fn calls_of_wechat() {
         let answer = cloud.invoke(name, sample(name)).await.unwrap();
         assert_eq!(answer["statusCode"], 403, "{name}");
     }
-    assert_eq!(cloud.pump().await, 0);
+    cloud.pumps(0).await;
 
     let answer = cloud.invoke("verify", signed_now(sample("verify"))).await;
     let answer = answer.unwrap();
@@ -150,7 +150,7 @@ async fn calls_of_wechat() {
         assert_eq!(answer["body"], "success");
     }
     // Both were the same push.
-    assert_eq!(cloud.pump().await, 1);
+    cloud.pumps(1).await;
 
     let mut elsewhere = signed_now(sample("inbound"));
     elsewhere["pathParameters"] = json!({ "channel": "nobody" });
@@ -172,14 +172,14 @@ async fn a_call_of_a_desk() {
     connect(&cloud).await;
     let answer = cloud.invoke("outbound", sample("outbound")).await.unwrap();
     assert_eq!(answer["statusCode"], 401);
-    assert_eq!(cloud.pump().await, 0);
+    cloud.pumps(0).await;
     for _ in 0..2 {
         let event = sent_now(sample("outbound"));
         let answer = cloud.invoke("outbound", event).await.unwrap();
         assert_eq!(answer["statusCode"], 202);
     }
     // The conversation is none of ours: one failed receipt waits.
-    assert_eq!(cloud.pump().await, 1);
+    cloud.pumps(1).await;
     cloud.close();
 }
 
@@ -208,6 +208,132 @@ async fn ticks() {
         let answer = cloud.invoke(name, sample(tick)).await.unwrap();
         assert_eq!(answer, Value::Null, "{tick}");
     }
+    cloud.close();
+}
+
+/// The lines of figures that a function has printed.
+fn figures(cloud: &Cloud, name: &str) -> Vec<Value> {
+    let printed = cloud.outputs.snapshot();
+    let own = printed.into_iter().filter(|(printer, _)| printer == name);
+    let text: String = own
+        .map(|(_, bytes)| String::from_utf8(bytes).unwrap())
+        .collect();
+    // The emulator has lines of its own.
+    let own = text.lines().filter(|line| line.starts_with('{'));
+    let lines = own.map(|line| serde_json::from_str(line).unwrap());
+    lines
+        .filter(|line: &Value| !line["_aws"].is_null())
+        .collect()
+}
+
+#[tokio::test]
+async fn an_entry_has_one_name_in_every_function_that_touches_it() {
+    let cloud = Cloud::start().await;
+    connect(&cloud).await;
+    for _ in 0..2 {
+        let push = signed_now(sample("inbound"));
+        cloud.invoke("inbound", push).await.unwrap();
+    }
+    cloud.invoke("inbound", sample("inbound")).await.unwrap();
+    cloud.pumps(1).await;
+    let [first, repeat, refused] = figures(&cloud, "inbound").try_into().unwrap();
+    assert_eq!(
+        (&first["Pushed"], &repeat["Repeated"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(
+        (&first["Stage"], &refused["Refused"]),
+        (&json!("test"), &json!(1))
+    );
+    for line in [&first, &repeat, &refused] {
+        assert!(line["AcknowledgeMillis"].as_f64().unwrap() > 0.0, "{line}");
+        assert!(line["request"].is_string(), "{line}");
+    }
+    assert!(refused["entries"].is_null());
+    let [delivered] = figures(&cloud, "deliver").try_into().unwrap();
+    let names = |line: &Value| -> Vec<String> {
+        line["entries"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect()
+    };
+    // Nobody is where the desk should be.
+    assert_eq!(names(&first), names(&delivered));
+    assert_eq!(names(&first), names(&repeat));
+    assert_eq!(delivered["Parked"], 1);
+    let trace = &names(&first)[0];
+    assert_eq!(
+        delivered["entries"][trace],
+        json!(["parked:desk_unreachable"])
+    );
+
+    cloud.invoke("sweep", sample("sweep")).await.unwrap();
+    let [fares] = figures(&cloud, "sweep").try_into().unwrap();
+    assert_eq!(
+        (&fares["ParkedLanes"], &fares["Pending"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(fares["channels"]["demo"]["pending"], 1);
+    let metrics = &fares["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!(metrics["Dimensions"], json!([["Stage"]]));
+    for metric in metrics["Metrics"].as_array().unwrap() {
+        assert!(
+            fares[metric["Name"].as_str().unwrap()].is_number(),
+            "{metric}"
+        );
+    }
+    cloud.close();
+}
+
+#[tokio::test]
+async fn a_wish_for_a_token_says_what_came_of_it() {
+    let cloud = Cloud::start().await;
+    connect(&cloud).await;
+    let wish = |channel: &str| json!({ "token": { "channel": channel } });
+    for (channel, told) in [
+        ("demo", "no_secret"),
+        ("nobody", "no_secret"),
+        ("?", "no_secret"),
+    ] {
+        let answer = cloud.invoke("token-refresh", wish(channel)).await.unwrap();
+        assert_eq!(answer, told, "{channel}");
+    }
+    cloud.close();
+}
+
+#[tokio::test]
+async fn one_poisonous_record_keeps_no_other_from_its_desk() {
+    let cloud = Cloud::start().await;
+    connect(&cloud).await;
+    let push = |open_id: &str, msg_id: &str| {
+        let mut event = signed_now(sample("inbound"));
+        let body = event["body"].as_str().unwrap();
+        let body = body.replace("o6_bmjrPTlm6_2sgVt7hMZOPfL2M", open_id);
+        event["body"] = body.replace("23300000000000001", msg_id).into();
+        event
+    };
+    let first = cloud.invoke("inbound", push("o-first", "1")).await.unwrap();
+    // A row that nobody could have written is an entry all the same.
+    let poison = json!({
+        "pk": { "S": "U#q83vEjRWeJASNFZ4kBI0Vg" },
+        "sk": { "S": "I#1767225600#500023300000000000001" },
+    });
+    let pending = json!({ "S": "p" });
+    cloud.tables().set(&cloud.messages, &poison, "st", &pending);
+    let last = cloud.invoke("inbound", push("o-last", "2")).await.unwrap();
+    assert_eq!(
+        (&first["body"], &last["body"]),
+        (&json!("success"), &json!("success"))
+    );
+    cloud.pumps(3).await;
+    let mut given_up = cloud.given_up().await;
+    assert_eq!(given_up.remove(0)["dynamodb"]["Keys"], poison);
+    // Nobody is where the desk should be: both lanes wait for it.
+    let rows = cloud.tables().all(&cloud.messages);
+    let parked = rows.iter().filter(|row| row["sk"]["S"] == "J#in");
+    assert_eq!(parked.count(), 2);
     cloud.close();
 }
 

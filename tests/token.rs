@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join, join_all};
 use magpie::bridge::token::{Tokenless, token_refresh};
-use magpie::bridge::{Bell, Bridge};
+use magpie::bridge::{Bell, Bridge, TokenSource};
 use magpie::channel::{CallbackMode, Channel, DeskSettings, TIME_ZONE, TokenCall};
 use magpie::clock::{Chance, Clock};
 use magpie::http::{Allowed, Answer, Http, Outgoing};
@@ -22,7 +22,7 @@ use magpie::moment::Moment;
 use magpie::secrets::{ChannelSecrets, SecretFile, Secrets};
 use magpie::store::Store;
 use magpie::store::embedded::Engine;
-use magpie::wechat::api::Token;
+use magpie::wechat::api::{NoToken, Token};
 use magpie_local::simulator::{AccountSettings, Call, Mode, WeChat};
 use tokio::sync::Notify;
 
@@ -421,6 +421,80 @@ async fn an_address_that_is_not_allowed_is_named_and_nothing_secret() {
         !words.contains(APP_SECRET) && !words.contains(token.expose()),
         "{words}"
     );
+}
+
+/// A server of tokens that gives one of these at each call, and what it was asked.
+async fn with_server(
+    world: &World,
+    gives: &'static [&'static str],
+) -> (Bridge, Arc<Mutex<Vec<(String, serde_json::Value)>>>) {
+    let asked = Arc::<Mutex<Vec<(String, serde_json::Value)>>>::default();
+    let noted = Arc::clone(&asked);
+    let peers = move |request: Outgoing| {
+        assert_eq!(request.url.as_str(), "https://tokens.example.com/wechat");
+        let key = request.headers.get("authorization");
+        let key = key.map(|key| key.to_str().unwrap().to_owned());
+        let body = serde_json::from_slice(&request.body).unwrap();
+        let mut noted = noted.lock().unwrap();
+        noted.push((key.unwrap_or_default(), body));
+        let answer = gives.get(noted.len() - 1).copied();
+        let body = match answer {
+            Some(token) => format!(r#"{{"access_token":"{token}","expires_in":7200}}"#),
+            None => r#"{"errcode":40013,"errmsg":"invalid appid"}"#.to_owned(),
+        };
+        let answer = Answer {
+            status: 200,
+            headers: http::HeaderMap::new(),
+            body: body.into_bytes(),
+        };
+        std::future::ready(Ok(answer)).boxed()
+    };
+    let secrets = Secrets::File(SecretFile::in_memory());
+    secrets
+        .put("token-server", "key of the server")
+        .await
+        .unwrap();
+    let bridge = Bridge::new(
+        world.store(),
+        secrets,
+        Http::in_process(Arc::new(peers), Allowed::default()),
+        Clock::starting_at(START),
+        Chance::System,
+        Bell::Stream,
+    );
+    let server = "https://tokens.example.com/wechat".parse().unwrap();
+    (bridge.with_tokens_from(TokenSource::Server(server)), asked)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_of_tokens_is_asked_instead_of_wechat_and_for_another_only_where_it_must_be() {
+    let world = World::new().await;
+    // The classic call ends other tokens; a server's never does.
+    let channel = channel(TokenCall::Classic);
+    let (bridge, asked) = with_server(&world, &["t1", "t1", "t2"]).await;
+    let first = bridge.token(&channel).await.unwrap();
+    assert_eq!(first.expose(), "t1");
+    assert_eq!(bridge.token(&channel).await.unwrap(), first);
+    let second = bridge.refresh(&channel, Some(&first)).await.unwrap();
+    assert_eq!(second.expose(), "t2");
+    let forced: Vec<bool> = {
+        let asked = asked.lock().unwrap();
+        for (key, body) in asked.iter() {
+            assert_eq!(key, "Bearer key of the server");
+            assert_eq!(body.get("app_id").unwrap(), APP_ID);
+        }
+        let force = asked.iter().map(|(_, body)| body.get("force").unwrap());
+        force.map(|force| force.as_bool().unwrap()).collect()
+    };
+    assert_eq!(forced, [false, false, true]);
+    wait(60).await;
+    let none = bridge.refresh(&channel, Some(&second)).await;
+    let refused = matches!(
+        none,
+        Err(Tokenless::WeChat(NoToken::Refused { code: 40013, .. }))
+    );
+    assert!(refused, "{none:?}");
+    assert!(world.calls().is_empty(), "WeChat was not asked");
 }
 
 #[tokio::test(start_paused = true)]

@@ -184,6 +184,7 @@ impl Settings {
                     &mut wrong,
                 )
                 .map(Into::into),
+                lambda_endpoint: None,
             },
             log,
         };

@@ -1,12 +1,18 @@
 //! A connected account: what an operator set, without its secrets.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::message::ChannelId;
 use crate::moment::Moment;
+
+/// How many days a channel may keep messages that ended.
+pub const RETENTION: RangeInclusive<u32> = 3..=3650;
+/// How many it keeps them if nobody says otherwise.
+pub const RETENTION_DAYS: u32 = 30;
 
 /// The settings of a channel that are no secret. Kept in `control`, cached for
 /// [`CACHED`] by every process.

@@ -40,6 +40,13 @@ impl Clock {
         }
     }
 
+    /// What tells how long something took, to less than a millisecond.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one owner of the clock")]
+    pub fn stopwatch(self) -> tokio::time::Instant {
+        tokio::time::Instant::now()
+    }
+
     /// Waits.
     pub async fn pause(self, span: Duration) {
         tokio::time::sleep(span).await;

@@ -3,7 +3,11 @@
 
 use url::Url;
 
+use crate::channel::{RETENTION, RETENTION_DAYS};
 use crate::http::Allowed;
+
+/// The deployment's name where none is given.
+const STAGE: &str = "default";
 
 /// What the Lambda functions need to know of their surroundings.
 #[derive(Clone, Debug)]
@@ -18,6 +22,16 @@ pub struct Settings {
     pub secrets_prefix: String,
     /// Where the outside finds us (`MAGPIE_PUBLIC_URL`).
     pub public_url: Option<Url>,
+    /// The function that asks WeChat for tokens, where this one must not
+    /// (`MAGPIE_TOKEN_FUNCTION`).
+    pub token_function: Option<String>,
+    /// A server of the operator's that gives tokens (`MAGPIE_TOKEN_URL`).
+    pub token_url: Option<Url>,
+    /// How many days a channel keeps messages that ended, unless it says
+    /// otherwise (`MAGPIE_RETENTION_DAYS`).
+    pub retention_days: u32,
+    /// The deployment's name, which metrics carry (`MAGPIE_STAGE`).
+    pub stage: String,
     /// Addresses beside public ones (`MAGPIE_ALLOW_ENDPOINTS`).
     pub allowed: Allowed,
 }
@@ -37,6 +51,8 @@ pub struct Aws {
     pub dynamodb_endpoint: Option<String>,
     /// Another address of Secrets Manager (`MAGPIE_SECRETS_ENDPOINT`).
     pub secrets_endpoint: Option<String>,
+    /// Another address of Lambda (`MAGPIE_LAMBDA_ENDPOINT`).
+    pub lambda_endpoint: Option<String>,
 }
 
 impl std::fmt::Debug for Aws {
@@ -67,6 +83,20 @@ impl Reader<'_> {
         self.maybe(name).unwrap_or_else(|| {
             self.wrong.push(format!("{name} is missing: {what}"));
             String::new()
+        })
+    }
+
+    fn retention(&mut self, name: &str) -> u32 {
+        let Some(text) = self.maybe(name) else {
+            return RETENTION_DAYS;
+        };
+        let days = text.parse().ok().filter(|days| RETENTION.contains(days));
+        days.unwrap_or_else(|| {
+            let (least, most) = (RETENTION.start(), RETENTION.end());
+            self.wrong.push(format!(
+                "{name} is no number of days from {least} to {most}"
+            ));
+            RETENTION_DAYS
         })
     }
 
@@ -110,6 +140,7 @@ impl Settings {
             session_token: reader.maybe("AWS_SESSION_TOKEN"),
             dynamodb_endpoint: reader.url("MAGPIE_DYNAMODB_ENDPOINT").map(Into::into),
             secrets_endpoint: reader.url("MAGPIE_SECRETS_ENDPOINT").map(Into::into),
+            lambda_endpoint: reader.url("MAGPIE_LAMBDA_ENDPOINT").map(Into::into),
         };
         let allowed = reader.maybe("MAGPIE_ALLOW_ENDPOINTS").unwrap_or_default();
         let allowed = Allowed::parse(&allowed).unwrap_or_else(|number| {
@@ -118,12 +149,25 @@ impl Settings {
             ));
             Allowed::default()
         });
+        if reader.maybe("MAGPIE_TOKEN_FUNCTION").is_some()
+            && reader.maybe("MAGPIE_TOKEN_URL").is_some()
+        {
+            let problem =
+                "MAGPIE_TOKEN_FUNCTION and MAGPIE_TOKEN_URL are both set: one gives tokens";
+            reader.wrong.push(problem.to_owned());
+        }
         let settings = Self {
             aws,
             messages: reader.need("MAGPIE_MESSAGES_TABLE", "the name of the table of messages"),
             control: reader.need("MAGPIE_CONTROL_TABLE", "the name of the control table"),
             secrets_prefix: reader.need("MAGPIE_SECRETS_PREFIX", "such as magpie/prod/"),
             public_url: reader.url("MAGPIE_PUBLIC_URL"),
+            token_function: reader.maybe("MAGPIE_TOKEN_FUNCTION"),
+            token_url: reader.url("MAGPIE_TOKEN_URL"),
+            retention_days: reader.retention("MAGPIE_RETENTION_DAYS"),
+            stage: reader
+                .maybe("MAGPIE_STAGE")
+                .unwrap_or_else(|| STAGE.to_owned()),
             allowed,
         };
         if reader.wrong.is_empty() {
@@ -144,6 +188,9 @@ mod tests {
             "AWS_REGION" => Some("cn-north-1".to_owned()),
             "MAGPIE_PUBLIC_URL" => Some("example".to_owned()),
             "MAGPIE_ALLOW_ENDPOINTS" => Some("10.0.0.1".to_owned()),
+            "MAGPIE_RETENTION_DAYS" => Some("2".to_owned()),
+            "MAGPIE_TOKEN_FUNCTION" => Some("token-refresh".to_owned()),
+            "MAGPIE_TOKEN_URL" => Some("https://tokens.example.com/wechat".to_owned()),
             _ => None,
         };
         let wrong = Settings::read(&read).map_or_else(|wrong| wrong.to_string(), |_| String::new());
@@ -155,6 +202,8 @@ mod tests {
             "MAGPIE_SECRETS_PREFIX",
             "MAGPIE_PUBLIC_URL",
             "MAGPIE_ALLOW_ENDPOINTS",
+            "MAGPIE_TOKEN_URL",
+            "MAGPIE_RETENTION_DAYS",
         ] {
             assert!(wrong.contains(name), "{name} in {wrong}");
         }

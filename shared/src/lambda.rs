@@ -7,6 +7,7 @@
 //! by the runtime, which is why unwinding stays on.
 
 pub mod event;
+mod report;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,25 +18,30 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::{Instrument as _, error, info_span, warn};
 
+use crate::bridge::token_source::{self, TokenSource};
 use crate::bridge::{self, Bell, Bridge, Broken, Response};
 use crate::clock::{Chance, Clock};
 use crate::config::Settings;
 use crate::console::{self, AdminKey, Console};
 use crate::http::Http;
+use crate::invoke::Function;
 use crate::moment::Moment;
 use crate::secrets::{self, Secrets};
 use crate::store::{self, Store};
 use crate::telemetry;
-use event::{Answer, Batch, Call, Callback, Failures, Nonsense, Tick};
+use crate::telemetry::figures::Figures;
+use event::{Answer, Batch, Call, Callback, Failures, Nonsense, Tick, TokenCall};
 
 /// What `deliver` leaves of its time, to put a lane down and to answer.
 const DELIVER_RESERVE: Duration = Duration::from_millis(500);
+/// How long `sweep` may read how the channels fare.
+const STATUS: Duration = Duration::from_secs(5);
 /// What `sweep` leaves of its time.
 const SWEEP_RESERVE: Duration = Duration::from_secs(1);
 
 /// `GET /wechat/{channel}`: WeChat's handshake.
 pub async fn verify() -> ExitCode {
-    callbacks(async |bridge: &Bridge, channel, query, _| {
+    callbacks(false, async |bridge: &Bridge, channel, query, _| {
         bridge::verify::verify(bridge, channel, query).await
     })
     .await
@@ -43,7 +49,7 @@ pub async fn verify() -> ExitCode {
 
 /// `POST /wechat/{channel}`: a push.
 pub async fn inbound() -> ExitCode {
-    callbacks(async |bridge: &Bridge, channel, query, body| {
+    callbacks(true, async |bridge: &Bridge, channel, query, body| {
         bridge::inbound::inbound(bridge, channel, query, body).await
     })
     .await
@@ -51,14 +57,16 @@ pub async fn inbound() -> ExitCode {
 
 /// `POST /desk/{channel}`: a call of the channel's desk.
 pub async fn outbound() -> ExitCode {
-    let Some((bridge, _)) = start() else {
+    let Some((bridge, settings)) = start() else {
         return ExitCode::FAILURE;
     };
-    serve(async |call: Call, _| {
-        let answered = http_call(call, async |channel, request| {
+    serve(&bridge, &settings, async |call: Call, _| {
+        let response = http_call(call, async |channel, request| {
             bridge::outbound::outbound(&bridge, channel, request.headers(), request.body()).await
         });
-        Ok(answered.await)
+        let response = response.await;
+        let figures = report::call(response.status().as_u16(), None);
+        Ok((Answer::from(response), figures))
     })
     .await
 }
@@ -68,53 +76,87 @@ pub async fn console() -> ExitCode {
     let Some((bridge, settings)) = start() else {
         return ExitCode::FAILURE;
     };
-    let console = Console::new(AdminKey::Stored, settings.public_url);
-    serve(async |call: Call, _| {
-        let answered = http_call(call, async |_, request| {
+    let console = Console::new(AdminKey::Stored, settings.public_url.clone())
+        .with_retention(settings.retention_days);
+    serve(&bridge, &settings, async |call: Call, _| {
+        let response = http_call(call, async |_, request| {
             console::answer(&bridge, &console, request).await
         });
-        Ok(answered.await)
+        Ok((Answer::from(response.await), Figures::default()))
     })
     .await
 }
 
 /// A batch of the table's stream: lanes that rang.
 pub async fn deliver() -> ExitCode {
-    let Some((bridge, _)) = start() else {
+    let Some((bridge, settings)) = start() else {
         return ExitCode::FAILURE;
     };
-    serve(async |batch: Batch, deadline: Moment| {
-        let (rings, numbers) = batch.rings();
-        let ends = deadline.minus(DELIVER_RESERVE);
-        let failed = bridge::deliver::deliver(&bridge, &rings, ends).await;
-        Ok(Failures::of(&numbers, &failed))
-    })
+    serve(
+        &bridge,
+        &settings,
+        async |batch: Batch, deadline: Moment| {
+            let (rings, numbers) = batch.rings();
+            let ends = deadline.minus(DELIVER_RESERVE);
+            let failed = bridge::deliver::deliver(&bridge, &rings, ends).await;
+            Ok((Failures::of(&numbers, &failed), Figures::default()))
+        },
+    )
     .await
 }
 
 /// Every minute: what is due; and the walk, begun by an event that says so and
 /// carried on by the next ones until it is through.
 pub async fn sweep() -> ExitCode {
-    let Some((bridge, _)) = start() else {
+    let Some((bridge, settings)) = start() else {
         return ExitCode::FAILURE;
     };
-    serve(async |tick: Tick, deadline: Moment| {
+    serve(&bridge, &settings, async |tick: Tick, deadline: Moment| {
         let ends = deadline.minus(SWEEP_RESERVE);
+        // Before the work: a sweeper with more than it can do must tell of it.
+        let figures = fares(&bridge).await;
         if tick.walk {
             bridge::walk::begin(&bridge).await?;
         }
         bridge::sweep::sweep(&bridge, ends).await?;
-        bridge::walk::go_on(&bridge, ends).await
+        bridge::walk::go_on(&bridge, ends).await?;
+        Ok(((), figures))
     })
     .await
 }
 
-/// Every minute: access tokens.
+/// How all channels fare, if that can be told in time: work comes first.
+async fn fares(bridge: &Bridge) -> Figures {
+    let status = tokio::time::timeout(STATUS, bridge::status::status(bridge)).await;
+    match status {
+        Ok(Ok(all)) => report::status(&all, bridge.now()),
+        Ok(Err(broken)) => {
+            error!(error = %broken, "how the channels fare cannot be read");
+            Figures::default()
+        }
+        Err(_) => {
+            warn!("how the channels fare took too long to read");
+            Figures::default()
+        }
+    }
+}
+
+/// Every minute: access tokens; and at another function's wish, one channel's.
 pub async fn token_refresh() -> ExitCode {
-    let Some((bridge, _)) = start() else {
+    let Some((bridge, settings)) = start() else {
         return ExitCode::FAILURE;
     };
-    serve(async |_: Tick, _| bridge::token::token_refresh(&bridge).await).await
+    // It is the one that is asked: it asks nobody in turn.
+    let bridge = bridge.with_tokens_from(own_tokens(&settings));
+    serve(&bridge, &settings, async |call: TokenCall, _| {
+        if let Some(wish) = call.token {
+            let told = token_source::grant(&bridge, &wish).await;
+            return Ok((Some(told), Figures::default()));
+        }
+        let lives = bridge::token::token_refresh(&bridge).await?;
+        Ok((None, report::tokens(&lives)))
+    })
+    .await
 }
 
 /// Starts the log and joins the parts. `None` if something is set wrongly; all
@@ -154,20 +196,42 @@ fn start() -> Option<(Bridge, Settings)> {
         Chance::System,
         Bell::Stream,
     );
-    Some((bridge, settings))
+    let tokens = match &settings.token_function {
+        Some(name) => TokenSource::Function(Function::new(&settings.aws, name.clone())),
+        None => own_tokens(&settings),
+    };
+    Some((bridge.with_tokens_from(tokens), settings))
 }
 
-/// Serves WeChat's calls of a channel's callback: channel, query and body.
-async fn callbacks(verb: impl AsyncFn(&Bridge, &str, &str, &[u8]) -> Response) -> ExitCode {
-    let Some((bridge, _)) = start() else {
+/// Where this process gets tokens, if it asks no other function.
+fn own_tokens(settings: &Settings) -> TokenSource {
+    match &settings.token_url {
+        Some(url) => TokenSource::Server(url.clone()),
+        None => TokenSource::WeChat,
+    }
+}
+
+/// Serves WeChat's calls of a channel's callback: channel, query and body. Of
+/// `pushes` it is told how they were answered.
+async fn callbacks(
+    pushes: bool,
+    verb: impl AsyncFn(&Bridge, &str, &str, &[u8]) -> Response,
+) -> ExitCode {
+    let Some((bridge, settings)) = start() else {
         return ExitCode::FAILURE;
     };
-    serve(async |mut call: Callback, _| {
+    serve(&bridge, &settings, async |mut call: Callback, _| {
+        let begun = bridge.clock.stopwatch();
         let response = match call.take_body() {
             Ok(body) => verb(&bridge, call.channel(), call.query(), &body).await,
             Err(nonsense) => refuse(&nonsense),
         };
-        Ok(Answer::from(response))
+        let figures = if pushes {
+            report::call(response.status().as_u16(), Some(begun.elapsed()))
+        } else {
+            Figures::default()
+        };
+        Ok((Answer::from(response), figures))
     })
     .await
 }
@@ -176,13 +240,12 @@ async fn callbacks(verb: impl AsyncFn(&Bridge, &str, &str, &[u8]) -> Response) -
 async fn http_call(
     call: Call,
     verb: impl AsyncFn(&str, http::Request<Bytes>) -> Response,
-) -> Answer {
+) -> Response {
     let channel = call.channel().to_owned();
-    let response = match call.request() {
+    match call.request() {
         Ok(request) => verb(&channel, request).await,
         Err(nonsense) => refuse(&nonsense),
-    };
-    Answer::from(response)
+    }
 }
 
 fn refuse(nonsense: &Nonsense) -> Response {
@@ -191,8 +254,13 @@ fn refuse(nonsense: &Nonsense) -> Response {
 }
 
 /// Hands events to `answer`, with the moment at which Lambda ends the
-/// invocation, until Lambda ends the process.
-async fn serve<E, A>(answer: impl AsyncFn(E, Moment) -> Result<A, Broken>) -> ExitCode
+/// invocation, until Lambda ends the process. What an invocation did is printed
+/// before its answer: nothing runs afterwards.
+async fn serve<E, A>(
+    bridge: &Bridge,
+    settings: &Settings,
+    answer: impl AsyncFn(E, Moment) -> Result<(A, Figures), Broken>,
+) -> ExitCode
 where
     E: DeserializeOwned,
     A: Serialize,
@@ -204,12 +272,22 @@ where
         let span = info_span!("invocation", request = context.request_id);
         async move {
             // A verb's future is deep: in a box it is a type of its own.
-            Box::pin(answer(payload, deadline)).await.map_err(|broken| {
-                error!(error = %broken, "an invocation failed");
-                Diagnostic {
-                    error_type: "Failed".to_owned(),
-                    error_message: "the function's log says why".to_owned(),
+            let answered = Box::pin(answer(payload, deadline)).await;
+            let (answer, mut figures) = match answered {
+                Ok((answer, figures)) => (Some(answer), figures),
+                Err(broken) => {
+                    error!(error = %broken, "an invocation failed");
+                    (None, Figures::default())
                 }
+            };
+            report::add_done(&mut figures, bridge.tally.take());
+            if !figures.is_empty() {
+                figures.beside("request", context.request_id);
+                figures.print(&settings.stage, bridge.now().millis());
+            }
+            answer.ok_or_else(|| Diagnostic {
+                error_type: "Failed".to_owned(),
+                error_message: "the function's log says why".to_owned(),
             })
         }
         .instrument(span)

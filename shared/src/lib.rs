@@ -3,10 +3,10 @@
 //! In reading order: what is said ([`message`], [`lines`], [`opens`],
 //! [`moment`], [`reason`]), who says it ([`channel`], [`conversation`]), how it
 //! is kept and in which order ([`journal`], [`window`], [`delivery`],
-//! [`lane`]); then the two sides ([`wechat`], [`desk`]), the state
+//! [`lane`]), what was done with it ([`tally`]); then the two sides ([`wechat`], [`desk`]), the state
 //! ([`store`], [`secrets`]), the verbs that join them ([`bridge`],
 //! [`console`]), and the edges ([`clock`], [`http`], [`config`],
-//! [`telemetry`]).
+//! [`invoke`], [`telemetry`]).
 
 pub mod lines;
 pub mod message;
@@ -19,6 +19,7 @@ pub mod conversation;
 pub mod delivery;
 pub mod journal;
 pub mod lane;
+pub mod tally;
 pub mod window;
 
 pub mod desk;
@@ -33,6 +34,7 @@ pub mod console;
 pub mod clock;
 pub mod config;
 pub mod http;
+pub mod invoke;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 pub mod telemetry;

@@ -5,6 +5,8 @@
 //! what other crates have to say counts only from a warning on, since the
 //! runtime's own traces show whole events.
 
+pub mod figures;
+
 use tracing::{Subscriber, warn};
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};

@@ -40,6 +40,7 @@ fn client(endpoint: &str) -> Client {
         session_token: None,
         dynamodb_endpoint: None,
         secrets_endpoint: Some(endpoint.to_owned()),
+        lambda_endpoint: None,
     })
 }
 

@@ -9,13 +9,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dynoxide::Database;
-use serde_json::{Value, json};
+use serde_json::{Value, from_value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::runtime_api::{Function, FunctionError};
-use super::source::{Source, is_trimmed};
+use super::tables::Tables;
 use super::{ACCOUNT, REGION};
 
 /// How often a followed stream is read. Lambda reads four times a second.
@@ -71,9 +71,14 @@ impl Engine {
         &self.database
     }
 
+    /// The same database, as tests look at it.
+    pub(crate) fn tables(&self) -> Tables {
+        Tables::Memory(self.database.clone())
+    }
+
     /// The stream of `table` from its beginning. The table may come later.
     pub(crate) fn stream(&self, table: &str) -> Stream {
-        Stream::of(self.database.clone().into(), table)
+        Stream::of(self.tables(), table)
     }
 }
 
@@ -88,7 +93,7 @@ impl Drop for Engine {
 
 /// A reader of one table's stream, with an event source mapping's settings.
 pub(crate) struct Stream {
-    source: Source,
+    tables: Tables,
     table: String,
     position: Option<Position>,
     pub(crate) batch_size: usize,
@@ -116,10 +121,10 @@ impl Following {
 }
 
 impl Stream {
-    /// The stream of a table from its beginning. The table may come later.
-    pub(crate) fn of(source: Source, table: &str) -> Stream {
+    /// The stream of `table` from its beginning. The table may come later.
+    pub(crate) fn of(tables: Tables, table: &str) -> Stream {
         Stream {
-            source,
+            tables,
             table: table.to_owned(),
             position: None,
             batch_size: 100,
@@ -154,7 +159,7 @@ impl Stream {
         A: Future<Output = Result<Value, FunctionError>>,
     {
         let mut count = 0;
-        while let Some(records) = self.read().await {
+        while let Some(records) = self.read() {
             let bells: Vec<Value> = records.into_iter().filter(is_bell).collect();
             for batch in bells.chunks(self.batch_size) {
                 count += batch.len();
@@ -195,57 +200,55 @@ impl Stream {
     }
 
     /// The next records, each as Lambda is given it; `None` if there are none.
-    async fn read(&mut self) -> Option<Vec<Value>> {
-        let mut position = match self.position.take() {
+    fn read(&mut self) -> Option<Vec<Value>> {
+        let position = match self.position.take() {
             Some(position) => position,
-            None => self.start().await?,
+            None => self.start()?,
         };
-        let mut read = self.records(&position).await;
-        if is_trimmed(&read) {
-            // DynamoDB Local says so of an iterator of a stream that was empty.
-            position = self.start().await?;
-            read = self.records(&position).await;
-        }
+        let request = json!({ "ShardIterator": position.iterator, "Limit": 1000 });
+        // An engine in another process may have thrown away what was read.
+        let Ok(mut read) = self.tables.try_call("GetRecords", &request) else {
+            return None;
+        };
         self.position = Some(Position {
-            iterator: read["NextShardIterator"].as_str().unwrap().to_owned(),
+            iterator: text(&read["NextShardIterator"]),
             source: position.source.clone(),
         });
-        let lambda = |record: &Value| {
-            let mut record = record.clone();
-            let fields = record.as_object_mut().unwrap();
-            fields.insert("awsRegion".to_owned(), REGION.into());
-            fields.insert("eventSourceARN".to_owned(), position.source.clone().into());
+        let lambda = |mut record: Value| {
+            record["awsRegion"] = REGION.into();
+            record["eventSourceARN"] = position.source.clone().into();
             record
         };
-        let records = read["Records"].as_array().unwrap();
-        let records: Vec<Value> = records.iter().map(lambda).collect();
+        let Value::Array(records) = read["Records"].take() else {
+            return None;
+        };
+        let records: Vec<Value> = records.into_iter().map(lambda).collect();
         (!records.is_empty()).then_some(records)
     }
 
-    async fn records(&self, position: &Position) -> Value {
-        let request = json!({ "ShardIterator": position.iterator, "Limit": 1000 });
-        self.source.call("GetRecords", request).await
-    }
-
     /// The beginning of the stream, if the table is there and has one.
-    async fn start(&self) -> Option<Position> {
+    fn start(&self) -> Option<Position> {
         let request = json!({ "TableName": self.table });
-        let streams = self.source.call("ListStreams", request).await;
-        let arn = &streams["Streams"].get(0)?["StreamArn"];
+        let streams = self.tables.call("ListStreams", &request);
+        let arn = streams["Streams"].get(0)?["StreamArn"].clone();
         let request = json!({ "StreamArn": arn });
-        let stream = &self.source.call("DescribeStream", request).await["StreamDescription"];
+        let stream = &self.tables.call("DescribeStream", &request)["StreamDescription"];
         let request = json!({
             "StreamArn": arn,
             "ShardId": stream["Shards"].get(0)?["ShardId"],
             "ShardIteratorType": "TRIM_HORIZON",
         });
-        let iterator = &self.source.call("GetShardIterator", request).await["ShardIterator"];
-        let (table, label) = (&self.table, stream["StreamLabel"].as_str()?);
+        let iterator = self.tables.call("GetShardIterator", &request)["ShardIterator"].take();
+        let (table, label) = (&self.table, text(&stream["StreamLabel"]));
         Some(Position {
-            iterator: iterator.as_str()?.to_owned(),
+            iterator: text(&iterator),
             source: format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}/stream/{label}"),
         })
     }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
 }
 
 /// The mapping's filter: a new entry rings, nothing else does.
@@ -282,8 +285,6 @@ fn first_failed(answer: &Value, batch: &[Value]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::from_value;
-
     use super::*;
 
     fn table(engine: &Engine) {

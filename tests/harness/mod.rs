@@ -5,11 +5,14 @@
 //! |---|---|
 //! | [`process`] | a started program and everything that it prints |
 //! | [`runtime_api`] | Lambda: one event at a time, deadlines, restarts |
+//! | [`emulator`] | nobody: it is AWS's own, around a built artefact |
+//! | [`invoke_api`] | Lambda, when one function calls another |
 //! | [`gateway`] | API Gateway's HTTP API, payload format 2.0 |
 //! | [`secrets_manager`] | Secrets Manager, the calls that we make |
 //! | [`engine`] | DynamoDB, and the stream's event source mapping |
+//! | [`recorder`] | nobody: it notes what functions ask of AWS, for the policies |
+//! | [`tables`], [`vault`], [`remote`] | nobody: an engine behind the programs' backs |
 //! | [`rows`] | nobody: it looks into the journal, and lets time pass there |
-//! | [`source`] | nobody: it leads behind the programs' backs |
 //! | [`markers`] | nobody: it searches what was printed for what must not be |
 //!
 //! A test target includes it with `#[path = "…/tests/harness/mod.rs"] mod harness;`.
@@ -20,14 +23,19 @@
     reason = "a harness that cannot go on fails the test that uses it"
 )]
 
+mod emulator;
 pub(crate) mod engine;
 pub(crate) mod gateway;
+pub(crate) mod invoke_api;
 pub(crate) mod markers;
 pub(crate) mod process;
+pub(crate) mod recorder;
+pub(crate) mod remote;
 pub(crate) mod rows;
 pub(crate) mod runtime_api;
 pub(crate) mod secrets_manager;
-pub(crate) mod source;
+pub(crate) mod tables;
+pub(crate) mod vault;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};

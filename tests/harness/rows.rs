@@ -4,32 +4,27 @@
 use serde_json::{Value, json};
 
 use super::now_ms;
-use super::source::Source;
+use super::tables::Tables;
 
 /// The journal's table, under the name that it has in tests and on one machine.
 pub(crate) const MESSAGES: &str = "magpie-messages";
 
 /// Time passes for everything that waits: it is due now. The programs read the
 /// real clock, so the rows move instead of it.
-pub(crate) async fn make_due(source: &Source, table: &str) {
-    for row in rows(source, table).await {
+pub(crate) fn make_due(tables: &Tables, messages: &str) {
+    for row in tables.all(messages) {
         if row["dp"].is_null() {
             continue;
         }
-        let update = json!({
-            "TableName": table,
-            "Key": { "pk": row["pk"], "sk": row["sk"] },
-            "UpdateExpression": "SET du = :now",
-            "ExpressionAttributeValues": { ":now": { "N": now_ms().to_string() } },
-        });
-        source.call("UpdateItem", update).await;
+        let now = json!({ "N": now_ms().to_string() });
+        tables.set(messages, &row, "du", &now);
     }
 }
 
 /// What is not as it must be when everything is done: entries that wait, are
 /// being sent, are dead or claimed, and lanes that are parked.
-pub(crate) async fn unfinished(source: &Source, table: &str) -> Vec<String> {
-    let all = rows(source, table).await;
+pub(crate) fn unfinished(tables: &Tables, messages: &str) -> Vec<String> {
+    let all = tables.all(messages);
     all.iter().filter_map(complaint).collect()
 }
 
@@ -46,13 +41,6 @@ fn complaint(row: &Value) -> Option<String> {
         (None, _) => return None,
     };
     Some(format!("{key} {what}"))
-}
-
-/// Every row of a table.
-pub(crate) async fn rows(source: &Source, table: &str) -> Vec<Value> {
-    let scanned = source.call("Scan", json!({ "TableName": table })).await;
-    assert!(scanned["LastEvaluatedKey"].is_null(), "it fits in one page");
-    scanned["Items"].as_array().unwrap().clone()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
-use std::path::PathBuf;
+use std::path::{Path as File, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,7 +19,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use super::emulator::Emulated;
 use super::process::{Outputs, Process};
+use super::recorder::key_id;
 use super::{ACCOUNT, REGION, fresh_uuid, now_ms};
 
 /// Bytes of a synchronous invocation's event, and of its answer.
@@ -88,7 +90,14 @@ impl std::error::Error for FunctionError {}
 /// A deployed function. Clones are the same function; the last one to go ends
 /// its processes.
 #[derive(Clone)]
-pub(crate) struct Function(Arc<Deployed>);
+pub(crate) struct Function(Host);
+
+/// Who runs a function's processes.
+#[derive(Clone)]
+enum Host {
+    Harness(Arc<Deployed>),
+    Emulator(Arc<Emulated>),
+}
 
 struct Deployed {
     spec: Spec,
@@ -104,25 +113,39 @@ impl Function {
     /// Starts one instance and waits until it asks for its first event, so
     /// that a binary which does not start fails here.
     pub(crate) async fn start(spec: Spec, outputs: &Outputs) -> Result<Function, FunctionError> {
-        let function = Function(Arc::new(Deployed {
+        let deployed = Arc::new(Deployed {
             permits: Semaphore::new(spec.concurrency),
             spec,
             outputs: outputs.clone(),
             idle: Mutex::default(),
             processes: Mutex::default(),
             invocations: Mutex::default(),
-        }));
-        let first = function.0.instance().await?;
-        function.0.idle.lock().unwrap().push(first);
-        Ok(function)
+        });
+        let first = deployed.instance().await?;
+        deployed.idle.lock().unwrap().push(first);
+        Ok(Function(Host::Harness(deployed)))
+    }
+
+    /// Starts it under AWS's own emulator.
+    pub(crate) async fn emulate(
+        spec: Spec,
+        emulator: &File,
+        outputs: &Outputs,
+    ) -> Result<Function, FunctionError> {
+        let emulated = Emulated::start(spec, emulator, outputs).await?;
+        Ok(Function(Host::Emulator(Arc::new(emulated))))
     }
 
     /// Invokes synchronously: waits for an instance, then for its answer.
     pub(crate) async fn invoke(&self, event: Value) -> Result<Value, FunctionError> {
-        let deployed = Arc::clone(&self.0);
+        let deployed = match &self.0 {
+            Host::Harness(deployed) => Arc::clone(deployed),
+            Host::Emulator(emulated) => return emulated.invoke(event).await,
+        };
         let (sender, answer) = oneshot::channel();
         {
-            let mut invocations = self.0.invocations.lock().unwrap();
+            let invocations = Arc::clone(&deployed);
+            let mut invocations = invocations.invocations.lock().unwrap();
             while invocations.try_join_next().is_some() {}
             invocations.spawn(async move {
                 // Nobody waits any more when the caller has hung up.
@@ -135,13 +158,21 @@ impl Function {
     /// `kill -9` on every instance, idle or at work. The next invocation
     /// starts a fresh one.
     pub(crate) fn kill(&self) {
-        for process in self.0.processes.lock().unwrap().drain(..) {
-            process.kill();
+        match &self.0 {
+            Host::Harness(deployed) => {
+                for process in deployed.processes.lock().unwrap().drain(..) {
+                    process.kill();
+                }
+            }
+            Host::Emulator(emulated) => emulated.kill(),
         }
     }
 
     pub(crate) fn name(&self) -> &str {
-        &self.0.spec.name
+        match &self.0 {
+            Host::Harness(deployed) => &deployed.spec.name,
+            Host::Emulator(emulated) => emulated.name(),
+        }
     }
 }
 
@@ -180,7 +211,7 @@ impl Deployed {
 }
 
 /// What became of an invocation.
-type Answer = Result<Value, FunctionError>;
+pub(super) type Answer = Result<Value, FunctionError>;
 
 /// One event on its way to a process.
 struct Invocation {
@@ -275,8 +306,9 @@ impl Instance {
 }
 
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
-fn environment(spec: &Spec, address: &str) -> Vec<(String, String)> {
+pub(super) fn environment(spec: &Spec, address: &str) -> Vec<(String, String)> {
     let name = &spec.name;
+    let key = key_id(name);
     let memory = spec.memory_mb.to_string();
     let log_group = format!("/aws/lambda/{name}");
     let own = [
@@ -289,7 +321,7 @@ fn environment(spec: &Spec, address: &str) -> Vec<(String, String)> {
         ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/01/01/[$LATEST]0"),
         ("AWS_REGION", REGION),
         ("AWS_DEFAULT_REGION", REGION),
-        ("AWS_ACCESS_KEY_ID", "ASIAHARNESS"),
+        ("AWS_ACCESS_KEY_ID", &key),
         ("AWS_SECRET_ACCESS_KEY", "harness"),
         ("AWS_SESSION_TOKEN", "harness"),
         ("LAMBDA_TASK_ROOT", "/var/task"),

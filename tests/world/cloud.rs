@@ -3,26 +3,31 @@
 
 #![allow(dead_code, reason = "every target uses its own part of the cloud")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use magpie::config::{Settings, variable};
 use magpie::store::Store;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::harness::REGION;
 use crate::harness::engine::{Engine, Stream};
 use crate::harness::gateway::Gateway;
+use crate::harness::invoke_api::InvokeApi;
 use crate::harness::markers::Markers;
 use crate::harness::process::Outputs;
-use crate::harness::random;
-use crate::harness::rows::{self, MESSAGES};
+use crate::harness::recorder::Recorder;
+use crate::harness::remote::Remote;
+use crate::harness::rows::MESSAGES;
 use crate::harness::runtime_api::{Function, FunctionError, Spec};
-use crate::harness::secrets_manager::SecretsManager;
-use crate::harness::source::Source;
+use crate::harness::tables::Tables;
+use crate::harness::vault::Vault;
+use crate::harness::{REGION, random};
 
+/// How often, and how long, something new in a stream is waited for.
+const PAUSES: usize = 500;
+const PAUSE: Duration = Duration::from_millis(20);
 const CONTROL: &str = "magpie-control";
-const PREFIX: &str = "magpie/test/";
 
 /// The functions and their programs. A target of another package than
 /// theirs has no programs, and cannot start them.
@@ -47,94 +52,143 @@ pub(crate) fn program(name: &str) -> &'static str {
     found.and_then(|(_, program)| *program).unwrap()
 }
 
+/// Built artefacts instead of the programs of this build, and the emulator that runs
+/// them: where the variables name them.
+struct Artefacts {
+    folder: PathBuf,
+    emulator: PathBuf,
+}
+
+impl Artefacts {
+    fn named() -> Option<Artefacts> {
+        let folder = variable("MAGPIE_TEST_ARTEFACTS").map(PathBuf::from)?;
+        let emulator = variable("MAGPIE_TEST_EMULATOR").map(PathBuf::from);
+        let emulator = emulator.expect("MAGPIE_TEST_EMULATOR names the emulator");
+        Some(Artefacts { folder, emulator })
+    }
+
+    /// The artefact of a function: `sam build` names folders by logical ids.
+    fn program(&self, name: &str) -> String {
+        let words = name.split('-').map(|word| {
+            let (first, rest) = word.split_at(1);
+            first.to_uppercase() + rest
+        });
+        let program = self
+            .folder
+            .join(words.collect::<String>())
+            .join("bootstrap");
+        program.to_str().unwrap().to_owned()
+    }
+}
+
 /// A deployed bridge. It ends when it is dropped.
 pub(crate) struct Cloud {
     pub(crate) outputs: Outputs,
     pub(crate) markers: Markers,
-    pub(crate) secrets: SecretsManager,
+    pub(crate) secrets: Vault,
     pub(crate) store: Store,
-    /// The settings of the functions, as a template sets them.
-    pub(crate) environment: Vec<(&'static str, String)>,
-    engine: std::sync::Mutex<Option<Engine>>,
-    source: Source,
+    /// The name of the table of messages.
+    pub(crate) messages: String,
+    /// The name of the control table.
+    pub(crate) control: String,
+    prefix: String,
+    /// Which of the functions' settings say where all that is.
+    pub(crate) places: Vec<(&'static str, String)>,
+    _engine: Option<Engine>,
+    tables: Tables,
     functions: Vec<Function>,
     stream: Mutex<Stream>,
+    _invoke: InvokeApi,
+    pub(crate) before_tables: Recorder,
+    _before_secrets: Recorder,
 }
 
 impl Cloud {
-    /// Deploys everything over empty tables.
+    /// Deploys everything over empty tables, as where one function alone has the
+    /// address that WeChat allows.
     pub(crate) async fn start() -> Cloud {
-        let engine = Engine::start().unwrap();
-        let source = engine.database().clone().into();
-        let endpoint = engine.endpoint().to_owned();
-        let tables = [MESSAGES, CONTROL];
-        let mut cloud = Cloud::over(source, endpoint, tables, PREFIX, None).await;
-        cloud.engine = std::sync::Mutex::new(Some(engine));
-        cloud
+        Cloud::with(&[("MAGPIE_TOKEN_FUNCTION", "token-refresh")]).await
     }
 
-    /// Deploys everything where `MAGPIE_TEST_DYNAMODB` and `MAGPIE_TEST_SECRETS`
-    /// say, as far as they do.
-    pub(crate) async fn start_elsewhere() -> Cloud {
-        let secrets = variable("MAGPIE_TEST_SECRETS");
-        let prefix = format!("{PREFIX}{:016x}/", random());
-        let Some(endpoint) = variable("MAGPIE_TEST_DYNAMODB") else {
-            let engine = Engine::start().unwrap();
-            let source = engine.database().clone().into();
-            let endpoint = engine.endpoint().to_owned();
-            let tables = [MESSAGES, CONTROL];
-            let mut cloud = Cloud::over(source, endpoint, tables, &prefix, secrets).await;
-            cloud.engine = std::sync::Mutex::new(Some(engine));
-            return cloud;
-        };
-        let source = Source::There(endpoint.clone());
-        let [messages, control] =
-            ["messages", "control"].map(|name| format!("{name}-{:016x}", random()));
-        let tables = [messages.as_str(), control.as_str()];
-        Cloud::over(source, endpoint, tables, &prefix, secrets).await
-    }
-
-    async fn over(
-        source: Source,
-        endpoint: String,
-        [messages, control]: [&str; 2],
-        prefix: &str,
-        elsewhere: Option<String>,
-    ) -> Cloud {
+    /// Deploys everything over empty tables, with these settings beside the usual.
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Cloud {
         let outputs = Outputs::default();
-        let secrets = SecretsManager::start().await.unwrap();
-        let vault = elsewhere.unwrap_or_else(|| secrets.endpoint().to_owned());
-        let environment = vec![
-            ("MAGPIE_MESSAGES_TABLE", messages.to_owned()),
-            ("MAGPIE_CONTROL_TABLE", control.to_owned()),
-            ("MAGPIE_SECRETS_PREFIX", prefix.to_owned()),
-            ("MAGPIE_DYNAMODB_ENDPOINT", endpoint),
-            ("MAGPIE_SECRETS_ENDPOINT", vault),
-            ("MAGPIE_ALLOW_ENDPOINTS", "http://127.0.0.1".to_owned()),
-            ("MAGPIE_LOG", "trace".to_owned()),
+        let mut own = None;
+        let mut names = (MESSAGES.to_owned(), CONTROL.to_owned());
+        let tables = match Remote::named("MAGPIE_TEST_DYNAMODB") {
+            // Others use it, too.
+            Some(remote) => {
+                let number = random();
+                names = (
+                    format!("{MESSAGES}-{number}"),
+                    format!("{CONTROL}-{number}"),
+                );
+                Tables::Remote(remote)
+            }
+            None => own.insert(Engine::start().unwrap()).tables(),
+        };
+        let (messages, control) = names;
+        let (secrets, prefix) = Vault::open().await;
+        let engine = match &tables {
+            Tables::Remote(remote) => remote.endpoint().to_owned(),
+            Tables::Memory(_) => own.as_ref().unwrap().endpoint().to_owned(),
+        };
+        let invoke = InvokeApi::start().await.unwrap();
+        let before_tables = Recorder::before("dynamodb", &engine).await.unwrap();
+        let before_secrets = Recorder::before("secretsmanager", secrets.endpoint());
+        let before_secrets = before_secrets.await.unwrap();
+        let usual = [
+            ("MAGPIE_MESSAGES_TABLE", messages.as_str()),
+            ("MAGPIE_CONTROL_TABLE", &control),
+            ("MAGPIE_SECRETS_PREFIX", &prefix),
+            ("MAGPIE_DYNAMODB_ENDPOINT", before_tables.endpoint()),
+            ("MAGPIE_SECRETS_ENDPOINT", before_secrets.endpoint()),
+            ("MAGPIE_LAMBDA_ENDPOINT", invoke.endpoint()),
+            ("MAGPIE_STAGE", "test"),
+            ("MAGPIE_ALLOW_ENDPOINTS", "http://127.0.0.1"),
+            ("MAGPIE_LOG", "trace"),
         ];
-        let set: Vec<(&str, &str)> = environment
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        let store = store(&set);
+        let environment: Vec<_> = usual.iter().chain(settings).copied().collect();
+        let places = usual.iter().take(5);
+        let places = places.map(|(name, value)| (*name, (*value).to_owned()));
+        let places = places.collect();
+        let store = store(&environment);
         store.create_tables(true).await.unwrap();
+        // As the template makes it.
+        secrets.put(&format!("{prefix}pepper"), &"a".repeat(44));
         let mut functions = Vec::new();
-        for name in names() {
-            let spec = Spec::new(name, program(name), &set);
-            functions.push(Function::start(spec, &outputs).await.unwrap());
+        let artefacts = Artefacts::named();
+        for name in self::names() {
+            let function = match &artefacts {
+                None => {
+                    Function::start(Spec::new(name, program(name), &environment), &outputs).await
+                }
+                Some(built) => {
+                    let spec = Spec::new(name, &built.program(name), &environment);
+                    Function::emulate(spec, &built.emulator, &outputs).await
+                }
+            };
+            let function = function.unwrap();
+            invoke.deploy(&function);
+            functions.push(function);
         }
-        let stream = Mutex::new(Stream::of(source.clone(), messages));
+        let stream = Mutex::new(Stream::of(tables.clone(), &messages));
         Cloud {
             outputs,
             markers: Markers::default(),
             secrets,
             store,
-            environment,
-            engine: std::sync::Mutex::default(),
-            source,
+            messages,
+            control,
+            prefix,
+            places,
+            _engine: own,
+            tables,
             functions,
             stream,
+            _invoke: invoke,
+            before_tables,
+            _before_secrets: before_secrets,
         }
     }
 
@@ -163,38 +217,54 @@ impl Cloud {
 
     /// Puts a secret below the prefix, as an operator does.
     pub(crate) fn put_secret(&self, name: &str, value: &str) {
-        let prefix = self.setting("MAGPIE_SECRETS_PREFIX");
-        self.secrets.put(&format!("{prefix}{name}"), value);
+        self.secrets.put(&format!("{}{name}", self.prefix), value);
     }
 
     /// Hands what is new in the stream to `deliver`. Says how many entries
     /// that were.
     pub(crate) async fn pump(&self) -> usize {
+        let count = self.hand_over().await;
+        assert_eq!(self.given_up().await, Vec::<Value>::new());
+        count
+    }
+
+    async fn hand_over(&self) -> usize {
         let deliver = self.function("deliver");
         let mut stream = self.stream.lock().await;
-        let count = stream.pump(|batch| deliver.invoke(batch)).await;
-        assert_eq!(stream.dropped(), Vec::<Value>::new());
-        count
+        stream.pump(|batch| deliver.invoke(batch)).await
+    }
+
+    /// The records that went to the failure queue.
+    pub(crate) async fn given_up(&self) -> Vec<Value> {
+        self.stream.lock().await.dropped()
+    }
+
+    /// Hands over what is new until so many entries have been handed over: an engine
+    /// in another process takes its time.
+    pub(crate) async fn pumps(&self, entries: usize) {
+        let mut handed_over = self.hand_over().await;
+        let mut pause = tokio::time::interval(PAUSE);
+        for _ in 0..PAUSES {
+            if handed_over >= entries {
+                break;
+            }
+            pause.tick().await;
+            handed_over += self.hand_over().await;
+        }
+        assert_eq!(handed_over, entries);
+    }
+
+    /// What is new in the stream is never handed over.
+    pub(crate) async fn lose_bells(&self) {
+        let nobody = |_| std::future::ready(Ok(json!({ "batchItemFailures": [] })));
+        while self.stream.lock().await.pump(nobody).await == 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// From now on nobody answers where the store was.
     pub(crate) fn unplug_store(&self) {
-        drop(self.engine.lock().unwrap().take());
-    }
-
-    /// Time passes for everything that waits.
-    pub(crate) async fn make_due(&self) {
-        rows::make_due(&self.source, self.messages()).await;
-    }
-
-    /// What is not as it must be when everything is done.
-    pub(crate) async fn unfinished(&self) -> Vec<String> {
-        rows::unfinished(&self.source, self.messages()).await
-    }
-
-    /// Every row of a table that a setting names.
-    pub(crate) async fn rows(&self, setting: &str) -> Vec<Value> {
-        rows::rows(&self.source, self.setting(setting)).await
+        self.before_tables.unplug();
     }
 
     /// A minute passes: nothing that a function has remembered counts any more.
@@ -204,20 +274,9 @@ impl Cloud {
         }
     }
 
-    /// Carries out a call behind the functions' backs.
-    pub(crate) async fn call(&self, operation: &str, request: Value) -> Value {
-        self.source.call(operation, request).await
-    }
-
-    fn messages(&self) -> &str {
-        self.setting("MAGPIE_MESSAGES_TABLE")
-    }
-
-    /// A setting of the functions.
-    pub(crate) fn setting(&self, name: &str) -> &str {
-        let mut all = self.environment.iter();
-        let found = all.find(|(known, _)| *known == name);
-        found.map(|(_, value)| value.as_str()).unwrap()
+    /// The store behind the functions' backs.
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// Ends every process and searches what they printed.

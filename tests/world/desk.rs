@@ -104,12 +104,18 @@ impl DeskServer {
 
     /// The next news, which is of this type.
     pub(crate) async fn hears(&self, world: &World, kind: &str) -> Value {
-        let what = format!("the desk hears {kind}");
+        let news = self.hears_something(world, kind).await;
+        assert_eq!(news["type"], kind, "{}", news["type"]);
+        news
+    }
+
+    /// The next news, whatever it is. `what` is expected.
+    pub(crate) async fn hears_something(&self, world: &World, what: &str) -> Value {
+        let what = format!("the desk hears {what}");
         let heard = async || self.office.lock().unwrap().unread.pop_front();
         let news = world.until(&what, heard).await;
-        assert_eq!(news["type"], kind, "{}", news["type"]);
         let schema = closed(serde_json::from_str(NEWS).unwrap());
-        assert_eq!(faults(&schema, &schema, &news), [""; 0], "{kind}");
+        assert_eq!(faults(&schema, &schema, &news), [""; 0], "{}", news["type"]);
         news
     }
 

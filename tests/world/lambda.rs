@@ -2,11 +2,14 @@
 //! does by itself, the world has done: the stream is handed over when the
 //! world turns, the sweeper is called when time has passed.
 
+#![allow(dead_code, reason = "one target looks behind the functions")]
+
 use serde_json::json;
 
 use crate::cloud::Cloud;
 use crate::harness::gateway::Gateway;
 use crate::harness::markers::Markers;
+use crate::harness::rows;
 use crate::world::Bridge;
 
 /// A deployed bridge and the address that its callers know.
@@ -16,12 +19,33 @@ pub(crate) struct Lambda {
     admin_key: String,
 }
 
-impl Bridge for Lambda {
-    async fn start() -> Lambda {
-        let cloud = Cloud::start().await;
+impl Lambda {
+    /// The functions of this cloud behind their gateway.
+    pub(crate) async fn over(cloud: Cloud) -> Lambda {
         let admin_key = cloud.markers.secret("admin key", 40);
         cloud.put_secret("admin", &admin_key);
         Lambda::around(cloud, admin_key).await
+    }
+
+    /// The functions of a cloud that has this admin key.
+    pub(crate) async fn around(cloud: Cloud, admin_key: String) -> Lambda {
+        let gateway = cloud.gateway().await;
+        Lambda {
+            cloud,
+            gateway,
+            admin_key,
+        }
+    }
+
+    /// What it stands on.
+    pub(crate) fn cloud(&self) -> &Cloud {
+        &self.cloud
+    }
+}
+
+impl Bridge for Lambda {
+    async fn start() -> Lambda {
+        Lambda::over(Cloud::start().await).await
     }
 
     fn origin(&self) -> &str {
@@ -41,7 +65,7 @@ impl Bridge for Lambda {
     }
 
     async fn later(&self) {
-        self.cloud.make_due().await;
+        rows::make_due(self.cloud.tables(), &self.cloud.messages);
         let tick = json!({ "source": "magpie.sweep" });
         self.cloud.invoke("sweep", tick).await.unwrap();
         self.turn().await;
@@ -49,20 +73,8 @@ impl Bridge for Lambda {
 
     async fn end(self) -> Vec<String> {
         self.turn().await;
-        let unfinished = self.cloud.unfinished().await;
+        let (tables, messages) = (self.cloud.tables().clone(), self.cloud.messages.clone());
         self.cloud.close();
-        unfinished
-    }
-}
-
-impl Lambda {
-    /// Puts a gateway before a deployed bridge that has this admin key.
-    pub(crate) async fn around(cloud: Cloud, admin_key: String) -> Lambda {
-        let gateway = cloud.gateway().await;
-        Lambda {
-            cloud,
-            gateway,
-            admin_key,
-        }
+        rows::unfinished(&tables, &messages)
     }
 }

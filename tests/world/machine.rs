@@ -18,8 +18,9 @@ use tokio::task::JoinSet;
 use crate::harness::engine::Engine;
 use crate::harness::markers::Markers;
 use crate::harness::process::{Outputs, Process};
-use crate::harness::source::Source;
-use crate::harness::{random, rows};
+use crate::harness::random;
+use crate::harness::rows::{self, MESSAGES};
+use crate::harness::tables::Tables;
 use crate::world::Bridge;
 
 /// How long a start or an end may take before the test gives up.
@@ -58,14 +59,14 @@ impl Bridge for Machine {
     async fn later(&self) {
         let mut magpie = self.magpie.lock().await;
         stop(&magpie).await;
-        rows::make_due(&self.source(), rows::MESSAGES).await;
+        rows::make_due(&self.tables(), MESSAGES);
         *magpie = self.run().await;
     }
 
     async fn end(self) -> Vec<String> {
         stop(&*self.magpie.lock().await).await;
         self.markers.assert_unseen(&self.outputs);
-        let unfinished = rows::unfinished(&self.source(), rows::MESSAGES).await;
+        let unfinished = rows::unfinished(&self.tables(), MESSAGES);
         std::fs::remove_dir_all(self.data()).unwrap();
         unfinished
     }
@@ -115,12 +116,11 @@ impl Machine {
     }
 
     /// What it works on. Its own file is opened only while it does not run.
-    fn source(&self) -> Source {
-        let database = match &self.engine {
-            Some(engine) => engine.database().clone(),
-            None => Database::new(self.store().to_str().unwrap()).unwrap(),
-        };
-        database.into()
+    fn tables(&self) -> Tables {
+        match &self.engine {
+            Some(engine) => engine.tables(),
+            None => Tables::Memory(Database::new(self.store().to_str().unwrap()).unwrap()),
+        }
     }
 
     /// Its data folder.

@@ -6,6 +6,8 @@
 //! Nothing here sleeps: whoever expects something lets the world turn until it
 //! is there.
 
+#![allow(dead_code, reason = "every target uses its own words of the world")]
+
 pub(crate) mod desk;
 pub(crate) mod example;
 #[path = "../schema.rs"]
@@ -131,8 +133,7 @@ impl World {
         }
     }
 
-    /// The bridge, for what only one form of it does.
-    #[allow(dead_code, reason = "some targets have scenarios of their own")]
+    /// The bridge, in the form that it has.
     pub(crate) fn bridge(&self) -> &Form {
         &self.bridge
     }
@@ -232,6 +233,11 @@ impl World {
         let status = answer.status();
         let bytes = answer.bytes().await.unwrap();
         (status, serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    /// No shop is looked after any more: they were deleted.
+    pub(crate) fn forget_shops(&self) {
+        self.shops.lock().unwrap().clear();
     }
 
     /// Time passes for what waits, and the sweeper comes by.
@@ -383,6 +389,15 @@ impl Customer<'_> {
         );
     }
 
+    /// Does something else; WeChat gets its `success`.
+    pub(crate) async fn does(&self, act: &Act) {
+        let Phone {
+            app_id, open_id, ..
+        } = &self.phone;
+        let state = self.world.wechat.act(app_id, open_id, act).await.unwrap();
+        assert_eq!(state.stage, Stage::Taken, "{state:?}");
+    }
+
     /// Writes; the push is the caller's to deliver.
     pub(crate) fn writes(&self, text: &str) -> Callback {
         let text = text.to_owned();
@@ -415,7 +430,6 @@ impl Customer<'_> {
 
 impl Customer<'_> {
     /// Nothing new is on the phone at this moment.
-    #[allow(dead_code, reason = "some targets have scenarios of their own")]
     pub(crate) fn sees_nothing_yet(&self) {
         let all = self.phone.all(&self.world.wechat);
         assert_eq!(all.len(), self.phone.seen(), "{all:?}");
@@ -459,6 +473,15 @@ impl Conversation<'_> {
             self.history().await.contains(&line).then_some(())
         });
         shown.await;
+    }
+
+    /// The id of the customer's first message.
+    pub(crate) async fn first(&self) -> String {
+        let path = format!("/api/conversations/{}", self.id);
+        let (_, answer) = self.world.api(Method::GET, &path, None).await;
+        let mut messages = answer["messages"].as_array().unwrap().iter();
+        let first = messages.find(|message| message["direction"] == "in");
+        first.unwrap()["id"].as_str().unwrap().to_owned()
     }
 
     /// An agent answers. The id and the time come back, for a repeat.

@@ -98,7 +98,7 @@ pub(crate) fn settings(cloud: &Cloud) -> Vec<(&'static str, &str)> {
         ("AWS_ACCESS_KEY_ID", "test"),
         ("AWS_SECRET_ACCESS_KEY", "test"),
     ];
-    let own = cloud.environment.iter();
+    let own = cloud.places.iter();
     own.map(|(name, value)| (*name, value.as_str()))
         .chain(lambda)
         .collect()

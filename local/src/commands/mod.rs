@@ -54,7 +54,7 @@ pub(crate) async fn run(command: Command, flags: Flags) -> ExitCode {
         Command::Backup { file } => told(backup::backup(&data, &file, flags.elsewhere()).await),
         Command::Restore { file } => told(restore::restore(&file, &data)),
         Command::Export(flags) => match flags.settings() {
-            Ok((target, again)) => told(export::export(&data, &target, again).await),
+            Ok((target, wishes)) => told(export::export(&data, &target, wishes).await),
             Err(Wrong(wrong)) => {
                 print::wrong(&Wrong(wrong));
                 ExitCode::from(crate::WRONG)

@@ -16,6 +16,7 @@ use crate::message::ChannelId;
 use crate::moment::Moment;
 use crate::reason::Reason;
 use crate::store::{Look, Park};
+use crate::tally::Deed;
 
 /// How often a lane is begun anew in one run because others were there too.
 pub(super) const ROUNDS: usize = 8;
@@ -305,6 +306,8 @@ async fn free(
                 by: &run.by,
             };
             if bridge.store.park(at, lane, &park).await? {
+                let deed = Deed::Parked(stop.reason);
+                bridge.tally.note(at, &stop.from, deed);
                 return Ok(true);
             }
             Ok(bridge.store.raise(at, lane, Some(&stop.from), None).await?)
@@ -354,12 +357,12 @@ async fn put_off(
             reason: Reason::OutOfTime,
             by: &run.by,
         };
-        if bridge.store.park(at, from.lane(), &park).await?
-            || bridge
-                .store
-                .raise(at, from.lane(), Some(from), None)
-                .await?
-        {
+        if bridge.store.park(at, from.lane(), &park).await? {
+            bridge.tally.note(at, from, Deed::Parked(park.reason));
+            return Ok(());
+        }
+        let raised = bridge.store.raise(at, from.lane(), Some(from), None);
+        if raised.await? {
             return Ok(());
         }
     }

@@ -16,6 +16,7 @@ use super::{Bridge, Broken, Response, plain, refused};
 use crate::message::ChannelId;
 use crate::secrets::ChannelSecrets;
 use crate::store::Put;
+use crate::tally::Deed;
 
 /// WeChat waits five seconds; a push that is not journalled by then is better
 /// refused, since it comes again.
@@ -78,13 +79,23 @@ async fn journal(bridge: &Bridge, row: Row) -> Result<(), Broken> {
     match kind {
         Kind::Location => bridge.store.put_location(&at, &entry).await?,
         Kind::Account { expires } => {
-            bridge.store.put_entry(&at, &entry, Some(expires)).await?;
+            let put = bridge.store.put_entry(&at, &entry, Some(expires)).await?;
+            bridge.tally.note(&at, &entry.key, deed(put));
         }
         // A repeat rings too: the bell of the first may have been lost with its
         // process.
-        Kind::Lane => match bridge.store.put_entry(&at, &entry, None).await? {
-            Put::Stored | Put::Repeat => bridge.ring(&at, &entry.key),
-        },
+        Kind::Lane => {
+            let put = bridge.store.put_entry(&at, &entry, None).await?;
+            bridge.tally.note(&at, &entry.key, deed(put));
+            bridge.ring(&at, &entry.key);
+        }
     }
     Ok(())
+}
+
+fn deed(put: Put) -> Deed {
+    match put {
+        Put::Stored => Deed::Pushed,
+        Put::Repeat => Deed::Repeated,
+    }
 }

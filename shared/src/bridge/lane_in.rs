@@ -14,6 +14,7 @@ use crate::lines;
 use crate::message::Body;
 use crate::reason::Reason;
 use crate::store::{Death, Found, Holder, Snippet};
+use crate::tally::{Deed, Trace};
 
 /// How many characters of a message the list of conversations shows.
 const SNIPPET: usize = 60;
@@ -100,10 +101,11 @@ pub(super) async fn work(
         let failure = match context.forward(&entry).await? {
             Step::Arrived => {
                 let expires = expires(Some(&channel), bridge.now());
-                bridge
-                    .store
-                    .delivered(at, &entry.key, Holder::Nobody, expires)
-                    .await?;
+                let store = &bridge.store;
+                let marked = store.delivered(at, &entry.key, Holder::Nobody, expires);
+                if marked.await? {
+                    bridge.tally.note(at, &entry.key, Deed::Forwarded);
+                }
                 went_on = true;
                 continue;
             }
@@ -146,7 +148,6 @@ async fn bury(
     reason: Reason,
 ) -> Result<(), Broken> {
     let now = bridge.now();
-    tracing::warn!(channel = %entry.origin.channel, reason = reason.code(), "an entry died on its way to the desk");
     let death = Death {
         entry,
         holder: Holder::Nobody,
@@ -154,7 +155,11 @@ async fn bury(
         now,
         expires: expires(channel, now),
     };
-    bridge.store.bury(at, &death).await?;
+    if bridge.store.bury(at, &death).await? {
+        bridge.tally.note(at, &entry.key, Deed::Died(reason));
+        let (channel, trace) = (&entry.origin.channel, Trace::of(at, &entry.key));
+        tracing::warn!(%channel, %trace, reason = reason.code(), "an entry died on its way to the desk");
+    }
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use crate::moment::Moment;
 use crate::opens::Opens;
 use crate::reason::Reason;
 use crate::store::{Death, Holder, Look};
+use crate::tally::Deed;
 use crate::window::{MESSAGE_SPAN, Opening, Used, Windows};
 
 /// Whether a look goes back far enough to know every open window: to the last
@@ -151,7 +152,11 @@ async fn bury_all(
             now,
             expires: expires(None, now),
         };
-        bridge.store.bury(at, &death).await?;
+        if bridge.store.bury(at, &death).await? {
+            bridge
+                .tally
+                .note(at, &entry.key, Deed::Died(Reason::ChannelDeleted));
+        }
     }
     Ok(Progress::Done)
 }

@@ -17,6 +17,7 @@ mod sessions;
 pub mod status;
 pub mod sweep;
 pub mod token;
+pub mod token_source;
 mod turn;
 pub mod verify;
 pub mod walk;
@@ -38,10 +39,12 @@ use crate::message::ChannelId;
 use crate::moment::Moment;
 use crate::secrets::{ChannelSecrets, Kept, SecretError, Secrets};
 use crate::store::{Store, StoreError};
+use crate::tally::Tally;
 use crate::wechat::callback::Rejected;
 use cache::Cache;
 pub(crate) use glance::Glance;
 pub(crate) use lane_in::snippet;
+pub use token_source::TokenSource;
 
 /// An answer to somebody's call.
 pub type Response = http::Response<Bytes>;
@@ -77,11 +80,14 @@ pub struct Bridge {
     pub clock: Clock,
     /// Random numbers.
     pub chance: Chance,
+    /// What was done.
+    pub tally: Tally,
     bell: Bell,
     changes: watch::Sender<u64>,
     pepper: OnceCell<Pepper>,
     channels: Cache<Channel>,
     channel_secrets: Cache<Kept>,
+    token_source: TokenSource,
     tokens: token::TokenCache,
     breakers: breaker::Breakers,
     sights: seen::Sights,
@@ -119,14 +125,25 @@ impl Bridge {
             http,
             clock,
             chance,
+            tally: Tally::default(),
             bell,
             changes: watch::Sender::new(0),
             pepper: OnceCell::new(),
             channels: Cache::default(),
             channel_secrets: Cache::default(),
+            token_source: TokenSource::default(),
             tokens: token::TokenCache::default(),
             breakers: breaker::Breakers::default(),
             sights: seen::Sights::default(),
+        }
+    }
+
+    /// Lets tokens come from elsewhere than from WeChat itself.
+    #[must_use]
+    pub fn with_tokens_from(self, token_source: TokenSource) -> Self {
+        Self {
+            token_source,
+            ..self
         }
     }
 

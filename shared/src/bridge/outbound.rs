@@ -16,6 +16,7 @@ use crate::message::{Body, ChannelId, EndCause, MessageId, Outcome, Receipt};
 use crate::moment::Moment;
 use crate::reason::Reason;
 use crate::store::Said;
+use crate::tally::Deed;
 use crate::wechat::api::Api;
 use crate::wechat::split::split;
 
@@ -215,11 +216,14 @@ impl Bridge {
                     .answering(id.clone(), count)
             })
             .collect();
-        if self.store.put_answer(at, &entries).await? == Said::OtherWords {
-            return Ok(Err(Reason::IdUsed));
-        }
+        let deed = match self.store.put_answer(at, &entries).await? {
+            Said::Stored => Deed::Answered,
+            Said::Repeat => Deed::Repeated,
+            Said::OtherWords => return Ok(Err(Reason::IdUsed)),
+        };
         // A repeat rings too: the bell of the first may have been lost.
         if let Some(first) = entries.first() {
+            self.tally.note(at, &first.key, deed);
             self.ring(at, &first.key);
         }
         Ok(Ok(entries))

@@ -18,6 +18,7 @@ use crate::lane;
 use crate::message::Body;
 use crate::reason::Reason;
 use crate::store::{Death, Holder, StoreError};
+use crate::tally::{Deed, Trace};
 use crate::wechat::api::{Api, Sent, Token};
 use crate::wechat::codes::Meaning;
 use crate::window::MESSAGE_SPAN;
@@ -88,6 +89,7 @@ impl Context<'_> {
         let arrived = matches!(sent, Sent::Answered(Meaning::Taken));
         let part = self.note(entry, window, sent).await?;
         if arrived {
+            self.bridge.tally.note(self.at, &entry.key, Deed::Sent);
             self.bridge.saw(&self.channel.id, Sight::Send).await;
         }
         Ok(part)
@@ -257,8 +259,14 @@ impl Context<'_> {
                     || self.ended_as(&entry.key, State::Dead, Some(reason)).await?
             }
         };
+        if buried {
+            self.bridge
+                .tally
+                .note(self.at, &entry.key, Deed::Died(reason));
+        }
         if told && buried {
-            warn!(channel = %self.channel.id, reason = reason.code(), "an answer died on its way to WeChat");
+            let (channel, trace) = (&self.channel.id, Trace::of(self.at, &entry.key));
+            warn!(%channel, %trace, reason = reason.code(), "an answer died on its way to WeChat");
         }
         if let Some(receipt) = receipt {
             self.bridge.ring(self.at, &receipt.key);

@@ -35,6 +35,9 @@ pub struct ChannelStatus {
     pub pending: usize,
     /// Since when the first of them waits.
     pub oldest: Option<Moment>,
+    /// Since when the first waits that should not have to: for something else than
+    /// the window, in a channel that is not suspended.
+    pub overdue: Option<Moment>,
     /// How many dead entries are kept, up to 10,000.
     pub dead: usize,
 }
@@ -61,35 +64,49 @@ async fn one(bridge: &Bridge, channel: &Channel) -> Result<ChannelStatus, Broken
     }
     let token = store.token(&channel.id).await?;
     let alive = token.token.is_some() && now < token.expires;
-    let (pending, oldest) = pending(bridge, &lanes).await?;
+    let waiting = waiting(bridge, &lanes).await?;
     Ok(ChannelStatus {
         channel: channel.id.clone(),
         suspended: channel.suspended,
         desk_down: store.breaker(&channel.id).await?.is_some(),
         token_ends: alive.then_some(token.expires),
         parked,
-        pending,
-        oldest,
+        pending: waiting.count,
+        oldest: waiting.oldest,
+        overdue: waiting.overdue.filter(|_| !channel.suspended),
         dead: store
             .count_dead(&channel.id, now.minus(channel.retention()), MOST)
             .await?,
     })
 }
 
-async fn pending(bridge: &Bridge, lanes: &[ParkedLane]) -> Result<(usize, Option<Moment>), Broken> {
-    let counts: Vec<_> =
-        lanes
-            .iter()
-            .take(COUNTED)
-            .filter_map(|lane| Some((lane.at.clone(), lane.from.clone()?)))
-            .map(|(at, from)| async move {
-                Ok::<_, Broken>(bridge.store.count_waiting(&at, &from).await?)
+/// What waits in parked lanes.
+#[derive(Default)]
+struct Waiting {
+    count: usize,
+    oldest: Option<Moment>,
+    overdue: Option<Moment>,
+}
+
+async fn waiting(bridge: &Bridge, lanes: &[ParkedLane]) -> Result<Waiting, Broken> {
+    let counts: Vec<_> = lanes
+        .iter()
+        .take(COUNTED)
+        .filter_map(|lane| Some((lane.at.clone(), lane.from.clone()?, lane.reason)))
+        .map(|(at, from, reason)| async move {
+            let (count, since) = bridge.store.count_waiting(&at, &from).await?;
+            Ok::<_, Broken>((count, since, reason))
+        })
+        .collect();
+    let counts = stream::iter(counts).buffered(WIDTH);
+    counts
+        .try_fold(Waiting::default(), async |all, (count, since, reason)| {
+            let overdue = since.filter(|_| reason != Some(Reason::WindowFull));
+            Ok(Waiting {
+                count: all.count + count,
+                oldest: since.into_iter().chain(all.oldest).min(),
+                overdue: overdue.into_iter().chain(all.overdue).min(),
             })
-            .collect();
-    let counts: Vec<_> = stream::iter(counts).buffered(WIDTH).try_collect().await?;
-    let count = counts.iter().map(|(count, _)| count).sum();
-    Ok((
-        count,
-        counts.into_iter().filter_map(|(_, oldest)| oldest).min(),
-    ))
+        })
+        .await
 }

@@ -11,14 +11,16 @@ use std::time::Duration;
 
 use tracing::{error, info};
 
+use super::token_source::TokenSource;
 use super::{Bridge, Broken};
 use crate::channel::{Channel, TokenCall};
 use crate::delivery::Failure;
+use crate::invoke::NoAnswer;
 use crate::message::ChannelId;
 use crate::moment::Moment;
 use crate::reason::Reason;
 use crate::store::{Lease, StoredToken};
-use crate::wechat::api::{Api, Granted, NoToken, Token};
+use crate::wechat::api::{Api, Fingerprint, Granted, NoToken, Token, token_of_server};
 
 /// How long a process uses what it read of a token.
 const BELIEVED: Duration = Duration::from_mins(1);
@@ -35,6 +37,9 @@ const VAIN: Duration = Duration::from_secs(10);
 const FORCED_APART: Duration = Duration::from_secs(30);
 /// How often a token may be forced in a day.
 const FORCED_A_DAY: u32 = 20;
+
+/// The name of the secret that opens the operator's server of tokens.
+const SERVER_KEY: &str = "token-server";
 
 /// What this process knows of tokens.
 #[derive(Debug, Default)]
@@ -112,6 +117,9 @@ pub enum Tokenless {
     /// There was none a moment ago.
     #[error("there was no token a moment ago")]
     JustTried,
+    /// The function that may ask has not answered. Its own log says why.
+    #[error("the function that asks for tokens has not answered")]
+    Elsewhere(#[source] Option<NoAnswer>),
     /// A forced token is needed and not to be had yet.
     #[error("the ration of forced tokens is used up for now")]
     Rationed,
@@ -143,9 +151,10 @@ impl Tokenless {
     }
 }
 
-fn usable(stored: &StoredToken, failed: Option<&Token>, now: Moment) -> Option<Token> {
+fn usable(stored: &StoredToken, failed: Option<&Fingerprint>, now: Moment) -> Option<Token> {
     let token = Token::new(stored.token.clone()?);
-    (now < stored.expires && failed != Some(&token)).then_some(token)
+    let another = failed.is_none_or(|failed| token.fingerprint() != *failed);
+    (now < stored.expires && another).then_some(token)
 }
 
 /// Whether 85 % of a token's life are over.
@@ -162,8 +171,7 @@ impl Bridge {
             return Ok(token);
         }
         let stored = self.store.token(&channel.id).await.map_err(Broken::from)?;
-        if let Some(token) = usable(&stored, None, now) {
-            self.tokens.put(&channel.id, &token, now, stored.expires);
+        if let Some(token) = self.stored_token(channel, &stored, None) {
             return Ok(token);
         }
         self.refresh(channel, None).await
@@ -176,17 +184,28 @@ impl Bridge {
         channel: &Channel,
         failed: Option<&Token>,
     ) -> Result<Token, Tokenless> {
+        let failed = failed.map(Token::fingerprint);
+        self.refresh_from(channel, failed.as_ref()).await
+    }
+
+    /// Another token than the one with this fingerprint.
+    pub(super) async fn refresh_from(
+        &self,
+        channel: &Channel,
+        failed: Option<&Fingerprint>,
+    ) -> Result<Token, Tokenless> {
         self.tokens.drop_token(&channel.id);
         let stored = self.store.token(&channel.id).await.map_err(Broken::from)?;
-        if let Some(token) = usable(&stored, failed, self.now()) {
-            self.tokens
-                .put(&channel.id, &token, self.now(), stored.expires);
+        if let Some(token) = self.stored_token(channel, &stored, failed) {
             return Ok(token);
         }
         if self.tokens.is_vain(&channel.id, self.now()) {
             return Err(Tokenless::JustTried);
         }
-        let asked = self.ask_or_wait(channel, failed, &stored).await;
+        let asked = match self.token_source.function() {
+            Some(function) => self.ask_elsewhere(function, channel, failed).await,
+            None => self.ask_or_wait(channel, failed, &stored).await,
+        };
         if asked.is_err() {
             self.tokens.note_vain(&channel.id, self.now());
         }
@@ -196,7 +215,7 @@ impl Bridge {
     async fn ask_or_wait(
         &self,
         channel: &Channel,
-        failed: Option<&Token>,
+        failed: Option<&Fingerprint>,
         seen: &StoredToken,
     ) -> Result<Token, Tokenless> {
         let by = self.chance.nonce();
@@ -219,43 +238,64 @@ impl Bridge {
     async fn wait(
         &self,
         channel: &Channel,
-        failed: Option<&Token>,
+        failed: Option<&Fingerprint>,
         until: Moment,
     ) -> Result<Token, Tokenless> {
         while self.now() < until {
             self.clock.pause(LOOK).await;
             let stored = self.store.token(&channel.id).await.map_err(Broken::from)?;
-            if let Some(token) = usable(&stored, failed, self.now()) {
-                self.tokens
-                    .put(&channel.id, &token, self.now(), stored.expires);
+            if let Some(token) = self.stored_token(channel, &stored, failed) {
                 return Ok(token);
             }
         }
         Err(Tokenless::Busy)
     }
 
+    /// The stored token, if it can be used.
+    pub(super) fn stored_token(
+        &self,
+        channel: &Channel,
+        stored: &StoredToken,
+        failed: Option<&Fingerprint>,
+    ) -> Option<Token> {
+        let now = self.now();
+        let token = usable(stored, failed, now)?;
+        self.tokens.put(&channel.id, &token, now, stored.expires);
+        Some(token)
+    }
+
     /// Whether WeChat would give a token now, whatever is stored. The stable
     /// call changes nothing: it gives what there is. The classic one makes a
     /// new token, which is stored.
     pub(crate) async fn try_token(&self, channel: &Channel) -> Result<(), Tokenless> {
-        match channel.token_call {
-            TokenCall::Classic => {
-                let stored = self.store.token(&channel.id).await.map_err(Broken::from)?;
-                self.ask_or_wait(channel, None, &stored).await?;
-            }
-            TokenCall::Stable => {
-                let secrets = self.secrets_of(channel).await?;
-                let secret = secrets.and_then(|secrets| secrets.app_secret.clone());
-                let secret = secret.ok_or(Tokenless::NoSecret)?;
-                let api = Api {
-                    http: &self.http,
-                    base: &channel.api_base,
-                };
-                api.token(TokenCall::Stable, &channel.app_id, &secret, false)
-                    .await?;
-            }
+        if let Some(function) = self.token_source.function() {
+            return self.try_elsewhere(function, channel).await;
+        }
+        if self.token_source.is_wechat() && channel.token_call == TokenCall::Classic {
+            let stored = self.store.token(&channel.id).await.map_err(Broken::from)?;
+            self.ask_or_wait(channel, None, &stored).await?;
+        } else {
+            self.mint(channel, false).await?;
         }
         Ok(())
+    }
+
+    /// Asks for a token: WeChat, or the operator's server of tokens.
+    async fn mint(&self, channel: &Channel, force: bool) -> Result<Granted, Tokenless> {
+        if let TokenSource::Server(server) = &self.token_source {
+            let key = self.secrets.get(SERVER_KEY).await.map_err(Broken::from)?;
+            let (http, app_id) = (&self.http, &channel.app_id);
+            return Ok(token_of_server(http, server, key.as_deref(), app_id, force).await?);
+        }
+        let secrets = self.secrets_of(channel).await?;
+        let secret = secrets.and_then(|secrets| secrets.app_secret.clone());
+        let secret = secret.ok_or(Tokenless::NoSecret)?;
+        let api = Api {
+            http: &self.http,
+            base: &channel.api_base,
+        };
+        let call = channel.token_call;
+        Ok(api.token(call, &channel.app_id, &secret, force).await?)
     }
 
     /// Asks WeChat under a lease, and stores what it gave; if it gave nothing,
@@ -263,7 +303,7 @@ impl Bridge {
     async fn ask(
         &self,
         channel: &Channel,
-        failed: Option<&Token>,
+        failed: Option<&Fingerprint>,
         by: &str,
         fence: u64,
         stored: &StoredToken,
@@ -279,22 +319,16 @@ impl Bridge {
     async fn ask_wechat(
         &self,
         channel: &Channel,
-        failed: Option<&Token>,
+        failed: Option<&Fingerprint>,
         by: &str,
         fence: u64,
         stored: &StoredToken,
     ) -> Result<Token, Tokenless> {
-        let secrets = self.secrets_of(channel).await?;
-        let secret = secrets.and_then(|secrets| secrets.app_secret.clone());
-        let secret = secret.ok_or(Tokenless::NoSecret)?;
-        let api = Api {
-            http: &self.http,
-            base: &channel.api_base,
-        };
-        let call = channel.token_call;
         let mut next = stored.clone();
-        let mut granted = api.token(call, &channel.app_id, &secret, false).await?;
-        if failed == Some(&granted.token) && call == TokenCall::Stable {
+        let mut granted = self.mint(channel, false).await?;
+        let same = failed.is_some_and(|failed| granted.token.fingerprint() == *failed);
+        // The classic call gives a new one each time.
+        if same && !(self.token_source.is_wechat() && channel.token_call == TokenCall::Classic) {
             let now = self.now();
             let today = stored
                 .forced
@@ -317,7 +351,7 @@ impl Bridge {
             if !noted.map_err(Broken::from)? {
                 return Err(Tokenless::Busy);
             }
-            granted = api.token(call, &channel.app_id, &secret, true).await?;
+            granted = self.mint(channel, true).await?;
         }
         let Granted { token, life } = granted;
         let now = self.now();
@@ -338,8 +372,10 @@ impl Bridge {
 }
 
 /// Looks after the tokens of all channels: from 85 % of a token's life on,
-/// WeChat is asked again until it gives another.
-pub async fn token_refresh(bridge: &Bridge) -> Result<(), Broken> {
+/// WeChat is asked again until it gives another. Says how long each channel can
+/// speak; one without an app secret never could and is left out.
+pub async fn token_refresh(bridge: &Bridge) -> Result<BTreeMap<ChannelId, Duration>, Broken> {
+    let mut lives = BTreeMap::new();
     for id in bridge.store.channel_ids().await? {
         let Some(channel) = bridge.store.channel(&id).await? else {
             continue;
@@ -347,14 +383,17 @@ pub async fn token_refresh(bridge: &Bridge) -> Result<(), Broken> {
         if channel.deleted || channel.suspended {
             continue;
         }
-        let stored = bridge.store.token(&id).await?;
-        if stored.token.is_some() && !is_old(&stored, bridge.now()) {
-            continue;
+        let mut stored = bridge.store.token(&id).await?;
+        if stored.token.is_none() || is_old(&stored, bridge.now()) {
+            match bridge.ask_or_wait(&channel, None, &stored).await {
+                Ok(_) | Err(Tokenless::Busy) => {}
+                Err(Tokenless::NoSecret) => continue,
+                Err(none) => none.log(&id),
+            }
+            stored = bridge.store.token(&id).await?;
         }
-        match bridge.ask_or_wait(&channel, None, &stored).await {
-            Ok(_) | Err(Tokenless::NoSecret | Tokenless::Busy) => {}
-            Err(none) => none.log(&id),
-        }
+        let left = stored.expires.since(bridge.now());
+        lives.insert(id, stored.token.map_or(Duration::ZERO, |_| left));
     }
-    Ok(())
+    Ok(lives)
 }

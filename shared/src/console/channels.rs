@@ -174,7 +174,9 @@ pub(super) async fn get(call: &Call<'_>, id: &ChannelId) -> Answered {
 /// `PUT /api/channels/{id}`.
 pub(super) async fn put(call: &Call<'_>, id: &ChannelId) -> Answered {
     let _one_at_a_time = call.console.changing.lock().await;
-    let set = set(call.bridge, id, &call.fields()?).await?;
+    let mut fields = call.fields()?;
+    fields.or("retention_days", call.console.retention_days);
+    let set = set(call.bridge, id, &fields).await?;
     let status = if set.created {
         StatusCode::CREATED
     } else {

@@ -98,7 +98,8 @@ fn refused(none: &Tokenless) -> Finding {
             "正在获取接口凭证：请 15 秒后重试。",
             "A token is being asked for: try again in 15 seconds.",
         ),
-        Tokenless::Broken(Broken::Store(_) | Broken::Secret(_) | Broken::Damaged(_)) => (
+        Tokenless::Elsewhere(_)
+        | Tokenless::Broken(Broken::Store(_) | Broken::Secret(_) | Broken::Damaged(_)) => (
             "internal",
             "系统内部暂时出错：请稍后重试。",
             "Something of ours failed for now: try again in a moment.",

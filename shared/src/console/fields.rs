@@ -166,6 +166,14 @@ impl Fields {
         }
     }
 
+    /// Takes this where a field is absent or null.
+    pub(super) fn or(&mut self, name: &str, value: impl Into<Value>) {
+        let field = self.left.entry(name).or_insert(Value::Null);
+        if field.is_null() {
+            *field = value.into();
+        }
+    }
+
     /// A whole number within limits, or its default if it is absent.
     pub(super) fn number(
         &mut self,

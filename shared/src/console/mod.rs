@@ -38,6 +38,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::Url;
 
 use crate::bridge::{Bridge, Response};
+use crate::channel::RETENTION_DAYS;
 use crate::conversation::parse_customer_id;
 use crate::message::{ChannelId, CustomerId};
 use cursor::{List, unveil};
@@ -60,6 +61,8 @@ pub enum AdminKey {
 pub struct Console {
     key: AdminKey,
     public_url: Option<Url>,
+    /// For channels that do not name theirs.
+    retention_days: u32,
     door: session::Door,
     /// Changes of channels in this process, one after another.
     changing: tokio::sync::Mutex<()>,
@@ -78,8 +81,18 @@ impl Console {
         Self {
             key,
             public_url,
+            retention_days: RETENTION_DAYS,
             door: session::Door::default(),
             changing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Channels that do not say how long they keep messages keep them so long.
+    #[must_use]
+    pub fn with_retention(self, retention_days: u32) -> Self {
+        Self {
+            retention_days,
+            ..self
         }
     }
 

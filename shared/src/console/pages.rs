@@ -82,7 +82,11 @@ enum Place {
 
 impl Place {
     fn find(path: &str) -> Option<Self> {
-        let rest = path.strip_prefix("/console")?;
+        // A gateway without routes of its own sends us its root, too.
+        let rest = match path {
+            "/" => "",
+            path => path.strip_prefix("/console")?,
+        };
         Some(match rest {
             "" => Self::Door,
             "/" => Self::Inbox,

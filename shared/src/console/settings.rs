@@ -5,7 +5,9 @@ use url::Url;
 
 use super::fields::{Fields, Secret};
 use super::problem::{Problem, Refusal};
-use crate::channel::{CallbackMode, Channel, DeskSettings, TIME_ZONE, TokenCall};
+use crate::channel::{
+    CallbackMode, Channel, DeskSettings, RETENTION, RETENTION_DAYS, TIME_ZONE, TokenCall,
+};
 use crate::desk::webhook;
 use crate::http::Allowed;
 use crate::message::ChannelId;
@@ -61,7 +63,7 @@ pub(super) fn read(
     let api_base = api_base(&mut fields, allowed);
     let token_call = token_call(&mut fields);
     let part_pause_ms = fields.number("part_pause_ms", 0..=2000, 300);
-    let retention_days = fields.number("retention_days", 3..=3650, 30);
+    let retention_days = fields.number("retention_days", RETENTION, RETENTION_DAYS);
     let time_zone = fields.maybe_parsed(
         "time_zone",
         time_zone,

@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
+use crate::bridge::token_source::Wish;
 use crate::bridge::{Response, Ring};
 use crate::journal::{ConversationKey, EntryKey};
 
@@ -306,6 +307,13 @@ pub(super) struct Tick {
     /// Whether it is time for the walk over everything that waits, too.
     #[serde(default)]
     pub(super) walk: bool,
+}
+
+/// What `token-refresh` is invoked with: that it is time, or another function's
+/// wish.
+#[derive(Deserialize)]
+pub(super) struct TokenCall {
+    pub(super) token: Option<Wish>,
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::config::Aws;
 
 /// How long one attempt may take. A write is answered in milliseconds, so a
 /// connection that says nothing for so long is dead.
-const ATTEMPT: Duration = Duration::from_millis(700);
+pub(crate) const ATTEMPT: Duration = Duration::from_millis(700);
 /// How long all attempts may take: below what a push's sender waits.
 const OPERATION: Duration = Duration::from_millis(2500);
 /// How often an operation is attempted.

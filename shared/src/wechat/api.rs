@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::channel::TokenCall;
@@ -29,6 +30,8 @@ pub const HOSTS: &[&str] = &[
     "hk.api.weixin.qq.com",
 ];
 
+/// How long a call for a token may take.
+const TOKEN: Duration = ATTEMPT.saturating_add(Duration::from_secs(2));
 /// The shortest life that a token is believed to have.
 const LIFE_MIN: u64 = 1;
 /// The longest life that a token is believed to have, in seconds.
@@ -49,6 +52,18 @@ impl Token {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+/// What tells one token from another and gives none away: SHA-256 over it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint([u8; 32]);
+
+impl Token {
+    /// The token's fingerprint.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint(Sha256::digest(&self.0).into())
     }
 }
 
@@ -135,7 +150,6 @@ impl Api<'_> {
             secret: &'a str,
             force_refresh: bool,
         }
-        let timeout = ATTEMPT + Duration::from_secs(2);
         let request = match call {
             TokenCall::Stable => {
                 let url = self
@@ -148,7 +162,7 @@ impl Api<'_> {
                     force_refresh: force,
                 };
                 let body = serde_json::to_vec(&ask).map_err(|_| NoToken::Silent(None))?;
-                Outgoing::json(url, body, timeout)
+                Outgoing::json(url, body, TOKEN)
             }
             TokenCall::Classic => {
                 let mut url = self.url("/cgi-bin/token").ok_or(NoToken::Silent(None))?;
@@ -156,26 +170,10 @@ impl Api<'_> {
                     .append_pair("grant_type", "client_credential")
                     .append_pair("appid", app_id)
                     .append_pair("secret", secret);
-                Outgoing::get(url, timeout)
+                Outgoing::get(url, TOKEN)
             }
         };
-        let answer = self.http.send(request).await;
-        let answer = answer.map_err(|trouble| NoToken::Silent(Some(trouble)))?;
-        let reply: Reply =
-            serde_json::from_slice(&answer.body).map_err(|_| NoToken::Silent(None))?;
-        match (reply.errcode, reply.access_token, reply.expires_in) {
-            (0, Some(token), Some(life)) if !token.is_empty() => Ok(Granted {
-                token: Token(token),
-                life: Duration::from_secs(life.clamp(LIFE_MIN, LIFE_MAX)),
-            }),
-            (0, ..) => Err(NoToken::Silent(None)),
-            (code, ..) => Err(NoToken::Refused {
-                code,
-                address: (code == 40164)
-                    .then(|| first_address(&reply.errmsg))
-                    .flatten(),
-            }),
-        }
+        granted(self.http, request).await
     }
 
     /// Sends a text to a customer.
@@ -226,6 +224,49 @@ impl Api<'_> {
             Err(Trouble::Forbidden) => Sent::NotSent(Failure::never(Reason::Defect)),
             Err(Trouble::Lost(_)) => Sent::Lost,
         }
+    }
+}
+
+/// Asks a server of the operator's for an account's token, as WeChat advises to
+/// have one. `force` says that the one it gave before is not good any more. It is
+/// asked with a POST of `{"app_id", "force"}` and answers as WeChat does.
+pub async fn token_of_server(
+    http: &Http,
+    server: &Url,
+    key: Option<&str>,
+    app_id: &str,
+    force: bool,
+) -> Result<Granted, NoToken> {
+    #[derive(Serialize)]
+    struct Ask<'a> {
+        app_id: &'a str,
+        force: bool,
+    }
+    let body = serde_json::to_vec(&Ask { app_id, force }).map_err(|_| NoToken::Silent(None))?;
+    let mut request = Outgoing::json(server.clone(), body, TOKEN);
+    if let Some(key) = key {
+        request = request.with("authorization", &format!("Bearer {key}"));
+    }
+    granted(http, request).await
+}
+
+/// Sends a call for a token and reads what was granted.
+async fn granted(http: &Http, request: Outgoing) -> Result<Granted, NoToken> {
+    let answer = http.send(request).await;
+    let answer = answer.map_err(|trouble| NoToken::Silent(Some(trouble)))?;
+    let reply: Reply = serde_json::from_slice(&answer.body).map_err(|_| NoToken::Silent(None))?;
+    match (reply.errcode, reply.access_token, reply.expires_in) {
+        (0, Some(token), Some(life)) if !token.is_empty() => Ok(Granted {
+            token: Token(token),
+            life: Duration::from_secs(life.clamp(LIFE_MIN, LIFE_MAX)),
+        }),
+        (0, ..) => Err(NoToken::Silent(None)),
+        (code, ..) => Err(NoToken::Refused {
+            code,
+            address: (code == 40164)
+                .then(|| first_address(&reply.errmsg))
+                .flatten(),
+        }),
     }
 }
 

@@ -40,6 +40,7 @@ fn client() -> Client {
         session_token: None,
         dynamodb_endpoint: Some(endpoint),
         secrets_endpoint: None,
+        lambda_endpoint: None,
     })
 }
 

@@ -21,6 +21,9 @@ pub(crate) struct Flags {
     /// Exports once more, though that was done before
     #[arg(long)]
     again: bool,
+    /// Puts this folder's pepper in the place of the stack's, if its tables are empty
+    #[arg(long)]
+    replace_pepper: bool,
     /// Another address of DynamoDB
     #[arg(long, env = "MAGPIE_DYNAMODB_ENDPOINT", hide_env_values = true)]
     dynamodb_endpoint: Option<String>,
@@ -35,9 +38,18 @@ pub(crate) struct Flags {
     aws_session_token: Option<String>,
 }
 
+/// What is said of an export beside where it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wishes {
+    /// It is done though it was done before.
+    pub(crate) again: bool,
+    /// A pepper that nobody uses is replaced.
+    pub(crate) replace_pepper: bool,
+}
+
 impl Flags {
-    /// The stack, and whether it is to be done once more; or all that is wrong.
-    pub(crate) fn settings(&self) -> Result<(Settings, bool), Wrong> {
+    /// The stack and what is wished, or all that is wrong.
+    pub(crate) fn settings(&self) -> Result<(Settings, Wishes), Wrong> {
         let given = |name: &str| {
             let flag = match name {
                 "MAGPIE_MESSAGES_TABLE" => &self.messages_table,
@@ -62,7 +74,11 @@ impl Flags {
             wrong.0.push(twice);
             settings = Err(wrong);
         }
-        settings.map(|settings| (settings, self.again))
+        let wishes = Wishes {
+            again: self.again,
+            replace_pepper: self.replace_pepper,
+        };
+        settings.map(|settings| (settings, wishes))
     }
 }
 
@@ -108,7 +124,8 @@ mod tests {
             again: true,
             ..flags
         };
-        let (settings, again) = flags.settings().unwrap();
-        assert_eq!((settings.control.as_str(), again), ("other", true));
+        let (settings, wishes) = flags.settings().unwrap();
+        assert_eq!((settings.control.as_str(), wishes.again), ("other", true));
+        assert!(!wishes.replace_pepper);
     }
 }

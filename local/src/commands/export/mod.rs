@@ -15,12 +15,13 @@ use std::path::Path;
 
 use magpie::clock::Clock;
 use magpie::config::Settings;
+use magpie::secrets::Version;
 use magpie::store::transfer::{Kind, Table};
 
 use crate::folder::moved::{self, Moved, Target};
 use crate::folder::{ADMIN_KEY, Folder};
 use crate::print;
-pub(crate) use flags::Flags;
+pub(crate) use flags::{Flags, Wishes};
 use place::{Here, There};
 use rows::{Counts, Seen};
 pub(crate) use words::ExportError;
@@ -36,16 +37,16 @@ const TABLES: [Table; 2] = [Table::Control, Table::Messages];
 pub(crate) async fn export(
     data: &Path,
     stack: &Settings,
-    again: bool,
+    wishes: Wishes,
 ) -> Result<String, ExportError> {
     let folder = Folder::take_begun(data)?;
     let target = target(stack);
     let mark = moved::read(folder.path())?;
     let mark = match mark {
-        Some(mark) if mark.target != target && !again => {
+        Some(mark) if mark.target != target && !wishes.again => {
             return Err(ExportError::Elsewhere(mark.begun));
         }
-        Some(mark) if !again => Some(mark),
+        Some(mark) if !wishes.again => Some(mark),
         _ => None,
     };
     if let Some(done) = mark.as_ref().and_then(|mark| mark.done.as_ref()) {
@@ -63,7 +64,7 @@ pub(crate) async fn export(
         // The channels may work there already, and rows be others by now.
         None
     } else {
-        let counts = copy(&folder, &here, &there, &mark).await?;
+        let counts = copy(&folder, &here, &there, &mark, wishes).await?;
         mark.copied = Some(now());
         moved::write(folder.path(), &mark)?;
         Some(counts)
@@ -94,11 +95,12 @@ async fn copy(
     here: &Here,
     there: &There,
     mark: &Moved,
+    wishes: Wishes,
 ) -> Result<Counts, ExportError> {
-    let expected = look(here, there).await?;
+    let (expected, pepper) = look(here, there, wishes).await?;
     moved::write(folder.path(), mark)?;
     // With another pepper every customer would be another one: before all else.
-    place::put_pepper(here, there).await?;
+    place::put_pepper(here, there, pepper.as_ref()).await?;
     // A channel must be known before anything of it comes in.
     rows::put(here, there, Table::Control, |_| true, &expected, 0).await?;
     let secrets = place::put_secrets(here, there).await?;
@@ -122,16 +124,32 @@ async fn copy(
     })
 }
 
-/// Sees that nothing is in the way, and how much there is to move.
-async fn look(here: &Here, there: &There) -> Result<Counts, ExportError> {
+/// Sees that nothing is in the way. Says how much there is to move, and the
+/// version of a pepper that is to be replaced.
+async fn look(
+    here: &Here,
+    there: &There,
+    wishes: Wishes,
+) -> Result<(Counts, Option<Version>), ExportError> {
     for table in TABLES {
         if let Some(misfit) = there.store.misfit(table).await? {
             return Err(ExportError::Table(table, misfit));
         }
     }
-    place::look(here, there).await?;
+    let pepper = place::look(here, there).await?;
     print::progress("looking at what is there already");
-    let found = rows::compare(here, &Seen::read(there).await?).await?;
+    let seen = Seen::read(there).await?;
+    if pepper.is_some() {
+        // Functions read it with the first push that they take: with empty tables
+        // none has.
+        if !seen.nothing() {
+            return Err(ExportError::Pepper);
+        }
+        if !wishes.replace_pepper {
+            return Err(ExportError::UnusedPepper);
+        }
+    }
+    let found = rows::compare(here, &seen).await?;
     if found.control.other + found.messages.other > 0 {
         return Err(ExportError::Rows {
             control: found.control.other,
@@ -141,5 +159,5 @@ async fn look(here: &Here, there: &There) -> Result<Counts, ExportError> {
     if found.messages.here > 0 && !place::has_pepper(here) {
         return Err(ExportError::NoPepper);
     }
-    Ok(found)
+    Ok((found, pepper))
 }

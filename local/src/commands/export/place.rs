@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use magpie::config::Settings;
-use magpie::secrets::{self, SecretFile, Secrets};
+use magpie::secrets::{self, SecretFile, Secrets, Version};
 use magpie::store::embedded::Engine;
 use magpie::store::{self, Store};
 
@@ -51,20 +51,22 @@ impl There {
     }
 }
 
-/// Sees that no other secrets are there.
-pub(super) async fn look(here: &Here, there: &There) -> Result<(), ExportError> {
+/// Sees that no other secrets are there, the pepper aside. Says the version of
+/// another pepper, if there is one.
+pub(super) async fn look(here: &Here, there: &There) -> Result<Option<Version>, ExportError> {
     let mut other = 0;
+    let mut pepper = None;
     for (name, text) in &here.secrets {
-        match there.secrets.get(name).await? {
-            Some(found) if found != *text && name == PEPPER => return Err(ExportError::Pepper),
-            Some(found) if found != *text => other += 1,
+        match there.secrets.versioned(name).await? {
+            Some((version, found)) if found != *text && name == PEPPER => pepper = Some(version),
+            Some((_, found)) if found != *text => other += 1,
             _ => {}
         }
     }
     if other > 0 {
         return Err(ExportError::Secrets(other));
     }
-    Ok(())
+    Ok(pepper)
 }
 
 /// Whether the folder has a pepper.
@@ -72,11 +74,23 @@ pub(super) fn has_pepper(here: &Here) -> bool {
     here.secrets.contains_key(PEPPER)
 }
 
-/// Puts the pepper, if it is not there.
-pub(super) async fn put_pepper(here: &Here, there: &There) -> Result<(), ExportError> {
-    match here.secrets.get(PEPPER) {
-        Some(pepper) if !put(there, PEPPER, pepper).await? => Err(ExportError::Pepper),
-        _ => Ok(()),
+/// Puts the pepper, if it is not there, or in the place of one that is.
+pub(super) async fn put_pepper(
+    here: &Here,
+    there: &There,
+    instead: Option<&Version>,
+) -> Result<(), ExportError> {
+    let Some(pepper) = here.secrets.get(PEPPER) else {
+        return Ok(());
+    };
+    let put = match instead {
+        Some(_) => there.secrets.replace(PEPPER, instead, pepper).await?,
+        None => put(there, PEPPER, pepper).await?,
+    };
+    if put {
+        Ok(())
+    } else {
+        Err(ExportError::Pepper)
     }
 }
 

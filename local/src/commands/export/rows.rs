@@ -83,6 +83,11 @@ impl Seen {
         }
         Ok(Self(seen))
     }
+
+    /// Whether nothing is there at all.
+    pub(super) fn nothing(&self) -> bool {
+        self.0.iter().all(HashMap::is_empty)
+    }
 }
 
 /// Compares the folder's rows with those that were seen.

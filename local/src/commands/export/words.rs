@@ -37,12 +37,19 @@ pub(crate) enum ExportError {
          MAGPIE_MESSAGES_TABLE, MAGPIE_CONTROL_TABLE and AWS_REGION say which it is"
     )]
     Table(Table, &'static str),
-    /// Another pepper is there.
+    /// Another pepper is there, and perhaps customers with it.
     #[error(
-        "the stack has another pepper, with which every customer would be another one; nothing \
-         was written. Take a new stack, or remove its secret `pepper` if it has no customers yet"
+        "the stack has another pepper, with which every customer would be another one, and \
+         rows in its tables; nothing was written. Take a stack that is new"
     )]
     Pepper,
+    /// Another pepper is there that nobody uses.
+    #[error(
+        "the stack has a pepper of its own, with which every customer would be another one; \
+         nothing was written. Its tables are empty: say --replace-pepper, and the one of this \
+         folder takes its place"
+    )]
+    UnusedPepper,
     /// There is none here.
     #[error(
         "there are messages here but no pepper in secrets.json, without which nobody knows whose \

@@ -1,0 +1,101 @@
+//! A function of the same deployment, called and waited for.
+//!
+//! Invariant: it is called once. What it does it must bear to be asked for again.
+//! The API: <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::config::timeout::TimeoutConfig;
+use aws_sdk_lambda::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
+use aws_sdk_lambda::primitives::Blob;
+use aws_smithy_types::retry::RetryConfig;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::config::Aws;
+use crate::store::network;
+
+/// How long a call may take: a token may have to wait for another process that
+/// asks for it, and a cold start comes on top.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Why a function has not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAnswer {
+    /// Lambda has not carried out the call.
+    #[error("Lambda did not call the function: {code}")]
+    Unavailable {
+        /// Lambda's code, or what kept it from answering.
+        code: String,
+        /// What the SDK said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The function failed. Its own log says why.
+    #[error("the function failed")]
+    Failed,
+    /// What it was asked or what it said is not what we write.
+    #[error("the function's question or answer cannot be read")]
+    Unreadable(#[source] serde_json::Error),
+}
+
+/// A function.
+#[derive(Clone)]
+pub struct Function {
+    client: Client,
+    name: String,
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Function({})", self.name)
+    }
+}
+
+impl Function {
+    /// The function of this name or ARN.
+    #[must_use]
+    pub fn new(aws: &Aws, name: String) -> Self {
+        let patience = TimeoutConfig::builder()
+            .operation_timeout(PATIENCE)
+            .connect_timeout(network::ATTEMPT)
+            .build();
+        let mut config = aws_sdk_lambda::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(aws.region.clone()))
+            .credentials_provider(network::credentials(aws))
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(patience)
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .http_client(network::https());
+        if let Some(endpoint) = &aws.lambda_endpoint {
+            config = config.endpoint_url(endpoint);
+        }
+        Self {
+            client: Client::from_conf(config.build()),
+            name,
+        }
+    }
+
+    /// Asks the function and waits for what it says.
+    pub async fn ask<Q, A>(&self, question: &Q) -> Result<A, NoAnswer>
+    where
+        Q: Serialize,
+        A: DeserializeOwned,
+    {
+        let question = serde_json::to_vec(question).map_err(NoAnswer::Unreadable)?;
+        let call = self.client.invoke().function_name(&self.name);
+        let answer = call.payload(Blob::new(question)).send().await;
+        let answer = answer.map_err(|error| NoAnswer::Unavailable {
+            code: crate::store::code(&error),
+            source: Box::new(error),
+        })?;
+        if answer.function_error.is_some() {
+            return Err(NoAnswer::Failed);
+        }
+        let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
+        serde_json::from_slice(&payload).map_err(NoAnswer::Unreadable)
+    }
+}

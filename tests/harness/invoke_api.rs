@@ -1,0 +1,117 @@
+//! Lambda, as one function sees the others: the Invoke API on loopback, for calls
+//! that wait for their answer.
+//!
+//! <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::recorder::record;
+use super::runtime_api::Function;
+
+/// The deployed functions, once they are.
+type Deployed = Arc<Mutex<Vec<Function>>>;
+
+/// A running API; it stops when it is dropped.
+pub(crate) struct InvokeApi {
+    endpoint: String,
+    deployed: Deployed,
+    _server: JoinSet<()>,
+}
+
+impl InvokeApi {
+    /// Starts it without functions.
+    pub(crate) async fn start() -> std::io::Result<InvokeApi> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let endpoint = format!("http://{}", listener.local_addr()?);
+        let deployed = Deployed::default();
+        let router = Router::new()
+            .route("/2015-03-31/functions/{name}/invocations", post(invoke))
+            .with_state(Arc::clone(&deployed));
+        let mut server = JoinSet::new();
+        server.spawn(async move {
+            axum::serve(listener, router).await.unwrap();
+        });
+        Ok(InvokeApi {
+            endpoint,
+            deployed,
+            _server: server,
+        })
+    }
+
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    pub(crate) fn deploy(&self, function: &Function) {
+        self.deployed.lock().unwrap().push(function.clone());
+    }
+}
+
+async fn invoke(
+    State(deployed): State<Deployed>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let signed = headers
+        .get("authorization")
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256 ") && value.contains("/lambda/"));
+    if !signed {
+        return refused(StatusCode::FORBIDDEN, "MissingAuthenticationTokenException");
+    }
+    let kind = headers.get("x-amz-invocation-type");
+    if kind.is_some_and(|kind| kind != "RequestResponse") {
+        return refused(StatusCode::BAD_REQUEST, "InvalidParameterValueException");
+    }
+    record(
+        "lambda",
+        &headers,
+        json!({ "operation": "Invoke", "function": name }),
+    );
+    let Ok(event) = serde_json::from_slice(&body) else {
+        return refused(StatusCode::BAD_REQUEST, "InvalidRequestContentException");
+    };
+    let found = {
+        let all = deployed.lock().unwrap();
+        all.iter().find(|function| function.name() == name).cloned()
+    };
+    let Some(function) = found else {
+        return refused(StatusCode::NOT_FOUND, "ResourceNotFoundException");
+    };
+    match function.invoke(event).await {
+        Ok(answer) => said(&answer, None),
+        Err(error) => {
+            let answer = json!({ "errorMessage": error.to_string(), "errorType": "Failed" });
+            said(&answer, Some("Unhandled"))
+        }
+    }
+}
+
+fn said(answer: &Value, error: Option<&str>) -> Response {
+    let mut response = answer.to_string().into_response();
+    let headers = response.headers_mut();
+    headers.insert("x-amz-executed-version", "$LATEST".parse().unwrap());
+    if let Some(error) = error {
+        headers.insert("x-amz-function-error", error.parse().unwrap());
+    }
+    response
+}
+
+fn refused(status: StatusCode, kind: &str) -> Response {
+    let body = json!({ "Type": "User", "Message": "refused" }).to_string();
+    let mut response = (status, body).into_response();
+    let kind = kind.parse().unwrap();
+    response.headers_mut().insert("x-amzn-errortype", kind);
+    response
+}
