@@ -45,9 +45,10 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
 ];
 
 /// Crates and paths with one owner.
-const OWNED: [(&str, &[&str]); 6] = [
+const OWNED: [(&str, &[&str]); 7] = [
     ("aws_", &["invoke", "store", "secrets"]),
     ("dynoxide", &["store"]),
+    ("rusqlite", &["store"]),
     ("reqwest", &["http"]),
     ("lambda_runtime", &["lambda"]),
     ("std::env", &["config"]),

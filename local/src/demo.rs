@@ -29,7 +29,7 @@ const NAME: &str = "Demo 演示";
 /// Who follows the account.
 const FOLLOWERS: [&str; 3] = ["小明 Ming", "阿丽 Li", "Chen"];
 /// The name under which the account's secrets are kept.
-const SECRET: &str = "demo-simulator";
+pub(crate) const SECRET: &str = "demo-simulator";
 
 /// Why there is no demo.
 #[derive(Debug, thiserror::Error)]

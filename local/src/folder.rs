@@ -2,6 +2,11 @@
 //!
 //! Invariant: only its owner may look into it, and one process uses it at a
 //! time, since bells do not cross processes and the engine's file has one user.
+//! What a start finds in it is whole, of a format that it knows, and lives
+//! nowhere else.
+
+pub(crate) mod format;
+pub(crate) mod moved;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -11,9 +16,19 @@ use magpie::clock::Chance;
 use magpie::secrets::write_private;
 
 use crate::text::hex;
+use format::FormatError;
 
 /// The name of the file by whose lock a process holds the folder.
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
+/// The engine's file.
+pub(crate) const STORE: &str = "store.db";
+/// The secrets' file.
+pub(crate) const SECRETS: &str = "secrets.json";
+/// The file with the admin key that was made here.
+pub(crate) const ADMIN_KEY: &str = "admin-key";
+/// A file that is there while a restore is at work: what lies beside it is not
+/// whole.
+pub(crate) const RESTORING: &str = "restoring";
 
 /// The folder, held by this process until it is dropped.
 pub(crate) struct Folder {
@@ -37,14 +52,68 @@ pub(crate) enum FolderError {
         .0.display()
     )]
     Open(PathBuf),
+    /// A restore into it was broken off.
+    #[error(
+        "a restore into the data folder {} was broken off: \
+         run `magpie restore` again, it begins anew",
+        .0.display()
+    )]
+    Unfinished(PathBuf),
+    /// It was moved to AWS.
+    #[error(
+        "what lies in the data folder {} was moved to AWS on {when}: two copies would answer \
+         customers twice. Run the stack there, or start here with --despite-export \
+         if the stack is given up",
+        .path.display()
+    )]
+    Moved {
+        /// The folder.
+        path: PathBuf,
+        /// When the move began.
+        when: String,
+    },
+    /// It holds nothing of Magpie.
+    #[error("the folder {} holds no data of Magpie; MAGPIE_DATA names another", .0.display())]
+    Empty(PathBuf),
+    /// Its format.
+    #[error(transparent)]
+    Format(#[from] FormatError),
     /// It cannot be made, read or written.
     #[error("the data folder {} cannot be used; MAGPIE_DATA names another", .0.display())]
     Unusable(PathBuf, #[source] io::Error),
 }
 
 impl Folder {
-    /// Makes the folder if it is missing, and takes it for this process.
-    pub(crate) fn open(path: &Path) -> Result<Self, FolderError> {
+    /// Makes the folder if it is missing, takes it for this process, and sees
+    /// that what lies in it may be worked on. `despite_export` takes one that was
+    /// moved to AWS, too.
+    pub(crate) fn open(path: &Path, despite_export: bool) -> Result<Self, FolderError> {
+        let folder = Self::take(path)?;
+        whole(&folder.path)?;
+        if let Some(moved) = moved::read(&folder.path)?
+            && !despite_export
+        {
+            return Err(FolderError::Moved {
+                path: folder.path,
+                when: moved.begun,
+            });
+        }
+        format::bring_up(&folder.path)?;
+        Ok(folder)
+    }
+
+    /// Takes a folder that was begun, whether or not it was moved to AWS.
+    pub(crate) fn take_begun(path: &Path) -> Result<Self, FolderError> {
+        begun(path)?;
+        let folder = Self::take(path)?;
+        whole(&folder.path)?;
+        format::bring_up(&folder.path)?;
+        Ok(folder)
+    }
+
+    /// Makes the folder if it is missing, and takes it for this process, whatever
+    /// lies in it.
+    pub(crate) fn take(path: &Path) -> Result<Self, FolderError> {
         let unusable = |error| FolderError::Unusable(path.to_owned(), error);
         make(path).map_err(unusable)?;
         let path = path.canonicalize().map_err(unusable)?;
@@ -73,17 +142,17 @@ impl Folder {
 
     /// The engine's file.
     pub(crate) fn store(&self) -> PathBuf {
-        self.path.join("store.db")
+        self.path.join(STORE)
     }
 
     /// The secrets' file.
     pub(crate) fn secrets(&self) -> PathBuf {
-        self.path.join("secrets.json")
+        self.path.join(SECRETS)
     }
 
     /// The admin key that lies in the folder; it is made at the first start.
     pub(crate) fn admin_key(&self, chance: &Chance) -> Result<String, FolderError> {
-        let path = self.path.join("admin-key");
+        let path = self.path.join(ADMIN_KEY);
         let unusable = |error| FolderError::Unusable(self.path.clone(), error);
         match std::fs::read_to_string(&path) {
             Ok(key) if !key.trim().is_empty() => return Ok(key.trim().to_owned()),
@@ -93,6 +162,26 @@ impl Folder {
         let key = hex(&chance.bytes::<20>());
         write_private(&path, format!("{key}\n").as_bytes()).map_err(unusable)?;
         Ok(key)
+    }
+}
+
+/// Sees that there is something of Magpie in a folder.
+pub(crate) fn begun(path: &Path) -> Result<(), FolderError> {
+    match std::fs::metadata(path.join(STORE)) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(FolderError::Empty(path.to_owned()))
+        }
+        Err(error) => Err(FolderError::Unusable(path.to_owned(), error)),
+    }
+}
+
+/// Sees that no restore was broken off in a folder.
+pub(crate) fn whole(path: &Path) -> Result<(), FolderError> {
+    match path.join(RESTORING).try_exists() {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(FolderError::Unfinished(path.to_owned())),
+        Err(error) => Err(FolderError::Unusable(path.to_owned(), error)),
     }
 }
 

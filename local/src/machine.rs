@@ -33,7 +33,7 @@ use crate::workers;
 /// How long what was begun may take to end.
 const FAREWELL: Duration = Duration::from_secs(10);
 /// The two tables, in whichever engine.
-const TABLES: (&str, &str) = ("magpie-messages", "magpie-control");
+pub(crate) const TABLES: (&str, &str) = ("magpie-messages", "magpie-control");
 /// What the names of secrets begin with in Secrets Manager.
 const PREFIX: &str = "magpie/";
 
@@ -87,7 +87,7 @@ struct Tasks {
 /// Runs until a signal comes.
 pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(Failure::Signals)?;
-    let folder = Folder::open(&settings.data)?;
+    let folder = Folder::open(&settings.data, settings.despite_export)?;
     let listener = Listener::bind("MAGPIE_LISTEN", settings.listen).await?;
     let phones = match settings.demo {
         Some(address) => Some(Listener::bind("MAGPIE_SIM_LISTEN", address).await?),

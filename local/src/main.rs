@@ -1,6 +1,7 @@
 //! `magpie`: the bridge, its store, the inbox and a simulated `WeChat` on one
 //! machine.
 
+mod commands;
 mod demo;
 mod events;
 mod folder;
@@ -20,7 +21,8 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use settings::{Flags, Settings};
+use commands::Cli;
+use settings::Settings;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -30,7 +32,11 @@ const WRONG: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let mut settings = match Settings::read(Flags::parse()) {
+    let Cli { flags, command } = Cli::parse();
+    if let Some(command) = command {
+        return commands::run(command, flags).await;
+    }
+    let mut settings = match Settings::read(flags) {
         Ok(settings) => settings,
         Err(wrong) => {
             print::wrong(&wrong);

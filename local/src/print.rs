@@ -53,6 +53,16 @@ pub(crate) fn welcome(welcome: &Welcome<'_>) {
     println!();
 }
 
+/// Says what a command has done.
+pub(crate) fn said(text: &str) {
+    println!("{text}");
+}
+
+/// Says how far a command has come.
+pub(crate) fn progress(text: &str) {
+    eprintln!("magpie: {text}");
+}
+
 /// Says what is wrong with the settings.
 pub(crate) fn wrong(wrong: &Wrong) {
     eprintln!("magpie: the settings are not right 设置有误:");

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::Args;
 use magpie::config::{Aws, Wrong};
 use magpie::http::Allowed;
 use tracing_subscriber::EnvFilter;
@@ -13,10 +13,8 @@ use url::Url;
 /// The shortest admin key, in bytes.
 const KEY_MIN: usize = 16;
 
-/// Magpie on one machine: a bridge between `WeChat` and the desk where agents
-/// work.
-#[derive(Debug, Default, Parser)]
-#[command(name = "magpie", version, about)]
+/// The flags with which Magpie runs; the folder is every command's.
+#[derive(Debug, Default, Args)]
 pub(crate) struct Flags {
     /// Where Magpie listens [default: 127.0.0.1:8080]
     #[arg(long, env = "MAGPIE_LISTEN", hide_env_values = true)]
@@ -28,7 +26,7 @@ pub(crate) struct Flags {
     #[arg(long, env = "MAGPIE_METRICS_LISTEN", hide_env_values = true)]
     metrics_listen: Option<String>,
     /// The folder of everything that is kept [default: .magpie]
-    #[arg(long, env = "MAGPIE_DATA", hide_env_values = true)]
+    #[arg(long, global = true, env = "MAGPIE_DATA", hide_env_values = true)]
     data: Option<PathBuf>,
     /// The key of the console and the API [default: made in the data folder]
     #[arg(long, env = "MAGPIE_ADMIN_KEY", hide_env_values = true)]
@@ -51,6 +49,9 @@ pub(crate) struct Flags {
     /// What is logged, as tracing's filters are written; of other crates only warnings
     #[arg(long, env = "RUST_LOG", hide_env_values = true)]
     log: Option<String>,
+    /// Starts though the data was moved to AWS: only if the stack is given up
+    #[arg(long)]
+    despite_export: bool,
     #[arg(long, env = "AWS_REGION", hide = true)]
     aws_region: Option<String>,
     #[arg(long, env = "AWS_ACCESS_KEY_ID", hide = true)]
@@ -71,6 +72,8 @@ pub(crate) struct Settings {
     pub(crate) metrics: Option<SocketAddr>,
     /// The data folder.
     pub(crate) data: PathBuf,
+    /// Whether a folder is taken that was moved to AWS.
+    pub(crate) despite_export: bool,
     /// The admin key, if one was given.
     pub(crate) admin_key: Option<String>,
     /// Where the outside finds it, if that was given.
@@ -84,10 +87,28 @@ pub(crate) struct Settings {
     pub(crate) log: EnvFilter,
 }
 
+impl Flags {
+    /// The data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        let given = self.data.clone();
+        let given = given.filter(|path| !path.as_os_str().is_empty());
+        given.unwrap_or_else(|| PathBuf::from(".magpie"))
+    }
+
+    /// Whether messages or secrets lie elsewhere than in the data folder.
+    pub(crate) fn elsewhere(&self) -> bool {
+        let endpoints = [&self.dynamodb_endpoint, &self.secrets_endpoint];
+        endpoints
+            .iter()
+            .any(|given| given.as_ref().is_some_and(|text| !text.is_empty()))
+    }
+}
+
 impl Settings {
     /// Takes the flags, or says all that is wrong with them.
     pub(crate) fn read(flags: Flags) -> Result<Self, Wrong> {
         let mut wrong = Vec::new();
+        let data = flags.data();
         let listen = address(
             "MAGPIE_LISTEN",
             flags.listen,
@@ -141,10 +162,8 @@ impl Settings {
             listen,
             demo,
             metrics,
-            data: flags
-                .data
-                .filter(|path| !path.as_os_str().is_empty())
-                .unwrap_or_else(|| PathBuf::from(".magpie")),
+            data,
+            despite_export: flags.despite_export,
             admin_key,
             public_url: origin("MAGPIE_PUBLIC_URL", flags.public_url, &mut wrong),
             allowed,

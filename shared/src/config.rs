@@ -135,8 +135,8 @@ impl Settings {
         };
         let aws = Aws {
             region: reader.need("AWS_REGION", "the region, such as eu-central-1"),
-            access_key: reader.need("AWS_ACCESS_KEY_ID", "Lambda sets it"),
-            secret_key: reader.need("AWS_SECRET_ACCESS_KEY", "Lambda sets it"),
+            access_key: reader.need("AWS_ACCESS_KEY_ID", "in Lambda it is always set"),
+            secret_key: reader.need("AWS_SECRET_ACCESS_KEY", "in Lambda it is always set"),
             session_token: reader.maybe("AWS_SESSION_TOKEN"),
             dynamodb_endpoint: reader.url("MAGPIE_DYNAMODB_ENDPOINT").map(Into::into),
             secrets_endpoint: reader.url("MAGPIE_SECRETS_ENDPOINT").map(Into::into),

@@ -18,7 +18,8 @@ use aws_sdk_secretsmanager::config::{BehaviorVersion, Region, StalledStreamProte
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 
 use crate::config::Aws;
-use crate::store::{Https, network};
+use crate::store::Https;
+use crate::store::network::{self, Patience};
 pub use channel::{ChannelSecrets, Kept, channel_name};
 
 /// The label of a version that may become the current one.
@@ -58,12 +59,22 @@ impl fmt::Debug for Version {
 /// A client of Secrets Manager. Built once a process.
 #[must_use]
 pub fn client(aws: &Aws, https: &Https) -> Client {
+    with_patience(aws, https, Patience::Short)
+}
+
+/// A client of Secrets Manager for whoever moves everything.
+#[must_use]
+pub fn patient_client(aws: &Aws, https: &Https) -> Client {
+    with_patience(aws, https, Patience::Long)
+}
+
+fn with_patience(aws: &Aws, https: &Https, patience: Patience) -> Client {
     let mut config = aws_sdk_secretsmanager::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(aws.region.clone()))
         .credentials_provider(network::credentials(aws))
-        .retry_config(network::retries())
-        .timeout_config(network::patience())
+        .retry_config(patience.retries())
+        .timeout_config(patience.timeouts())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .http_client(https.client());
     if let Some(endpoint) = &aws.secrets_endpoint {
@@ -114,6 +125,13 @@ impl SecretFile {
             path: Some(path.to_owned()),
             held: Mutex::new(held),
         })
+    }
+
+    /// All of them by their names.
+    #[must_use]
+    pub fn all(&self) -> BTreeMap<String, String> {
+        let held = self.held.lock();
+        held.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Secrets that end with the process.

@@ -91,6 +91,8 @@ pub(crate) struct Cloud {
     /// The name of the control table.
     pub(crate) control: String,
     prefix: String,
+    /// Which of the functions' settings say where all that is.
+    pub(crate) places: Vec<(&'static str, String)>,
     _engine: Option<Engine>,
     tables: Tables,
     functions: Vec<Function>,
@@ -146,6 +148,9 @@ impl Cloud {
             ("MAGPIE_LOG", "trace"),
         ];
         let environment: Vec<_> = usual.iter().chain(settings).copied().collect();
+        let places = usual.iter().take(5);
+        let places = places.map(|(name, value)| (*name, (*value).to_owned()));
+        let places = places.collect();
         let store = store(&environment);
         store.create_tables(true).await.unwrap();
         // As the template makes it.
@@ -175,6 +180,7 @@ impl Cloud {
             messages,
             control,
             prefix,
+            places,
             _engine: own,
             tables,
             functions,
@@ -258,6 +264,13 @@ impl Cloud {
     /// From now on nobody answers where the store was.
     pub(crate) fn unplug_store(&self) {
         self.before_tables.unplug();
+    }
+
+    /// A minute passes: nothing that a function has remembered counts any more.
+    pub(crate) fn forgets(&self) {
+        for function in &self.functions {
+            function.kill();
+        }
     }
 
     /// The store behind the functions' backs.

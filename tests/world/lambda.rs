@@ -24,6 +24,11 @@ impl Lambda {
     pub(crate) async fn over(cloud: Cloud) -> Lambda {
         let admin_key = cloud.markers.secret("admin key", 40);
         cloud.put_secret("admin", &admin_key);
+        Lambda::around(cloud, admin_key).await
+    }
+
+    /// The functions of a cloud that has this admin key.
+    pub(crate) async fn around(cloud: Cloud, admin_key: String) -> Lambda {
         let gateway = cloud.gateway().await;
         Lambda {
             cloud,

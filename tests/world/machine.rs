@@ -3,6 +3,8 @@
 //! time passes for it while it is stopped, since its folder is its own as long
 //! as it runs.
 
+#![allow(dead_code, reason = "every target uses its own part of the machine")]
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -29,7 +31,7 @@ pub(crate) struct Machine {
     outputs: Outputs,
     markers: Markers,
     admin_key: String,
-    data: PathBuf,
+    data: Mutex<PathBuf>,
     engine: Option<Engine>,
     door: Door,
     magpie: tokio::sync::Mutex<Process>,
@@ -65,7 +67,7 @@ impl Bridge for Machine {
         stop(&*self.magpie.lock().await).await;
         self.markers.assert_unseen(&self.outputs);
         let unfinished = rows::unfinished(&self.tables(), MESSAGES);
-        std::fs::remove_dir_all(&self.data).unwrap();
+        std::fs::remove_dir_all(self.data()).unwrap();
         unfinished
     }
 }
@@ -85,7 +87,7 @@ impl Machine {
             outputs,
             markers,
             admin_key,
-            data,
+            data: Mutex::new(data),
             engine,
             door,
             magpie: tokio::sync::Mutex::new(magpie),
@@ -102,7 +104,7 @@ impl Machine {
         run(
             &self.outputs,
             &self.door,
-            &self.data,
+            &self.data(),
             &self.admin_key,
             endpoint,
         )
@@ -110,7 +112,7 @@ impl Machine {
     }
 
     fn store(&self) -> PathBuf {
-        self.data.join("store.db")
+        self.data().join("store.db")
     }
 
     /// What it works on. Its own file is opened only while it does not run.
@@ -120,6 +122,62 @@ impl Machine {
             None => Tables::Memory(Database::new(self.store().to_str().unwrap()).unwrap()),
         }
     }
+
+    /// Its data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.data.lock().unwrap().clone()
+    }
+
+    /// Carries out a command of the program on a folder. Says its exit code and
+    /// all that it said.
+    pub(crate) async fn command(
+        &self,
+        data: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> (i32, String) {
+        let mut all = vec![("MAGPIE_DATA", data.to_str().unwrap())];
+        all.extend(environment);
+        let outputs = Outputs::default();
+        let started = Process::start(&outputs, "command", &program(), arguments, all);
+        let command = started.unwrap();
+        soon(command.ended()).await;
+        let code = command.kill().code().unwrap();
+        self.markers.assert_unseen(&outputs);
+        let (_, said) = outputs.snapshot().remove(0);
+        (code, String::from_utf8(said).unwrap())
+    }
+
+    /// Ends the program in order.
+    pub(crate) async fn stops(&self) {
+        stop(&*self.magpie.lock().await).await;
+    }
+
+    /// `kill -9`.
+    pub(crate) async fn is_killed(&self) {
+        self.magpie.lock().await.kill();
+    }
+
+    /// Starts the program, which does not run, over this folder.
+    pub(crate) async fn goes_on_in(&self, data: &Path) {
+        data.clone_into(&mut self.data.lock().unwrap());
+        let mut magpie = self.magpie.lock().await;
+        *magpie = self.run().await;
+    }
+
+    /// Callers find something else where the program was.
+    pub(crate) fn leads_to(&self, address: SocketAddr) {
+        self.door.lead_to(address);
+    }
+}
+
+/// The program. A target of another package than its own takes the one that was
+/// built beside its own programs.
+pub(crate) fn program() -> PathBuf {
+    let own = option_env!("CARGO_BIN_EXE_magpie").map(PathBuf::from);
+    let beside = option_env!("CARGO_BIN_EXE_sweep");
+    let beside = beside.map(|path| Path::new(path).with_file_name("magpie"));
+    own.or(beside).unwrap()
 }
 
 /// Starts the program and puts it behind the door.
@@ -140,8 +198,7 @@ async fn run(
         ("RUST_LOG", "trace"),
     ];
     environment.extend(engine.map(|endpoint| ("MAGPIE_DYNAMODB_ENDPOINT", endpoint)));
-    let program = Path::new(env!("CARGO_BIN_EXE_magpie"));
-    let magpie = Process::start(outputs, "magpie", program, [""; 0], environment).unwrap();
+    let magpie = Process::start(outputs, "magpie", &program(), [""; 0], environment).unwrap();
     let line = soon(magpie.printed("Magpie 0")).await.unwrap();
     let (_, address) = line.split_once("http://").unwrap();
     door.lead_to(address.trim_end_matches('/').parse().unwrap());

@@ -428,6 +428,14 @@ impl Customer<'_> {
     }
 }
 
+impl Customer<'_> {
+    /// Nothing new is on the phone at this moment.
+    pub(crate) fn sees_nothing_yet(&self) {
+        let all = self.phone.all(&self.world.wechat);
+        assert_eq!(all.len(), self.phone.seen(), "{all:?}");
+    }
+}
+
 impl Phone {
     fn all(&self, wechat: &Simulator) -> Vec<String> {
         wechat.with(|wechat| {

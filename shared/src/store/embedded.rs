@@ -116,6 +116,18 @@ impl Engine {
         })
     }
 
+    /// Opens a file on which nobody works, a copy or a stopped machine's: it
+    /// answers on the calling thread, and the file is closed with the last
+    /// client.
+    pub fn at_rest(path: &Path) -> Result<Self, EngineError> {
+        let path = path.to_str().ok_or(EngineError::Path)?;
+        Ok(Self {
+            db: Database::new(path).map_err(EngineError::Open)?,
+            calls: None,
+            meddler: None,
+        })
+    }
+
     /// Waits until the engine cannot go on, such as after its disk has failed:
     /// every call is refused from then on.
     pub async fn failed(&self) {

@@ -24,8 +24,11 @@ pub(crate) mod network;
 mod outcomes;
 mod row;
 mod seen;
+#[cfg(feature = "embedded")]
+pub mod snapshot;
 pub mod tables;
 mod token;
+pub mod transfer;
 mod walk;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,7 +44,7 @@ pub use entries::{Look, Put};
 pub use erase::Erased;
 pub use lanes::{Park, Taken};
 pub use lists::{BoardPage, DeadEntry, DeadPlace, Due, Page};
-pub use network::{Https, client};
+pub use network::{Https, client, patient_client};
 pub use outcomes::{Death, Holder};
 pub use token::{Lease, StoredToken};
 pub use walk::{Waiting, WalkPlace};

@@ -58,15 +58,40 @@ impl Default for Https {
     }
 }
 
+/// How long somebody who moves everything waits: as long as far networks and
+/// throttled tables need.
+const PATIENT_ATTEMPT: Duration = Duration::from_secs(20);
+/// How often such a one attempts an operation.
+const PATIENT_ATTEMPTS: u32 = 10;
+
+/// How patient a client is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Patience {
+    /// Somebody waits for the answer.
+    Short,
+    /// Nobody waits, and everything must get through.
+    Long,
+}
+
 /// A client of `DynamoDB`. Built once a process.
 #[must_use]
 pub fn client(aws: &Aws, https: &Https) -> Client {
+    with_patience(aws, https, Patience::Short)
+}
+
+/// A client of `DynamoDB` for whoever moves everything, over whatever network.
+#[must_use]
+pub fn patient_client(aws: &Aws, https: &Https) -> Client {
+    with_patience(aws, https, Patience::Long)
+}
+
+fn with_patience(aws: &Aws, https: &Https, patience: Patience) -> Client {
     let mut config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(aws.region.clone()))
         .credentials_provider(credentials(aws))
-        .retry_config(retries())
-        .timeout_config(patience())
+        .retry_config(patience.retries())
+        .timeout_config(patience.timeouts())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .http_client(https.client());
     if let Some(endpoint) = &aws.dynamodb_endpoint {
@@ -86,13 +111,23 @@ pub(crate) fn credentials(aws: &Aws) -> Credentials {
     )
 }
 
-pub(crate) fn retries() -> RetryConfig {
-    RetryConfig::standard().with_max_attempts(ATTEMPTS)
-}
+impl Patience {
+    pub(crate) fn retries(self) -> RetryConfig {
+        RetryConfig::standard().with_max_attempts(match self {
+            Self::Short => ATTEMPTS,
+            Self::Long => PATIENT_ATTEMPTS,
+        })
+    }
 
-pub(crate) fn patience() -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .operation_attempt_timeout(ATTEMPT)
-        .operation_timeout(OPERATION)
-        .build()
+    pub(crate) fn timeouts(self) -> TimeoutConfig {
+        match self {
+            Self::Short => TimeoutConfig::builder()
+                .operation_attempt_timeout(ATTEMPT)
+                .operation_timeout(OPERATION)
+                .build(),
+            Self::Long => TimeoutConfig::builder()
+                .operation_attempt_timeout(PATIENT_ATTEMPT)
+                .build(),
+        }
+    }
 }

@@ -9,7 +9,7 @@ use crate::journal::{ConversationKey, EntryKey};
 use crate::moment::Moment;
 
 /// Where the row lies.
-const PLACE: &str = "WALK";
+pub(super) const PLACE: &str = "WALK";
 
 /// An entry that waits, as the walk finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
