@@ -28,8 +28,8 @@ const ATTEMPTS: u32 = 3;
 ///
 /// The SDK's own client reads the trusted certificates when a service's client
 /// is made, and parses them once for that and again for its first call: that is
-/// four times for two services. Here they are parsed once a process, before the first event, while Lambda
-/// lends more processor than the function has later.
+/// four times for two services. Here they are parsed once a process, before the
+/// first event, while Lambda lends more processor than the function has later.
 ///
 /// A connection has no time limit of its own: that of an attempt is shorter.
 #[derive(Clone, Debug)]
