@@ -27,10 +27,9 @@ const ATTEMPTS: u32 = 3;
 /// HTTPS on rustls with ring, for every service of AWS.
 ///
 /// The SDK's own client reads the trusted certificates when a service's client
-/// is made, and parses them all once more for that and again for its first call:
-/// for two services four times what takes longer than the rest of a start.
-/// Here they are parsed once a process, before the first event, while Lambda
-/// lends more processor than the function has later.
+/// is made, and parses them once for that and again for its first call: that is
+/// four times for two services. Here they are parsed once a process, before the
+/// first event, while Lambda lends more processor than the function has later.
 ///
 /// A connection has no time limit of its own: that of an attempt is shorter.
 #[derive(Clone, Debug)]
