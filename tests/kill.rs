@@ -132,7 +132,7 @@ impl Street {
         Self {
             wechat: Mutex::new(wechat),
             people,
-            http: Http::network(Allowed::parse("http://127.0.0.1").unwrap()).unwrap(),
+            http: Http::network(Allowed::parse("http://127.0.0.1").unwrap()),
             said: Said::default(),
             taken: watch::Sender::new(0),
             next: Mutex::new(0),

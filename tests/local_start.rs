@@ -52,7 +52,7 @@ async fn address(magpie: &Process, needle: &str) -> Url {
 }
 
 async fn get(url: Url, host: Option<&str>) -> Answer {
-    let http = Http::network(Allowed::parse("http://127.0.0.1").unwrap()).unwrap();
+    let http = Http::network(Allowed::parse("http://127.0.0.1").unwrap());
     let mut call = Outgoing::get(url, PATIENCE);
     if let Some(host) = host {
         call = call.with("host", host);
@@ -90,7 +90,7 @@ async fn it_starts_answers_and_ends() {
             assert_eq!(answer.headers["cache-control"], "no-store");
         }
     }
-    let http = Http::network(Allowed::parse("http://127.0.0.1").unwrap()).unwrap();
+    let http = Http::network(Allowed::parse("http://127.0.0.1").unwrap());
     let push = base.join("/wechat/demo?signature=1").unwrap();
     for (size, status) in [(64 * 1024, 403), (64 * 1024 + 1, 413)] {
         let push = Outgoing::json(push.clone(), vec![b'x'; size], PATIENCE);
@@ -121,7 +121,7 @@ async fn metrics_are_there_where_they_are_wanted() {
     let metrics = address(&magpie, "/metrics").await;
     soon(magpie.printed("the simulated WeChat is connected")).await;
     let refused = Outgoing::json(base.join("/wechat/demo").unwrap(), vec![], PATIENCE);
-    let http = Http::network(Allowed::parse("http://127.0.0.1").unwrap()).unwrap();
+    let http = Http::network(Allowed::parse("http://127.0.0.1").unwrap());
     assert_eq!(http.send(refused).await.unwrap().status, 403);
     let scraped = get(metrics.clone(), None).await;
     assert_eq!(scraped.status, 200);

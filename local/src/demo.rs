@@ -233,7 +233,7 @@ mod tests {
         let bridge = Bridge::new(
             Store::new(engine.client(), "messages", "control"),
             Secrets::File(SecretFile::in_memory()),
-            Http::network(Allowed::parse("http://127.0.0.1").unwrap()).unwrap(),
+            Http::network(Allowed::parse("http://127.0.0.1").unwrap()),
             Clock::System,
             Chance::seeded(7),
             Bell::Stream,

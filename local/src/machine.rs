@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use magpie::bridge::{Bell, Bridge};
@@ -11,7 +11,7 @@ use magpie::console::{AdminKey, Console};
 use magpie::http::Http;
 use magpie::secrets::{self, SecretError, SecretFile, Secrets};
 use magpie::store::embedded::{Engine, EngineError};
-use magpie::store::{self, Store, StoreError};
+use magpie::store::{self, Https, Store, StoreError};
 use magpie_local::simulator;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -221,17 +221,19 @@ fn build(
     folder: &Folder,
     phones: Option<&Listener>,
 ) -> Result<(Arc<Bridge>, Option<Engine>, Bells), Failure> {
+    // Only other stores than our own are reached by it.
+    let https = LazyLock::new(Https::new);
     let engine = match settings.aws.dynamodb_endpoint {
         Some(_) => None,
         None => Some(Engine::open(&folder.store())?),
     };
     let client = match &engine {
         Some(engine) => engine.client(),
-        None => store::client(&settings.aws),
+        None => store::client(&settings.aws, &https),
     };
     let secrets = match settings.aws.secrets_endpoint {
         Some(_) => Secrets::Manager {
-            client: secrets::client(&settings.aws),
+            client: secrets::client(&settings.aws, &https),
             prefix: PREFIX.to_owned(),
         },
         None => Secrets::File(SecretFile::open(&folder.secrets())?),
@@ -240,11 +242,13 @@ fn build(
     if let Some(phones) = phones {
         allowed.add(&phones.url);
     }
+    let http = Http::network(allowed);
+    http.ready()?;
     let (ring, rings) = mpsc::unbounded_channel();
     let bridge = Bridge::new(
         Store::new(client, TABLES.0, TABLES.1),
         secrets,
-        Http::network(allowed)?,
+        http,
         Clock::System,
         Chance::System,
         Bell::Process(ring.clone()),

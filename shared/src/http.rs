@@ -6,6 +6,7 @@
 //! for a private address does not help.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -109,7 +110,9 @@ pub struct Http {
 }
 
 enum Wire {
-    Network(reqwest::Client),
+    /// Made when it is first needed: that reads the trusted certificates, and
+    /// most functions call nobody but AWS.
+    Network(OnceLock<reqwest::Client>),
     #[cfg(feature = "embedded")]
     InProcess(Peers),
 }
@@ -121,8 +124,33 @@ impl std::fmt::Debug for Http {
 }
 
 impl Http {
-    /// A client of the network, with ring below its TLS.
-    pub fn network(allowed: Allowed) -> Result<Self, reqwest::Error> {
+    /// A client of the network, with ring below its TLS. It is made by
+    /// [`Self::ready`] or by the first request.
+    #[must_use]
+    pub fn network(allowed: Allowed) -> Self {
+        Self {
+            wire: Wire::Network(OnceLock::new()),
+            allowed,
+        }
+    }
+
+    /// Makes the client now. It fails where no TLS can be had, which no request
+    /// mends: a process that lives by its requests asks for it at its start.
+    pub fn ready(&self) -> Result<(), reqwest::Error> {
+        match &self.wire {
+            Wire::Network(made) => self.client(made).map(|_| ()),
+            #[cfg(feature = "embedded")]
+            Wire::InProcess(_) => Ok(()),
+        }
+    }
+
+    fn client<'a>(
+        &self,
+        made: &'a OnceLock<reqwest::Client>,
+    ) -> Result<&'a reqwest::Client, reqwest::Error> {
+        if let Some(client) = made.get() {
+            return Ok(client);
+        }
         // A second install in one process changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
         #[expect(clippy::disallowed_methods, reason = "the one owner of the client")]
@@ -133,12 +161,9 @@ impl Http {
             .referer(false)
             .connect_timeout(CONNECT)
             .pool_idle_timeout(IDLE)
-            .dns_resolver(PublicNames(allowed.clone()))
+            .dns_resolver(PublicNames(self.allowed.clone()))
             .build()?;
-        Ok(Self {
-            wire: Wire::Network(client),
-            allowed,
-        })
+        Ok(made.get_or_init(|| client))
     }
 
     /// A client whose peers answer in this process.
@@ -165,7 +190,10 @@ impl Http {
         let timeout = request.timeout;
         let sent = async {
             match &self.wire {
-                Wire::Network(client) => over_network(client, request).await,
+                Wire::Network(made) => match self.client(made) {
+                    Ok(client) => over_network(client, request).await,
+                    Err(error) => Err(Trouble::NotSent(Some(error))),
+                },
                 #[cfg(feature = "embedded")]
                 Wire::InProcess(peers) => peers(request).await,
             }

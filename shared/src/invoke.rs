@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::config::Aws;
-use crate::store::network;
+use crate::store::{Https, network};
 
 /// How long a call may take: a token may have to wait for another process that
 /// asks for it, and a cold start comes on top.
@@ -57,7 +57,7 @@ impl fmt::Debug for Function {
 impl Function {
     /// The function of this name or ARN.
     #[must_use]
-    pub fn new(aws: &Aws, name: String) -> Self {
+    pub fn new(aws: &Aws, https: &Https, name: String) -> Self {
         let patience = TimeoutConfig::builder()
             .operation_timeout(PATIENCE)
             .connect_timeout(network::ATTEMPT)
@@ -69,7 +69,7 @@ impl Function {
             .retry_config(RetryConfig::disabled())
             .timeout_config(patience)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .http_client(network::https());
+            .http_client(https.client());
         if let Some(endpoint) = &aws.lambda_endpoint {
             config = config.endpoint_url(endpoint);
         }

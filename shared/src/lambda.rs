@@ -92,6 +92,12 @@ pub async fn deliver() -> ExitCode {
     let Some((bridge, settings)) = start() else {
         return ExitCode::FAILURE;
     };
+    // It calls out with every event, so its client is made before the first one;
+    // the other functions make theirs when they need it, which most never do.
+    if let Err(error) = bridge.http.ready() {
+        error!(%error, "no HTTP client can be made");
+        return ExitCode::FAILURE;
+    }
     serve(
         &bridge,
         &settings,
@@ -172,32 +178,26 @@ fn start() -> Option<(Bridge, Settings)> {
             return None;
         }
     };
-    let http = match Http::network(settings.allowed.clone()) {
-        Ok(http) => http,
-        Err(error) => {
-            error!(%error, "no HTTP client can be made");
-            return None;
-        }
-    };
+    let https = store::Https::new();
     let store = Store::new(
-        store::client(&settings.aws),
+        store::client(&settings.aws, &https),
         &settings.messages,
         &settings.control,
     );
     let secrets = Secrets::Manager {
-        client: secrets::client(&settings.aws),
+        client: secrets::client(&settings.aws, &https),
         prefix: settings.secrets_prefix.clone(),
     };
     let bridge = Bridge::new(
         store,
         secrets,
-        http,
+        Http::network(settings.allowed.clone()),
         Clock::System,
         Chance::System,
         Bell::Stream,
     );
     let tokens = match &settings.token_function {
-        Some(name) => TokenSource::Function(Function::new(&settings.aws, name.clone())),
+        Some(name) => TokenSource::Function(Function::new(&settings.aws, &https, name.clone())),
         None => own_tokens(&settings),
     };
     Some((bridge.with_tokens_from(tokens), settings))

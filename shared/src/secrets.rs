@@ -18,6 +18,7 @@ use aws_sdk_secretsmanager::config::{BehaviorVersion, Region, StalledStreamProte
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 
 use crate::config::Aws;
+use crate::store::Https;
 use crate::store::network::{self, Patience};
 pub use channel::{ChannelSecrets, Kept, channel_name};
 
@@ -57,17 +58,17 @@ impl fmt::Debug for Version {
 
 /// A client of Secrets Manager. Built once a process.
 #[must_use]
-pub fn client(aws: &Aws) -> Client {
-    with_patience(aws, Patience::Short)
+pub fn client(aws: &Aws, https: &Https) -> Client {
+    with_patience(aws, https, Patience::Short)
 }
 
 /// A client of Secrets Manager for whoever moves everything.
 #[must_use]
-pub fn patient_client(aws: &Aws) -> Client {
-    with_patience(aws, Patience::Long)
+pub fn patient_client(aws: &Aws, https: &Https) -> Client {
+    with_patience(aws, https, Patience::Long)
 }
 
-fn with_patience(aws: &Aws, patience: Patience) -> Client {
+fn with_patience(aws: &Aws, https: &Https, patience: Patience) -> Client {
     let mut config = aws_sdk_secretsmanager::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(aws.region.clone()))
@@ -75,7 +76,7 @@ fn with_patience(aws: &Aws, patience: Patience) -> Client {
         .retry_config(patience.retries())
         .timeout_config(patience.timeouts())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .http_client(network::https());
+        .http_client(https.client());
     if let Some(endpoint) = &aws.secrets_endpoint {
         config = config.endpoint_url(endpoint);
     }

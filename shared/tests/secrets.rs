@@ -23,6 +23,7 @@ use magpie::message::ChannelId;
 use magpie::secrets::{
     ChannelSecrets, SecretError, SecretFile, Secrets, channel_name, write_private,
 };
+use magpie::store::Https;
 
 /// A manager of secrets and what runs it.
 struct Manager {
@@ -33,7 +34,7 @@ struct Manager {
 }
 
 fn client(endpoint: &str) -> Client {
-    magpie::secrets::client(&Aws {
+    let aws = Aws {
         region: harness::REGION.to_owned(),
         access_key: "test".to_owned(),
         secret_key: "test".to_owned(),
@@ -41,7 +42,8 @@ fn client(endpoint: &str) -> Client {
         dynamodb_endpoint: None,
         secrets_endpoint: Some(endpoint.to_owned()),
         lambda_endpoint: None,
-    })
+    };
+    magpie::secrets::client(&aws, &Https::new())
 }
 
 async fn manager() -> Manager {

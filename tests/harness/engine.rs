@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dynoxide::Database;
-use serde_json::{Value, from_value, json};
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
@@ -303,7 +303,7 @@ mod tests {
         });
         engine
             .database()
-            .create_table(from_value(request).unwrap())
+            .create_table(serde_json::from_value(request).unwrap())
             .unwrap();
     }
 
@@ -312,7 +312,7 @@ mod tests {
         let request = json!({ "TableName": "messages", "Item": item });
         engine
             .database()
-            .put_item(from_value(request).unwrap())
+            .put_item(serde_json::from_value(request).unwrap())
             .unwrap();
     }
 

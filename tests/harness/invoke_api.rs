@@ -77,7 +77,7 @@ async fn invoke(
     record(
         "lambda",
         &headers,
-        json!({ "operation": "Invoke", "function": name }),
+        &json!({ "operation": "Invoke", "function": name }),
     );
     let Ok(event) = serde_json::from_slice(&body) else {
         return refused(StatusCode::BAD_REQUEST, "InvalidRequestContentException");

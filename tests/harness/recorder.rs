@@ -43,7 +43,7 @@ pub(crate) fn caller(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Writes one call of one function.
-pub(crate) fn record(service: &str, headers: &HeaderMap, call: Value) {
+pub(crate) fn record(service: &str, headers: &HeaderMap, call: &Value) {
     let (Some(folder), Some(function)) = (folder(), caller(headers)) else {
         return;
     };
@@ -79,7 +79,7 @@ impl Recorder {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         // Making one installs the crypto provider, which every client needs.
-        drop(Http::network(Allowed::default()).unwrap());
+        Http::network(Allowed::default()).ready().unwrap();
         #[expect(clippy::disallowed_methods, reason = "a client of the harness")]
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let behind = Arc::new(Behind {
@@ -130,7 +130,7 @@ async fn pass(State(behind): State<Arc<Behind>>, headers: HeaderMap, body: Bytes
             happens(operation, &input);
         }
         let call = json!({ "operation": operation, "input": input });
-        record(behind.service, &headers, call);
+        record(behind.service, &headers, &call);
     }
     let mut passed = headers;
     passed.remove("host");

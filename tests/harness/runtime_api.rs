@@ -305,8 +305,9 @@ impl Instance {
     }
 }
 
+/// What Lambda sets, and what the function's own settings are.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
-pub(super) fn environment(spec: &Spec, address: &str) -> Vec<(String, String)> {
+pub(crate) fn environment(spec: &Spec, address: &str) -> Vec<(String, String)> {
     let name = &spec.name;
     let key = key_id(name);
     let memory = spec.memory_mb.to_string();

@@ -18,16 +18,12 @@ impl Vault {
     /// The secret store that the tests were told of, or a fake one; and what the
     /// names of this test's secrets begin with there.
     pub(crate) async fn open() -> (Vault, String) {
-        match Remote::named("MAGPIE_TEST_SECRETS") {
-            Some(remote) => {
-                let prefix = format!("magpie/test-{:016x}/", random());
-                (Vault::Remote(remote, prefix.clone()), prefix)
-            }
-            None => {
-                let fake = SecretsManager::start().await.unwrap();
-                (Vault::Fake(fake), "magpie/test/".to_owned())
-            }
+        if let Some(remote) = Remote::named("MAGPIE_TEST_SECRETS") {
+            let prefix = format!("magpie/test-{:016x}/", random());
+            return (Vault::Remote(remote, prefix.clone()), prefix);
         }
+        let fake = SecretsManager::start().await.unwrap();
+        (Vault::Fake(fake), "magpie/test/".to_owned())
     }
 
     pub(crate) fn endpoint(&self) -> &str {

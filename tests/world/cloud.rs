@@ -62,8 +62,8 @@ struct Artefacts {
 impl Artefacts {
     fn named() -> Option<Artefacts> {
         let folder = variable("MAGPIE_TEST_ARTEFACTS").map(PathBuf::from)?;
-        let emulator = variable("MAGPIE_TEST_EMULATOR").map(PathBuf::from);
-        let emulator = emulator.expect("MAGPIE_TEST_EMULATOR names the emulator");
+        // Who names the one names the other.
+        let emulator = variable("MAGPIE_TEST_EMULATOR").map(PathBuf::from).unwrap();
         Some(Artefacts { folder, emulator })
     }
 
@@ -307,7 +307,7 @@ fn store(environment: &[(&str, &str)]) -> Store {
         found.map(|(_, value)| (*value).to_owned())
     };
     let settings = Settings::read(&read).unwrap();
-    let client = magpie::store::client(&settings.aws);
+    let client = magpie::store::client(&settings.aws, &magpie::store::Https::new());
     Store::new(client, settings.messages, settings.control)
 }
 

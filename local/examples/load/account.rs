@@ -67,7 +67,7 @@ impl Account {
         let mut call = Outgoing::json(url, body, Duration::from_secs(5))
             .with("authorization", &format!("Bearer {admin}"));
         call.method = Method::PUT;
-        let answer = Http::network(crate::ours()?)?.send(call).await?;
+        let answer = Http::network(crate::ours()?).send(call).await?;
         if !(200..300).contains(&answer.status) {
             let said = String::from_utf8_lossy(&answer.body);
             return Err(format!("the channel was not taken: {} {said}", answer.status).into());

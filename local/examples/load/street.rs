@@ -63,7 +63,7 @@ impl Street {
         Ok(Self {
             flags: flags.clone(),
             account,
-            http: Http::network(crate::ours()?)?,
+            http: Http::network(crate::ours()?),
             wechat: Mutex::new((wechat, 0)),
             people,
             taken: Mutex::default(),

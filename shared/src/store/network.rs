@@ -9,7 +9,9 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{
     BehaviorVersion, Credentials, Region, SharedHttpClient, StalledStreamProtectionConfig,
 };
+use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use aws_smithy_types::retry::RetryConfig;
 
 use crate::config::Aws;
@@ -37,19 +39,53 @@ pub(crate) enum Patience {
     Long,
 }
 
+/// HTTPS on rustls with ring, for every service of AWS.
+///
+/// The SDK's own client reads the trusted certificates when a service's client
+/// is made, and parses them all once more for that and again for its first call:
+/// for two services four times what takes longer than the rest of a start.
+/// Here they are parsed once a process, before the first event, while Lambda
+/// lends more processor than the function has later.
+///
+/// A connection has no time limit of its own: that of an attempt is shorter.
+#[derive(Clone, Debug)]
+pub struct Https(SharedHttpClient);
+
+impl Https {
+    /// Reads the trusted certificates. Made once a process; it belongs to the
+    /// runtime that first sends something through it.
+    #[must_use]
+    pub fn new() -> Self {
+        let tls = Provider::Rustls(CryptoMode::Ring);
+        let connector = SharedHttpConnector::new(Connector::builder().tls_provider(tls).build());
+        Self(http_client_fn(move |_, _| connector.clone()))
+    }
+
+    /// As the SDK takes it.
+    pub(crate) fn client(&self) -> SharedHttpClient {
+        self.0.clone()
+    }
+}
+
+impl Default for Https {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// A client of `DynamoDB`. Built once a process.
 #[must_use]
-pub fn client(aws: &Aws) -> Client {
-    with_patience(aws, Patience::Short)
+pub fn client(aws: &Aws, https: &Https) -> Client {
+    with_patience(aws, https, Patience::Short)
 }
 
 /// A client of `DynamoDB` for whoever moves everything, over whatever network.
 #[must_use]
-pub fn patient_client(aws: &Aws) -> Client {
-    with_patience(aws, Patience::Long)
+pub fn patient_client(aws: &Aws, https: &Https) -> Client {
+    with_patience(aws, https, Patience::Long)
 }
 
-fn with_patience(aws: &Aws, patience: Patience) -> Client {
+fn with_patience(aws: &Aws, https: &Https, patience: Patience) -> Client {
     let mut config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(aws.region.clone()))
@@ -57,7 +93,7 @@ fn with_patience(aws: &Aws, patience: Patience) -> Client {
         .retry_config(patience.retries())
         .timeout_config(patience.timeouts())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .http_client(https());
+        .http_client(https.client());
     if let Some(endpoint) = &aws.dynamodb_endpoint {
         config = config.endpoint_url(endpoint);
     }
@@ -94,11 +130,4 @@ impl Patience {
                 .build(),
         }
     }
-}
-
-/// HTTPS on rustls with ring.
-pub(crate) fn https() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https()
 }

@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use magpie::clock::Chance;
 use magpie::config::Aws;
 use magpie::journal::ConversationKey;
-use magpie::store::Store;
 use magpie::store::embedded::Engine;
+use magpie::store::{Https, Store};
 
 /// A row as it lies in the table.
 pub(crate) type Row = HashMap<String, AttributeValue>;
@@ -33,7 +33,7 @@ fn client() -> Client {
     let Some(endpoint) = magpie::config::variable("MAGPIE_TEST_DYNAMODB") else {
         return Engine::in_memory().unwrap().client();
     };
-    magpie::store::client(&Aws {
+    let aws = Aws {
         region: "us-east-1".to_owned(),
         access_key: "test".to_owned(),
         secret_key: "test".to_owned(),
@@ -41,7 +41,8 @@ fn client() -> Client {
         dynamodb_endpoint: Some(endpoint),
         secrets_endpoint: None,
         lambda_endpoint: None,
-    })
+    };
+    magpie::store::client(&aws, &Https::new())
 }
 
 impl Tables {
