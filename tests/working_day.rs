@@ -268,9 +268,9 @@ async fn drained(customers: usize, sweeps: usize) {
     let mut heard: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for _ in 0..2 * customers {
         let news = desk.hears_something(&world, "what waited").await;
-        let word = |name: &str| news[name].as_str().unwrap().to_owned();
-        let said = heard.entry(word("conversation")).or_default();
-        said.push(word("type"));
+        let text = |name: &str| news[name].as_str().unwrap().to_owned();
+        let said = heard.entry(text("conversation")).or_default();
+        said.push(text("type"));
     }
     assert_eq!(heard.len(), customers);
     for said in heard.values() {

@@ -74,11 +74,8 @@ async fn invoke(
     if kind.is_some_and(|kind| kind != "RequestResponse") {
         return refused(StatusCode::BAD_REQUEST, "InvalidParameterValueException");
     }
-    record(
-        "lambda",
-        &headers,
-        &json!({ "operation": "Invoke", "function": name }),
-    );
+    let call = json!({ "operation": "Invoke", "function": name });
+    record("lambda", &headers, &call);
     let Ok(event) = serde_json::from_slice(&body) else {
         return refused(StatusCode::BAD_REQUEST, "InvalidRequestContentException");
     };

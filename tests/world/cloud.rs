@@ -62,7 +62,6 @@ struct Artefacts {
 impl Artefacts {
     fn named() -> Option<Artefacts> {
         let folder = variable("MAGPIE_TEST_ARTEFACTS").map(PathBuf::from)?;
-        // Who names the one names the other.
         let emulator = variable("MAGPIE_TEST_EMULATOR").map(PathBuf::from).unwrap();
         Some(Artefacts { folder, emulator })
     }

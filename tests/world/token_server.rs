@@ -74,7 +74,9 @@ async fn give(
     body: Bytes,
 ) -> (StatusCode, String) {
     office.asked.fetch_add(1, Ordering::Relaxed);
-    let key = headers.get("authorization").map(|key| key.as_bytes());
+    let key = headers
+        .get("authorization")
+        .map(http::HeaderValue::as_bytes);
     if key != Some(format!("Bearer {KEY}").as_bytes()) {
         return (StatusCode::UNAUTHORIZED, String::new());
     }

@@ -24,21 +24,6 @@ const OPERATION: Duration = Duration::from_millis(2500);
 /// How often an operation is attempted.
 const ATTEMPTS: u32 = 3;
 
-/// How long somebody who moves everything waits: as long as far networks and
-/// throttled tables need.
-const PATIENT_ATTEMPT: Duration = Duration::from_secs(20);
-/// How often such a one attempts an operation.
-const PATIENT_ATTEMPTS: u32 = 10;
-
-/// How patient a client is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Patience {
-    /// Somebody waits for the answer.
-    Short,
-    /// Nobody waits, and everything must get through.
-    Long,
-}
-
 /// HTTPS on rustls with ring, for every service of AWS.
 ///
 /// The SDK's own client reads the trusted certificates when a service's client
@@ -71,6 +56,21 @@ impl Default for Https {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// How long somebody who moves everything waits: as long as far networks and
+/// throttled tables need.
+const PATIENT_ATTEMPT: Duration = Duration::from_secs(20);
+/// How often such a one attempts an operation.
+const PATIENT_ATTEMPTS: u32 = 10;
+
+/// How patient a client is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Patience {
+    /// Somebody waits for the answer.
+    Short,
+    /// Nobody waits, and everything must get through.
+    Long,
 }
 
 /// A client of `DynamoDB`. Built once a process.

@@ -6,7 +6,7 @@ use std::path::Path;
 use magpie::config::Settings;
 use magpie::secrets::{self, SecretFile, Secrets, Version};
 use magpie::store::embedded::Engine;
-use magpie::store::{self, Https, Store};
+use magpie::store::{self, Store};
 
 use super::{ADMIN, ExportError, PEPPER};
 use crate::demo;
@@ -40,7 +40,7 @@ impl Here {
 
 impl There {
     pub(super) fn reach(stack: &Settings) -> Self {
-        let https = Https::new();
+        let https = store::Https::new();
         let client = store::patient_client(&stack.aws, &https);
         Self {
             store: Store::new(client, stack.messages.clone(), stack.control.clone()),
