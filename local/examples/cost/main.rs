@@ -68,7 +68,7 @@ struct Flags {
     #[arg(long, default_value_t = 1)]
     channels: u32,
     /// The settings that cost least: arm64, no fixed address, no recovery, 7 days, our
-    /// own lines alone, no alarms, three records in a batch; other flags go on top
+    /// own lines alone, no alarms, five records in a batch; other flags go on top
     #[arg(long)]
     lean: bool,
     /// arm64 instead of x86-64
@@ -150,7 +150,7 @@ impl Settings {
             recovery: false,
             fixed_address: false,
             alarms: false,
-            batch: 3.0,
+            batch: 5.0,
             ..Self::full(region)
         }
     }
