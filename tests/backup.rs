@@ -91,6 +91,19 @@ async fn a_machine_goes_on_from_its_backup() {
     assert_eq!(code, 1);
     assert!(said.contains("overwrites none"), "{said}");
     assert!(std::fs::read(&file).unwrap() == before, "it stays as it is");
+    // Nor through a link that somebody laid where it comes to be.
+    #[cfg(unix)]
+    {
+        let lured = fresh("lured").with_extension("tar");
+        let part = lured.with_extension("tar.part");
+        std::os::unix::fs::symlink(&old, &part).unwrap();
+        let lured = lured.to_str().unwrap();
+        let (code, said) = machine.command(&old, &["backup", lured], &[]).await;
+        assert_eq!(code, 1);
+        assert!(said.contains("is in the way"), "{said}");
+        assert!(old.join("store.db").exists() && old.join("secrets.json").exists());
+        std::fs::remove_file(part).unwrap();
+    }
     let (code, said) = machine.command(&old, &["restore", path], &[]).await;
     assert_eq!(code, 1);
     assert!(said.contains("is not empty"), "{said}");

@@ -120,13 +120,16 @@ pub async fn sweep() -> ExitCode {
     serve(&bridge, &settings, async |tick: Tick, deadline: Moment| {
         let ends = deadline.minus(SWEEP_RESERVE);
         // Before the work: a sweeper with more than it can do must tell of it.
-        let figures = fares(&bridge).await;
+        let fares = fares(&bridge).await;
+        if !fares.is_empty() {
+            fares.print(&settings.stage, bridge.now().millis());
+        }
         if tick.walk {
             bridge::walk::begin(&bridge).await?;
         }
         bridge::sweep::sweep(&bridge, ends).await?;
         bridge::walk::go_on(&bridge, ends).await?;
-        Ok(((), figures))
+        Ok(((), Figures::default()))
     })
     .await
 }

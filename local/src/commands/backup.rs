@@ -40,6 +40,12 @@ pub(crate) enum BackupError {
     /// There is such a file.
     #[error("there is a file {} already, and a backup overwrites none: name another", .0.display())]
     Exists(PathBuf),
+    /// Something lies where it is to come to be.
+    #[error(
+        "{} is in the way, and no backup that was broken off left it: move it away",
+        .0.display()
+    )]
+    InTheWay(PathBuf),
     /// Somebody else writes it.
     #[error("another backup writes {} at this moment", .0.display())]
     Busy(PathBuf),
@@ -166,6 +172,21 @@ fn remove(path: &Path) -> Result<(), BackupError> {
     std::fs::remove_file(path).map_err(|error| BackupError::Write(path.to_owned(), error))
 }
 
+/// Whether this is a folder, no link to one, that is ours and nobody else's.
+fn is_private_folder(path: &Path) -> io::Result<bool> {
+    let found = path.symlink_metadata()?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        // Whoever may not look there is not who runs on Linux.
+        let ours = std::fs::metadata("/proc/self").map(|own| own.uid());
+        let ours = ours.is_ok_and(|own| own == found.uid());
+        Ok(found.is_dir() && ours && found.permissions().mode() & 0o777 == 0o700)
+    }
+    #[cfg(not(unix))]
+    Ok(found.is_dir())
+}
+
 /// The folder beside the file in which a backup comes to be. It is gone with
 /// its owner; what a killed one left is cleared away by the next.
 struct Aside {
@@ -186,10 +207,13 @@ impl Aside {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut make, 0o700);
         match make.create(&path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(failed(error));
+            // What lies there is cleared away, so it must be what we would make.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if !is_private_folder(&path).map_err(failed)? {
+                    return Err(BackupError::InTheWay(path));
+                }
             }
-            _ => {}
+            done => done.map_err(failed)?,
         }
         let lock = File::open(&path).map_err(failed)?;
         match lock.try_lock() {

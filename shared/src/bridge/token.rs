@@ -146,6 +146,8 @@ impl Tokenless {
             }
             // It was logged when it was tried.
             Self::JustTried => {}
+            // If Lambda refused the call, nobody else knows why.
+            Self::Elsewhere(Some(none)) => error!(%channel, error = %none, "there is no token"),
             other => error!(%channel, error = %other, "there is no token"),
         }
     }
