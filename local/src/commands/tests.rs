@@ -122,7 +122,10 @@ async fn what_was_backed_up_comes_back() {
         assert_eq!(String::from_utf8(names.stdout).unwrap(), expected);
     }
     // The next backup of the same name clears away what a killed one has left.
-    std::fs::create_dir(place.at("again.tar.part")).unwrap();
+    let mut part = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut part, 0o700);
+    part.create(place.at("again.tar.part")).unwrap();
     std::fs::write(place.at("again.tar.part").join("store.db"), "half").unwrap();
     backup(&new, &place.at("again.tar"), false).await.unwrap();
     assert!(!place.at("again.tar.part").exists());
