@@ -17,14 +17,10 @@ use std::path::{Path, PathBuf};
 
 use harness::process::{Outputs, Process};
 use harness::random;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use machine::Machine as Form;
 use magpie_local::simulator::Mode;
-use serde_json::json;
-use world::World;
-
-/// How many answers WeChat lets out for one message.
-const WINDOW: usize = 5;
+use world::{WINDOW, World};
 
 /// A path below the build's own folder at which nothing is.
 fn fresh(name: &str) -> PathBuf {
@@ -55,15 +51,8 @@ async fn a_machine_goes_on_from_its_backup() {
     let question = world.markers().text();
     customer.says(&question).await;
     let inbox = shop.conversation().await;
-    for _ in 0..WINDOW {
-        let reply = world.markers().text();
-        inbox.answers(&reply).await;
-        customer.sees(&reply).await;
-    }
     // One waits for the window on the way out, two for a desk on the way in.
-    let sixth = world.markers().text();
-    inbox.answers(&sixth).await;
-    inbox.shows("out", &sixth, "held").await;
+    let sixth = inbox.uses_up_the_window(&customer).await;
     let (other, desk) = world.shop_with_desk(Mode::Plain).await;
     let second = other.customer("Jim");
     desk.goes_down();
@@ -200,20 +189,11 @@ async fn a_backup_belongs_together_whatever_happens_meanwhile() {
     customer.says("你好").await;
     let inbox = shop.conversation().await;
     let machine = world.bridge();
-    let path = format!("/api/channels/{}", shop.id);
-    let (_, shown) = world.api(Method::GET, &path, None).await;
+    let before = shop.settings().await;
     let change = async |round: usize| {
-        let mut settings = json!({
-            "callback": { "mode": shown["callback"]["mode"] },
-            "part_pause_ms": 0,
-            "desk": { "kind": "inbox" },
-            "retention_days": 30 + round,
-        });
-        for name in ["name", "app_id", "original_id", "api_base"] {
-            settings[name] = shown[name].clone();
-        }
-        let (status, answer) = world.api(Method::PUT, &path, Some(settings)).await;
-        assert_eq!(status, StatusCode::OK, "{answer}");
+        let mut settings = before.clone();
+        settings["retention_days"] = (30 + round).into();
+        shop.puts(settings).await;
     };
     for round in 1..=5 {
         let file = fresh("meanwhile").with_extension("tar");

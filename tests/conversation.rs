@@ -9,10 +9,7 @@ use magpie::desk::webhook::new_secret;
 use magpie_local::simulator::Mode;
 use serde_json::json;
 
-use crate::world::{World, message, time};
-
-/// How many answers WeChat lets out for one message.
-const WINDOW: usize = 5;
+use crate::world::{WINDOW, World, message, time};
 
 #[tokio::test]
 async fn hello_there_and_back() {
@@ -71,14 +68,7 @@ async fn a_sixth_answer_waits_for_the_customer() {
     let customer = shop.customer("Han Meimei");
     customer.says("你好").await;
     let inbox = shop.conversation().await;
-    for _ in 0..WINDOW {
-        let reply = world.markers().text();
-        inbox.answers(&reply).await;
-        customer.sees(&reply).await;
-    }
-    let sixth = world.markers().text();
-    inbox.answers(&sixth).await;
-    inbox.shows("out", &sixth, "held").await;
+    let sixth = inbox.uses_up_the_window(&customer).await;
     customer.sees_nothing().await;
 
     customer.says("在吗").await;

@@ -24,16 +24,13 @@ mod world;
 
 use cloud::Cloud;
 use harness::process::{Outputs, Process};
-use http::{Method, StatusCode};
 use magpie_local::simulator::Mode;
 use moved::Moved as Form;
 use serde_json::{Value, json};
-use world::{Shop, World};
+use world::{Shop, WINDOW, World};
 
 /// What is said of a stack that is new: the template has made it a pepper.
 const FRESH: [&str; 1] = ["--replace-pepper"];
-/// How many answers WeChat lets out for one message.
-const WINDOW: usize = 5;
 
 /// Lets a stack do all that it does by itself, until something is done.
 async fn while_it_lives<T>(cloud: &Cloud, what: impl Future<Output = T>) -> T {
@@ -52,20 +49,10 @@ async fn while_it_lives<T>(cloud: &Cloud, what: impl Future<Output = T>) -> T {
 }
 
 /// Suspends a shop, or lets it go on.
-async fn suspend(world: &World, shop: &Shop<'_>, suspended: bool) {
-    let path = format!("/api/channels/{}", shop.id);
-    let (_, shown) = world.api(Method::GET, &path, None).await;
-    let mut settings = json!({
-        "callback": { "mode": shown["callback"]["mode"] },
-        "part_pause_ms": 0,
-        "desk": { "kind": "inbox" },
-        "suspended": suspended,
-    });
-    for name in ["name", "app_id", "original_id", "api_base"] {
-        settings[name] = shown[name].clone();
-    }
-    let (status, answer) = world.api(Method::PUT, &path, Some(settings)).await;
-    assert_eq!(status, StatusCode::OK, "{answer}");
+async fn suspend(shop: &Shop<'_>, suspended: bool) {
+    let mut settings = shop.settings().await;
+    settings["suspended"] = suspended.into();
+    shop.puts(settings).await;
 }
 
 #[tokio::test]
@@ -75,14 +62,7 @@ async fn conversations_go_on_in_the_stack() {
     let customer = shop.customer("Han Meimei");
     customer.says("你好").await;
     let inbox = shop.conversation().await;
-    for _ in 0..WINDOW {
-        let reply = world.markers().text();
-        inbox.answers(&reply).await;
-        customer.sees(&reply).await;
-    }
-    let sixth = world.markers().text();
-    inbox.answers(&sixth).await;
-    inbox.shows("out", &sixth, "held").await;
+    let sixth = inbox.uses_up_the_window(&customer).await;
     // Two wait for a desk that is down, and both directions of a shop that is
     // suspended.
     let (other, desk) = world.shop_with_desk(Mode::Plain).await;
@@ -97,7 +77,7 @@ async fn conversations_go_on_in_the_stack() {
     third.says("你好").await;
     let talk = asleep.conversation().await;
     talk.shows("in", "你好", "delivered").await;
-    suspend(&world, &asleep, true).await;
+    suspend(&asleep, true).await;
     let (question, reply) = (world.markers().text(), world.markers().text());
     third.says(&question).await;
     talk.answers(&reply).await;
@@ -137,7 +117,7 @@ async fn conversations_go_on_in_the_stack() {
     customer.sees(&sixth).await;
     inbox.shows("out", &sixth, "delivered").await;
     third.sees_nothing_yet();
-    suspend(&world, &asleep, false).await;
+    suspend(&asleep, false).await;
     world.later().await;
     talk.shows("in", &question, "delivered").await;
     third.sees(&reply).await;

@@ -79,32 +79,17 @@ async fn typing(world: World) {
     world.close().await;
 }
 
-/// A channel's settings as they would be put again.
-async fn settings_of(world: &World, path: &str) -> Value {
-    let (_, shown) = world.api(Method::GET, path, None).await;
-    let mut settings = json!({
-        "callback": { "mode": shown["callback"]["mode"] },
-        "part_pause_ms": 0,
-        "desk": { "kind": "inbox" },
-    });
-    for name in ["name", "app_id", "original_id", "api_base"] {
-        settings[name] = shown[name].clone();
-    }
-    settings
-}
-
 /// Keys are rotated, and a token is lost that the sweeper needs.
 async fn rotation(world: &World) {
     let shop = world.shop_with_inbox(Mode::Secure).await;
     let path = format!("/api/channels/{}", shop.id);
-    let mut settings = settings_of(world, &path).await;
+    let mut settings = shop.settings().await;
     settings["callback"] = json!({
         "mode": "secure",
         "encoding_aes_key": world.markers().secret("new AES key", 43),
     });
     // WeChat still has the old key, which is the previous one now.
-    let (status, answer) = world.api(Method::PUT, &path, Some(settings)).await;
-    assert_eq!(status, StatusCode::OK, "{answer}");
+    shop.puts(settings).await;
     let (status, answer) = world
         .api(Method::POST, &format!("{path}/check"), None)
         .await;
@@ -161,10 +146,9 @@ async fn every_function_asks_for_tokens_itself() {
     // Of the call that ends other tokens, what was given is kept.
     let shop = world.shop_with_inbox(Mode::Plain).await;
     let path = format!("/api/channels/{}", shop.id);
-    let mut settings = settings_of(&world, &path).await;
+    let mut settings = shop.settings().await;
     settings["token_call"] = "classic".into();
-    let (status, answer) = world.api(Method::PUT, &path, Some(settings)).await;
-    assert_eq!(status, StatusCode::OK, "{answer}");
+    shop.puts(settings).await;
     let (_, answer) = world
         .api(Method::POST, &format!("{path}/check"), None)
         .await;

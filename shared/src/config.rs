@@ -149,9 +149,8 @@ impl Settings {
             ));
             Allowed::default()
         });
-        if reader.maybe("MAGPIE_TOKEN_FUNCTION").is_some()
-            && reader.maybe("MAGPIE_TOKEN_URL").is_some()
-        {
+        let token_function = reader.maybe("MAGPIE_TOKEN_FUNCTION");
+        if token_function.is_some() && reader.maybe("MAGPIE_TOKEN_URL").is_some() {
             let problem =
                 "MAGPIE_TOKEN_FUNCTION and MAGPIE_TOKEN_URL are both set: one gives tokens";
             reader.wrong.push(problem.to_owned());
@@ -162,7 +161,7 @@ impl Settings {
             control: reader.need("MAGPIE_CONTROL_TABLE", "the name of the control table"),
             secrets_prefix: reader.need("MAGPIE_SECRETS_PREFIX", "such as magpie/prod/"),
             public_url: reader.url("MAGPIE_PUBLIC_URL"),
-            token_function: reader.maybe("MAGPIE_TOKEN_FUNCTION"),
+            token_function,
             token_url: reader.url("MAGPIE_TOKEN_URL"),
             retention_days: reader.retention("MAGPIE_RETENTION_DAYS"),
             stage: reader

@@ -32,6 +32,8 @@ use crate::harness::markers::Markers;
 use crate::harness::{now_ms, random};
 use desk::DeskServer;
 
+/// How many answers WeChat lets out for one message.
+pub(crate) const WINDOW: usize = 5;
 /// How often the world turns before an expectation has failed.
 const TURNS: usize = 500;
 /// The pause between two turns: the programs need time too.
@@ -345,16 +347,32 @@ impl Shop<'_> {
 
     /// From now on its agents work there.
     async fn gets_desk(&self, desk: Value) {
-        let path = format!("/api/channels/{}", self.id);
-        let (_, shown) = self.world.api(Method::GET, &path, None).await;
+        let mut settings = self.settings().await;
+        settings["desk"] = desk;
+        self.puts(settings).await;
+    }
+
+    fn path(&self) -> String {
+        format!("/api/channels/{}", self.id)
+    }
+
+    /// Its settings as an operator would put them again, with the inbox.
+    pub(crate) async fn settings(&self) -> Value {
+        let (_, shown) = self.world.api(Method::GET, &self.path(), None).await;
         let mut settings = json!({
             "callback": { "mode": shown["callback"]["mode"] },
             "part_pause_ms": 0,
-            "desk": desk,
+            "desk": { "kind": "inbox" },
         });
         for name in ["name", "app_id", "original_id", "api_base"] {
             settings[name] = shown[name].clone();
         }
+        settings
+    }
+
+    /// An operator puts these settings.
+    pub(crate) async fn puts(&self, settings: Value) {
+        let path = self.path();
         let (status, answer) = self.world.api(Method::PUT, &path, Some(settings)).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
     }
@@ -490,6 +508,20 @@ impl Conversation<'_> {
         let (status, said) = self.post("messages", answer.clone()).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{said}");
         answer
+    }
+
+    /// An agent answers as often as WeChat lets answers out for one message, and
+    /// once more. That one is held, and comes back.
+    pub(crate) async fn uses_up_the_window(&self, customer: &Customer<'_>) -> String {
+        for _ in 0..WINDOW {
+            let reply = self.world.markers().text();
+            self.answers(&reply).await;
+            customer.sees(&reply).await;
+        }
+        let sixth = self.world.markers().text();
+        self.answers(&sixth).await;
+        self.shows("out", &sixth, "held").await;
+        sixth
     }
 
     /// A call about this conversation.

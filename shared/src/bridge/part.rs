@@ -263,10 +263,10 @@ impl Context<'_> {
             self.bridge
                 .tally
                 .note(self.at, &entry.key, Deed::Died(reason));
-        }
-        if told && buried {
-            let (channel, trace) = (&self.channel.id, Trace::of(self.at, &entry.key));
-            warn!(%channel, %trace, reason = reason.code(), "an answer died on its way to WeChat");
+            if told {
+                let (channel, trace) = (&self.channel.id, Trace::of(self.at, &entry.key));
+                warn!(%channel, %trace, reason = reason.code(), "an answer died on its way to WeChat");
+            }
         }
         if let Some(receipt) = receipt {
             self.bridge.ring(self.at, &receipt.key);

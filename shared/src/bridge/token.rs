@@ -13,7 +13,7 @@ use tracing::{error, info};
 
 use super::token_source::TokenSource;
 use super::{Bridge, Broken};
-use crate::channel::{Channel, TokenCall};
+use crate::channel::Channel;
 use crate::delivery::Failure;
 use crate::invoke::NoAnswer;
 use crate::message::ChannelId;
@@ -273,7 +273,7 @@ impl Bridge {
         if let Some(function) = self.token_source.function() {
             return self.try_elsewhere(function, channel).await;
         }
-        if self.token_source.is_wechat() && channel.token_call == TokenCall::Classic {
+        if self.token_source.always_makes_another(channel) {
             let stored = self.store.token(&channel.id).await.map_err(Broken::from)?;
             self.ask_or_wait(channel, None, &stored).await?;
         } else {
@@ -329,8 +329,7 @@ impl Bridge {
         let mut next = stored.clone();
         let mut granted = self.mint(channel, false).await?;
         let same = failed.is_some_and(|failed| granted.token.fingerprint() == *failed);
-        // The classic call gives a new one each time.
-        if same && !(self.token_source.is_wechat() && channel.token_call == TokenCall::Classic) {
+        if same && !self.token_source.always_makes_another(channel) {
             let now = self.now();
             let today = stored
                 .forced

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::token::Tokenless;
 use super::{Bridge, Broken};
-use crate::channel::Channel;
+use crate::channel::{Channel, TokenCall};
 use crate::invoke::Function;
 use crate::message::ChannelId;
 use crate::wechat::api::{Fingerprint, NoToken, Token};
@@ -30,8 +30,9 @@ pub enum TokenSource {
 }
 
 impl TokenSource {
-    pub(super) fn is_wechat(&self) -> bool {
-        matches!(self, Self::WeChat)
+    /// Whether asking ends the token that there is: WeChat's classic call does.
+    pub(super) fn always_makes_another(&self, channel: &Channel) -> bool {
+        matches!(self, Self::WeChat) && channel.token_call == TokenCall::Classic
     }
 
     pub(super) fn function(&self) -> Option<&Function> {

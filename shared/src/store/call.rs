@@ -17,6 +17,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -177,6 +178,22 @@ impl Store {
         self.count(Side::Read, page.consumed_capacity());
         let next = page.last_evaluated_key.take();
         Ok((page, next.filter(|key| !key.is_empty())))
+    }
+
+    /// Reads a page of a whole table, and says where the next one begins if there
+    /// may be one.
+    pub(super) async fn scan(
+        &self,
+        operation: &'static str,
+        call: ScanFluentBuilder,
+    ) -> Result<(Vec<Row>, Option<Row>), StoreError> {
+        let sent = call
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send();
+        let page = Box::pin(sent).await.map_err(unavailable(operation))?;
+        self.count(Side::Read, page.consumed_capacity());
+        let next = page.last_evaluated_key.filter(|key| !key.is_empty());
+        Ok((page.items.unwrap_or_default(), next))
     }
 
     /// Writes all or nothing. If a condition does not hold: the reasons, in the

@@ -9,14 +9,13 @@ use std::fmt;
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, KeyType, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
-    TableDescription,
+    AttributeValue, KeyType, ReturnValuesOnConditionCheckFailure, TableDescription,
 };
 use sha2::{Digest, Sha256};
 
 use super::row::{Read, Row, s};
 use super::walk::PLACE;
-use super::{Side, Store, StoreError, unavailable};
+use super::{Store, StoreError, unavailable};
 use crate::channel::Channel;
 use crate::journal::{EntryKey, Lane};
 
@@ -225,19 +224,14 @@ impl Store {
         table: Table,
         cursor: Option<Row>,
     ) -> Result<(Vec<Stored>, Option<Row>), StoreError> {
-        let sent = self
+        let call = self
             .client
             .scan()
             .table_name(self.name(table))
             .consistent_read(true)
             .limit(PAGE)
-            .set_exclusive_start_key(cursor)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send();
-        let page = Box::pin(sent).await.map_err(unavailable("Scan rows"))?;
-        self.count(Side::Read, page.consumed_capacity());
-        let rows = page.items.unwrap_or_default();
-        let next = page.last_evaluated_key.filter(|key| !key.is_empty());
+            .set_exclusive_start_key(cursor);
+        let (rows, next) = self.scan("Scan rows", call).await?;
         Ok((rows.into_iter().map(Stored).collect(), next))
     }
 

@@ -1,10 +1,10 @@
 //! The walk over everything that waits, and how far it has come: a row of the
 //! table of control, there while a walk is under way.
 
-use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValue};
+use aws_sdk_dynamodb::types::ReturnValue;
 
 use super::row::{Read, Row, n, s};
-use super::{Side, Store, StoreError, unavailable};
+use super::{Store, StoreError};
 use crate::journal::{ConversationKey, EntryKey};
 use crate::moment::Moment;
 
@@ -51,7 +51,7 @@ impl Store {
         &self,
         cursor: Option<Row>,
     ) -> Result<(Vec<Waiting>, Option<Row>), StoreError> {
-        let page = self
+        let call = self
             .client
             .scan()
             .table_name(&self.messages)
@@ -63,14 +63,10 @@ impl Store {
             .expression_attribute_values(":low", s("I#"))
             .expression_attribute_values(":high", s("O~"))
             .consistent_read(true)
-            .set_exclusive_start_key(cursor)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(unavailable("Scan walk"))?;
-        self.count(Side::Read, page.consumed_capacity());
+            .set_exclusive_start_key(cursor);
+        let (rows, next) = self.scan("Scan walk", call).await?;
         let mut waiting = Vec::new();
-        for row in page.items.unwrap_or_default() {
+        for row in rows {
             if let (Some(at), Some(key)) = (
                 row.text("pk").and_then(ConversationKey::parse),
                 row.text("sk").and_then(EntryKey::parse),
@@ -84,10 +80,7 @@ impl Store {
                 });
             }
         }
-        Ok((
-            waiting,
-            page.last_evaluated_key.filter(|key| !key.is_empty()),
-        ))
+        Ok((waiting, next))
     }
 
     /// Begins a walk, unless one is under way. Says whether it did.
