@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join, join_all};
-use magpie::bridge::token::{Tokenless, token_refresh};
+use magpie::bridge::token::Tokenless;
+use magpie::bridge::token_refresh::token_refresh;
 use magpie::bridge::{Bell, Bridge, TokenSource};
 use magpie::channel::{CallbackMode, Channel, DeskSettings, TIME_ZONE, TokenCall};
 use magpie::clock::{Chance, Clock};
@@ -65,20 +66,36 @@ fn channel(token_call: TokenCall) -> Channel {
     }
 }
 
+fn account() -> AccountSettings {
+    AccountSettings {
+        app_id: APP_ID.to_owned(),
+        original_id: "gh_1".to_owned(),
+        secret: APP_SECRET.to_owned(),
+        token: "callbackToken1".to_owned(),
+        aes_key: "iawKrZv6sIOEzwGmyvuPySGuVt1M3fITDV+n3iJ9VG8".to_owned(),
+        mode: Mode::Plain,
+        callback_url: "http://127.0.0.1:1/".to_owned(),
+        name: "一号店".to_owned(),
+    }
+}
+
+fn secrets() -> ChannelSecrets {
+    ChannelSecrets {
+        mode: CallbackMode::Plain,
+        app_id: APP_ID.to_owned(),
+        original_id: "gh_1".to_owned(),
+        token: "callbackToken1".to_owned(),
+        aes_key: None,
+        previous_aes_key: None,
+        app_secret: Some(APP_SECRET.to_owned()),
+        desk: Vec::new(),
+    }
+}
+
 impl World {
     async fn new() -> Self {
         let mut wechat = WeChat::new("token");
-        let account = AccountSettings {
-            app_id: APP_ID.to_owned(),
-            original_id: "gh_1".to_owned(),
-            secret: APP_SECRET.to_owned(),
-            token: "callbackToken1".to_owned(),
-            aes_key: "iawKrZv6sIOEzwGmyvuPySGuVt1M3fITDV+n3iJ9VG8".to_owned(),
-            mode: Mode::Plain,
-            callback_url: "http://127.0.0.1:1/".to_owned(),
-            name: "一号店".to_owned(),
-        };
-        wechat.add_account(account).unwrap();
+        wechat.add_account(account()).unwrap();
         let world = Self {
             wechat: Arc::new(Mutex::new(wechat)),
             engine: Engine::in_memory().unwrap(),
@@ -110,17 +127,7 @@ impl World {
             .boxed()
         };
         let secrets = Secrets::File(SecretFile::in_memory());
-        let own = ChannelSecrets {
-            mode: CallbackMode::Plain,
-            app_id: APP_ID.to_owned(),
-            original_id: "gh_1".to_owned(),
-            token: "callbackToken1".to_owned(),
-            aes_key: None,
-            previous_aes_key: None,
-            app_secret: Some(APP_SECRET.to_owned()),
-            desk: Vec::new(),
-        };
-        secrets.put_channel(&id(), &own).await.unwrap();
+        secrets.put_channel(&id(), &self::secrets()).await.unwrap();
         Bridge::new(
             self.store(),
             secrets,
@@ -251,7 +258,7 @@ async fn an_old_token_is_asked_after_every_minute_until_there_is_another() {
     let (channel, bridge) = (channel(TokenCall::Stable), world.near().await);
     let mut known = Vec::new();
     for _ in 0..=180 {
-        token_refresh(&bridge).await.unwrap();
+        token_refresh(&bridge, Moment::MAX).await.unwrap();
         let token = bridge.token(&channel).await.unwrap();
         let now_ms = bridge.now().millis();
         if known.last() != Some(&token) {
@@ -270,12 +277,66 @@ async fn an_old_token_is_asked_after_every_minute_until_there_is_another() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_ends_first_comes_first_and_nothing_is_begun_too_late() {
+    let world = World::new().await;
+    let keeper = world.near().await;
+    let five = || tokio::time::sleep(Duration::from_secs(5)).boxed();
+    let slow = world.process(Duration::ZERO, Arc::new(five)).await;
+    token_refresh(&keeper, Moment::MAX).await.unwrap();
+    // Their names are in another order than the ends of their tokens.
+    for number in (10..30).rev() {
+        wait(10).await;
+        let app_id = format!("wx{number}");
+        let own = ChannelId::parse(&format!("shop-{number}")).unwrap();
+        let account = AccountSettings {
+            app_id: app_id.clone(),
+            original_id: format!("gh_{number}"),
+            ..account()
+        };
+        world.wechat.lock().unwrap().add_account(account).unwrap();
+        let row = Channel {
+            id: own.clone(),
+            app_id: app_id.clone(),
+            original_id: format!("gh_{number}"),
+            ..channel(TokenCall::Stable)
+        };
+        keeper.store.create_channel(&row).await.unwrap();
+        for bridge in [&keeper, &slow] {
+            let secrets = ChannelSecrets {
+                app_id: app_id.clone(),
+                original_id: format!("gh_{number}"),
+                ..secrets()
+            };
+            bridge.secrets.put_channel(&own, &secrets).await.unwrap();
+        }
+        token_refresh(&keeper, Moment::MAX).await.unwrap();
+    }
+    let before = world.calls().len();
+    wait(6_300).await;
+    // Each takes five seconds, eight go at once, and none begins in the last twelve.
+    let ends = slow.now().plus(Duration::from_secs(20));
+    let lives = token_refresh(&slow, ends).await.unwrap();
+    assert!(slow.now() < ends);
+    assert_eq!(lives.len(), 21, "each is told of");
+    assert!(lives.values().all(|left| !left.is_zero()));
+    let asked: Vec<_> = {
+        let wechat = world.wechat.lock().unwrap();
+        let seen = wechat.log().skip(before);
+        seen.map(|seen| seen.app_id.clone().unwrap()).collect()
+    };
+    // The one that was there from the beginning, then in the order of their ends.
+    let mut expected = vec![APP_ID.to_owned()];
+    expected.extend((15..30).rev().map(|number| format!("wx{number}")));
+    assert_eq!(asked, expected);
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_token_that_is_handed_out_works() {
     let world = World::new().await;
     let channel = channel(TokenCall::Stable);
     let (keeper, sender) = (world.near().await, world.near().await);
     for _ in 0..300 {
-        token_refresh(&keeper).await.unwrap();
+        token_refresh(&keeper, Moment::MAX).await.unwrap();
         let token = sender.token(&channel).await.unwrap();
         assert!(world.takes(&sender, &token), "{}", sender.now());
         wait(60).await;
@@ -401,7 +462,7 @@ async fn an_address_that_is_not_allowed_is_named_and_nothing_secret() {
         .unwrap()
         .allow_addresses(APP_ID, elsewhere)
         .unwrap();
-    token_refresh(&bridge).await.unwrap();
+    token_refresh(&bridge, Moment::MAX).await.unwrap();
     let words = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let line = words.lines().find(|line| line.contains("40164")).unwrap();
     assert!(
@@ -560,12 +621,12 @@ async fn suspended_and_deleted_channels_and_those_without_a_secret_are_left_alon
     for (revision, suspended, deleted) in [(2, true, false), (3, false, true)] {
         (changed.revision, changed.suspended, changed.deleted) = (revision, suspended, deleted);
         assert!(bridge.store.update_channel(&changed).await.unwrap());
-        token_refresh(&bridge).await.unwrap();
+        token_refresh(&bridge, Moment::MAX).await.unwrap();
         assert!(world.calls().is_empty());
     }
     (changed.revision, changed.deleted) = (4, false);
     assert!(bridge.store.update_channel(&changed).await.unwrap());
     bridge.secrets.remove_channel(&id()).await.unwrap();
-    token_refresh(&bridge).await.unwrap();
+    token_refresh(&bridge, Moment::MAX).await.unwrap();
     assert!(world.calls().is_empty());
 }

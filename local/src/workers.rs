@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use magpie::bridge::{Bridge, Ring, sweep, token, walk};
+use magpie::bridge::{Bridge, Ring, sweep, token_refresh, walk};
 use magpie::store::embedded::Engine;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
@@ -83,7 +83,8 @@ async fn sweeping(bridge: Arc<Bridge>, mut ticks: Ticks) -> &'static str {
 
 async fn refreshing(bridge: Arc<Bridge>, mut ticks: Ticks) -> &'static str {
     while ticks.next().await {
-        if let Err(broken) = token::token_refresh(&bridge).await {
+        let ends = bridge.now().plus(SWEEP_ENDS);
+        if let Err(broken) = token_refresh::token_refresh(&bridge, ends).await {
             error!(error = %broken, "the tokens could not be looked after");
         }
     }

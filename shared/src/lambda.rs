@@ -36,7 +36,7 @@ use event::{Answer, Batch, Call, Callback, Failures, Nonsense, Tick, TokenCall};
 const DELIVER_RESERVE: Duration = Duration::from_millis(500);
 /// How long `sweep` may read how the channels fare.
 const STATUS: Duration = Duration::from_secs(5);
-/// What `sweep` leaves of its time.
+/// What `sweep` and `token_refresh` leave of their time.
 const SWEEP_RESERVE: Duration = Duration::from_secs(1);
 
 /// `GET /wechat/{channel}`: WeChat's handshake.
@@ -157,14 +157,19 @@ pub async fn token_refresh() -> ExitCode {
     };
     // It is the one that is asked: it asks nobody in turn.
     let bridge = bridge.with_tokens_from(own_tokens(&settings));
-    serve(&bridge, &settings, async |call: TokenCall, _| {
-        if let Some(wish) = call.token {
-            let told = token_source::grant(&bridge, &wish).await;
-            return Ok((Some(told), Figures::default()));
-        }
-        let lives = bridge::token::token_refresh(&bridge).await?;
-        Ok((None, report::tokens(&lives)))
-    })
+    serve(
+        &bridge,
+        &settings,
+        async |call: TokenCall, deadline: Moment| {
+            if let Some(wish) = call.token {
+                let told = token_source::grant(&bridge, &wish).await;
+                return Ok((Some(told), Figures::default()));
+            }
+            let ends = deadline.minus(SWEEP_RESERVE);
+            let lives = bridge::token_refresh::token_refresh(&bridge, ends).await?;
+            Ok((None, report::tokens(&lives)))
+        },
+    )
     .await
 }
 

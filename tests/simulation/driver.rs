@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use magpie::bridge::{
     Ring, deliver::deliver, inbound::inbound, outbound::outbound, sweep::sweep,
-    token::token_refresh, walk::walk,
+    token_refresh::token_refresh, walk::walk,
 };
 use magpie::console;
 use magpie::journal::ConversationKey;
@@ -171,7 +171,8 @@ impl Driver {
                 let _ = sweep(&bridge, ends).await;
             }),
             Task::Tokens => process.begin(async move {
-                let _ = token_refresh(&bridge).await;
+                let ends = bridge.now().plus(Duration::from_secs(50));
+                let _ = token_refresh(&bridge, ends).await;
             }),
             Task::Walk(found) => {
                 let world = Arc::clone(&self.world);

@@ -11,10 +11,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::StatusCode;
-use magpie::bridge::{sweep, token};
+use magpie::bridge::{sweep, token_refresh};
 use magpie::channel::{CallbackMode, DeskSettings};
 use magpie::console::{self, AdminKey, Console};
 use magpie::http::Outgoing;
+use magpie::moment::Moment;
 use magpie::store::embedded::{Engine, Fate};
 use magpie::store::{Store, Units};
 use serde::Deserialize;
@@ -280,7 +281,7 @@ async fn idle(play: &Play) -> Outcome<(Units, f64)> {
         let before = play.counter();
         let bridge = &play.shop.bridge;
         sweep::sweep(bridge, bridge.now().plus(Duration::from_secs(30))).await?;
-        token::token_refresh(bridge).await?;
+        token_refresh::token_refresh(bridge, Moment::MAX).await?;
         spent = play.since(&before);
     }
     Ok(spent)

@@ -159,12 +159,6 @@ fn usable(stored: &StoredToken, failed: Option<&Fingerprint>, now: Moment) -> Op
     (now < stored.expires && another).then_some(token)
 }
 
-/// Whether 85 % of a token's life are over.
-fn is_old(stored: &StoredToken, now: Moment) -> bool {
-    let life = stored.expires.since(stored.got);
-    now >= stored.got.plus(life * 85 / 100)
-}
-
 impl Bridge {
     /// A token of the channel: a known one, the stored one, or a new one.
     pub async fn token(&self, channel: &Channel) -> Result<Token, Tokenless> {
@@ -214,7 +208,7 @@ impl Bridge {
         asked
     }
 
-    async fn ask_or_wait(
+    pub(super) async fn ask_or_wait(
         &self,
         channel: &Channel,
         failed: Option<&Fingerprint>,
@@ -370,31 +364,4 @@ impl Bridge {
         // Who lost the lease has a good token all the same; it is not shared.
         Ok(token)
     }
-}
-
-/// Looks after the tokens of all channels: from 85 % of a token's life on,
-/// WeChat is asked again until it gives another. Says how long each channel can
-/// speak; one without an app secret never could and is left out.
-pub async fn token_refresh(bridge: &Bridge) -> Result<BTreeMap<ChannelId, Duration>, Broken> {
-    let mut lives = BTreeMap::new();
-    for id in bridge.store.channel_ids().await? {
-        let Some(channel) = bridge.store.channel(&id).await? else {
-            continue;
-        };
-        if channel.deleted || channel.suspended {
-            continue;
-        }
-        let mut stored = bridge.store.token(&id).await?;
-        if stored.token.is_none() || is_old(&stored, bridge.now()) {
-            match bridge.ask_or_wait(&channel, None, &stored).await {
-                Ok(_) | Err(Tokenless::Busy) => {}
-                Err(Tokenless::NoSecret) => continue,
-                Err(none) => none.log(&id),
-            }
-            stored = bridge.store.token(&id).await?;
-        }
-        let left = stored.expires.since(bridge.now());
-        lives.insert(id, stored.token.map_or(Duration::ZERO, |_| left));
-    }
-    Ok(lives)
 }
