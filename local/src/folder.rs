@@ -152,16 +152,22 @@ impl Folder {
 
     /// The admin key that lies in the folder; it is made at the first start.
     pub(crate) fn admin_key(&self, chance: &Chance) -> Result<String, FolderError> {
-        let path = self.path.join(ADMIN_KEY);
-        let unusable = |error| FolderError::Unusable(self.path.clone(), error);
-        match std::fs::read_to_string(&path) {
-            Ok(key) if !key.trim().is_empty() => return Ok(key.trim().to_owned()),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
-            _ => {}
+        if let Some(key) = admin_key(&self.path)? {
+            return Ok(key);
         }
         let key = hex(&chance.bytes::<20>());
-        write_private(&path, format!("{key}\n").as_bytes()).map_err(unusable)?;
+        write_private(&self.path.join(ADMIN_KEY), format!("{key}\n").as_bytes())
+            .map_err(|error| FolderError::Unusable(self.path.clone(), error))?;
         Ok(key)
+    }
+}
+
+/// The admin key that lies in a folder, if one was made there.
+pub(crate) fn admin_key(folder: &Path) -> Result<Option<String>, FolderError> {
+    match std::fs::read_to_string(folder.join(ADMIN_KEY)) {
+        Ok(key) => Ok(Some(key.trim().to_owned()).filter(|key| !key.is_empty())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FolderError::Unusable(folder.to_owned(), error)),
     }
 }
 

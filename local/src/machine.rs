@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -190,14 +191,18 @@ impl Listener {
         };
         let socket = TcpListener::bind(wanted).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
-        let url = format!("http://{}", reachable(address));
-        let url = Url::parse(&url).map_err(|error| failed(io::Error::other(error)))?;
+        let url = url(address).map_err(|error| failed(io::Error::other(error)))?;
         Ok(Self {
             socket,
             address,
             url,
         })
     }
+}
+
+/// Where this machine finds a listener of its own, as a URL.
+pub(crate) fn url(address: SocketAddr) -> Result<Url, url::ParseError> {
+    Url::parse(&format!("http://{}", reachable(address)))
 }
 
 /// Where this machine finds a listener of its own.
@@ -208,6 +213,21 @@ fn reachable(address: SocketAddr) -> SocketAddr {
         SocketAddr::V6(v6) if v6.ip().is_unspecified() => (Ipv6Addr::LOCALHOST, port).into(),
         other => other,
     }
+}
+
+/// Where the secrets lie.
+pub(crate) fn secrets(
+    settings: &Settings,
+    file: &Path,
+    https: &Https,
+) -> Result<Secrets, SecretError> {
+    Ok(match settings.aws.secrets_endpoint {
+        Some(_) => Secrets::Manager {
+            client: secrets::client(&settings.aws, https),
+            prefix: PREFIX.to_owned(),
+        },
+        None => Secrets::File(SecretFile::open(file)?),
+    })
 }
 
 type Bells = (
@@ -231,13 +251,7 @@ fn build(
         Some(engine) => engine.client(),
         None => store::client(&settings.aws, &https),
     };
-    let secrets = match settings.aws.secrets_endpoint {
-        Some(_) => Secrets::Manager {
-            client: secrets::client(&settings.aws, &https),
-            prefix: PREFIX.to_owned(),
-        },
-        None => Secrets::File(SecretFile::open(&folder.secrets())?),
-    };
+    let secrets = secrets(settings, &folder.secrets(), &https)?;
     let mut allowed = settings.allowed.clone();
     if let Some(phones) = phones {
         allowed.add(&phones.url);

@@ -8,6 +8,7 @@
 use std::error::Error;
 use std::path::Path;
 
+use magpie::bridge::check::Finding;
 use magpie::config::Wrong;
 
 /// Where everything is.
@@ -56,6 +57,13 @@ pub(crate) fn welcome(welcome: &Welcome<'_>) {
 /// Says what a command has done.
 pub(crate) fn said(text: &str) {
     println!("{text}");
+}
+
+/// Says what a look at one thing of something has found.
+pub(crate) fn finding(of: &str, found: &Finding) {
+    let Finding { name, en, zh, .. } = found;
+    let verdict = if found.ok { "ok  " } else { "FAIL" };
+    println!("{verdict}  {of}  {name}: {en} {zh}");
 }
 
 /// Says how far a command has come.

@@ -1,4 +1,5 @@
-//! A function of the same deployment, called and waited for.
+//! A function of the same deployment, called and waited for; and whether one
+//! listens to a stream.
 //!
 //! Invariant: it is called once. What it does it must bear to be asked for again.
 //! The API: <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
@@ -9,6 +10,7 @@ use std::time::Duration;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::primitives::Blob;
 use aws_smithy_types::retry::RetryConfig;
 use serde::Serialize;
@@ -58,23 +60,8 @@ impl Function {
     /// The function of this name or ARN.
     #[must_use]
     pub fn new(aws: &Aws, https: &Https, name: String) -> Self {
-        let patience = TimeoutConfig::builder()
-            .operation_timeout(PATIENCE)
-            .connect_timeout(network::ATTEMPT)
-            .build();
-        let mut config = aws_sdk_lambda::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(aws.region.clone()))
-            .credentials_provider(network::credentials(aws))
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(patience)
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .http_client(https.client());
-        if let Some(endpoint) = &aws.lambda_endpoint {
-            config = config.endpoint_url(endpoint);
-        }
         Self {
-            client: Client::from_conf(config.build()),
+            client: client(aws, https),
             name,
         }
     }
@@ -88,14 +75,69 @@ impl Function {
         let question = serde_json::to_vec(question).map_err(NoAnswer::Unreadable)?;
         let call = self.client.invoke().function_name(&self.name);
         let answer = call.payload(Blob::new(question)).send().await;
-        let answer = answer.map_err(|error| NoAnswer::Unavailable {
-            code: crate::store::code(&error),
-            source: Box::new(error),
-        })?;
+        let answer = answer.map_err(unavailable)?;
         if answer.function_error.is_some() {
             return Err(NoAnswer::Failed);
         }
         let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
         serde_json::from_slice(&payload).map_err(NoAnswer::Unreadable)
     }
+}
+
+fn unavailable<E>(error: SdkError<E>) -> NoAnswer
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    NoAnswer::Unavailable {
+        code: crate::store::code(&error),
+        source: Box::new(error),
+    }
+}
+
+fn client(aws: &Aws, https: &Https) -> Client {
+    let patience = TimeoutConfig::builder()
+        .operation_timeout(PATIENCE)
+        .connect_timeout(network::ATTEMPT)
+        .build();
+    let mut config = aws_sdk_lambda::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(aws.region.clone()))
+        .credentials_provider(network::credentials(aws))
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(patience)
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .http_client(https.client());
+    if let Some(endpoint) = &aws.lambda_endpoint {
+        config = config.endpoint_url(endpoint);
+    }
+    Client::from_conf(config.build())
+}
+
+/// Whether a function listens to a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listening {
+    /// One does.
+    Yes,
+    /// One would, and its mapping is off or has failed.
+    Off,
+    /// None does.
+    No,
+}
+
+/// Asks Lambda whether a function listens to a stream.
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_ListEventSourceMappings.html>
+pub async fn listening(aws: &Aws, https: &Https, stream: &str) -> Result<Listening, NoAnswer> {
+    let call = client(aws, https).list_event_source_mappings();
+    let listed = call.event_source_arn(stream).send().await;
+    let listed = listed.map_err(unavailable)?;
+    let mappings = listed.event_source_mappings();
+    let on = ["Enabled", "Enabling", "Creating", "Updating"];
+    let hears = |state: Option<&str>| state.is_some_and(|state| on.contains(&state));
+    Ok(if mappings.is_empty() {
+        Listening::No
+    } else if mappings.iter().any(|mapping| hears(mapping.state())) {
+        Listening::Yes
+    } else {
+        Listening::Off
+    })
 }

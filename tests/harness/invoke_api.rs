@@ -1,15 +1,17 @@
-//! Lambda, as one function sees the others: the Invoke API on loopback, for calls
-//! that wait for their answer.
+//! Lambda's API on loopback: functions are invoked by calls that wait for their answer,
+//! and whoever asks is told how the stream's mapping fares.
 //!
-//! <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
+//! <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>,
+//! <https://docs.aws.amazon.com/lambda/latest/api/API_ListEventSourceMappings.html>
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -20,11 +22,14 @@ use super::runtime_api::Function;
 
 /// The deployed functions, once they are.
 type Deployed = Arc<Mutex<Vec<Function>>>;
+/// The state of the stream's mapping, if there is one.
+type Mapping = Arc<Mutex<Option<&'static str>>>;
 
 /// A running API; it stops when it is dropped.
 pub(crate) struct InvokeApi {
     endpoint: String,
     deployed: Deployed,
+    mapping: Mapping,
     _server: JoinSet<()>,
 }
 
@@ -34,9 +39,12 @@ impl InvokeApi {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let deployed = Deployed::default();
+        let mapping = Mapping::new(Mutex::new(Some("Enabled")));
+        let mappings = get(mappings).with_state(Arc::clone(&mapping));
         let router = Router::new()
             .route("/2015-03-31/functions/{name}/invocations", post(invoke))
-            .with_state(Arc::clone(&deployed));
+            .with_state(Arc::clone(&deployed))
+            .route("/2015-03-31/event-source-mappings", mappings);
         let mut server = JoinSet::new();
         server.spawn(async move {
             axum::serve(listener, router).await.unwrap();
@@ -44,6 +52,7 @@ impl InvokeApi {
         Ok(InvokeApi {
             endpoint,
             deployed,
+            mapping,
             _server: server,
         })
     }
@@ -52,9 +61,42 @@ impl InvokeApi {
         &self.endpoint
     }
 
+    /// From now on the stream's mapping is in this state, or there is none.
+    pub(crate) fn maps(&self, state: Option<&'static str>) {
+        *self.mapping.lock().unwrap() = state;
+    }
+
     pub(crate) fn deploy(&self, function: &Function) {
         self.deployed.lock().unwrap().push(function.clone());
     }
+}
+
+fn signed(headers: &HeaderMap) -> bool {
+    let authorization = headers.get("authorization");
+    authorization
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256 ") && value.contains("/lambda/"))
+}
+
+async fn mappings(
+    State(mapping): State<Mapping>,
+    headers: HeaderMap,
+    Query(asked): Query<BTreeMap<String, String>>,
+) -> Response {
+    if !signed(&headers) {
+        return refused(StatusCode::FORBIDDEN, "MissingAuthenticationTokenException");
+    }
+    let stream = asked.get("EventSourceArn");
+    let Some(stream) = stream.filter(|arn| arn.contains(":dynamodb:")) else {
+        return refused(StatusCode::BAD_REQUEST, "InvalidParameterValueException");
+    };
+    let state = *mapping.lock().unwrap();
+    let mappings: Vec<_> = state
+        .map(|state| json!({ "UUID": "bells", "State": state, "EventSourceArn": stream }))
+        .into_iter()
+        .collect();
+    let body = json!({ "EventSourceMappings": mappings });
+    body.to_string().into_response()
 }
 
 async fn invoke(
@@ -63,11 +105,7 @@ async fn invoke(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let signed = headers
-        .get("authorization")
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256 ") && value.contains("/lambda/"));
-    if !signed {
+    if !signed(&headers) {
         return refused(StatusCode::FORBIDDEN, "MissingAuthenticationTokenException");
     }
     let kind = headers.get("x-amz-invocation-type");

@@ -97,7 +97,7 @@ pub(crate) struct Cloud {
     tables: Tables,
     functions: Vec<Function>,
     stream: Mutex<Stream>,
-    _invoke: InvokeApi,
+    invoke: InvokeApi,
     pub(crate) before_tables: Recorder,
     _before_secrets: Recorder,
 }
@@ -148,7 +148,7 @@ impl Cloud {
             ("MAGPIE_LOG", "trace"),
         ];
         let environment: Vec<_> = usual.iter().chain(settings).copied().collect();
-        let places = usual.iter().take(5);
+        let places = usual.iter().take(6);
         let places = places.map(|(name, value)| (*name, (*value).to_owned()));
         let places = places.collect();
         let store = store(&environment);
@@ -185,7 +185,7 @@ impl Cloud {
             tables,
             functions,
             stream,
-            _invoke: invoke,
+            invoke,
             before_tables,
             _before_secrets: before_secrets,
         }
@@ -212,6 +212,11 @@ impl Cloud {
     /// Invokes a function as its trigger does.
     pub(crate) async fn invoke(&self, name: &str, event: Value) -> Result<Value, FunctionError> {
         self.function(name).invoke(event).await
+    }
+
+    /// From now on the stream's mapping is in this state, or there is none.
+    pub(crate) fn maps(&self, state: Option<&'static str>) {
+        self.invoke.maps(state);
     }
 
     /// Puts a secret below the prefix, as an operator does.

@@ -3,9 +3,11 @@
 
 mod archive;
 mod backup;
+mod doctor;
 mod export;
 mod manifest;
 mod restore;
+mod stack;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +45,9 @@ pub(crate) enum Command {
         /// The file
         file: PathBuf,
     },
+    /// Looks at everything between WeChat and the desks, here or in an AWS stack, and says
+    /// what to do
+    Doctor(doctor::Flags),
     /// Moves the data of a stopped Magpie into the tables and secrets of an AWS stack
     Export(export::Flags),
 }
@@ -53,14 +58,22 @@ pub(crate) async fn run(command: Command, flags: Flags) -> ExitCode {
     match command {
         Command::Backup { file } => told(backup::backup(&data, &file, flags.elsewhere()).await),
         Command::Restore { file } => told(restore::restore(&file, &data)),
-        Command::Export(flags) => match flags.settings() {
-            Ok((target, wishes)) => told(export::export(&data, &target, wishes).await),
-            Err(Wrong(wrong)) => {
-                print::wrong(&Wrong(wrong));
-                ExitCode::from(crate::WRONG)
-            }
+        Command::Doctor(own) => match Box::pin(doctor::doctor(flags, own)).await {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(wrong) => misled(&wrong),
+        },
+        Command::Export(flags) => match flags.stack.settings() {
+            Ok(stack) => told(export::export(&data, &stack, flags.wishes).await),
+            Err(wrong) => misled(&wrong),
         },
     }
+}
+
+/// Says what is wrong with the settings.
+fn misled(wrong: &Wrong) -> ExitCode {
+    print::wrong(wrong);
+    ExitCode::from(crate::WRONG)
 }
 
 /// Says how it ended.

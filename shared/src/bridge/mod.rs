@@ -3,6 +3,7 @@
 
 pub mod breaker;
 mod cache;
+pub mod check;
 pub mod deliver;
 mod glance;
 pub mod inbound;
@@ -17,6 +18,7 @@ mod sessions;
 pub mod status;
 pub mod sweep;
 pub mod token;
+pub mod token_refresh;
 pub mod token_source;
 mod turn;
 pub mod verify;
@@ -45,6 +47,9 @@ use cache::Cache;
 pub(crate) use glance::Glance;
 pub(crate) use lane_in::snippet;
 pub use token_source::TokenSource;
+
+/// The name of the secret that hides open ids.
+const PEPPER: &str = "pepper";
 
 /// An answer to somebody's call.
 pub type Response = http::Response<Bytes>;
@@ -185,11 +190,8 @@ impl Bridge {
                 use base64::Engine as _;
                 let base64 = base64::engine::general_purpose::STANDARD;
                 let fresh = base64.encode(self.chance.bytes::<32>());
-                let text = self.secrets.ensure("pepper", &fresh).await?;
-                let bytes = base64
-                    .decode(text)
-                    .map_err(|_| Broken::Damaged("the pepper"))?;
-                Pepper::new(&bytes).ok_or(Broken::Damaged("the pepper"))
+                let text = self.secrets.ensure(PEPPER, &fresh).await?;
+                read_pepper(&text).ok_or(Broken::Damaged("the pepper"))
             })
             .await
     }
@@ -328,6 +330,13 @@ impl Bridge {
         let secrets = self.secrets_of(channel).await?;
         Ok(secrets.and_then(|secrets| Desk::of(channel, &secrets.desk)))
     }
+}
+
+/// The pepper as it is kept: base64.
+fn read_pepper(text: &str) -> Option<Pepper> {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text);
+    Pepper::new(&bytes.ok()?)
 }
 
 /// When an entry that ends now may be deleted, in seconds since 1970.

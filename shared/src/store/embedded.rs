@@ -302,6 +302,7 @@ fn answer(db: &Database, operation: &str, body: &[u8]) -> Answer {
         "CreateTable" => (true, call!(create_table)),
         "DescribeTable" => (false, call!(describe_table)),
         "UpdateTimeToLive" => (true, call!(update_time_to_live)),
+        "DescribeTimeToLive" => (false, call!(describe_time_to_live)),
         _ => (
             false,
             Err(DynoxideError::ValidationException(

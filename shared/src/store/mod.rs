@@ -24,6 +24,7 @@ pub(crate) mod network;
 mod outcomes;
 mod row;
 mod seen;
+pub mod shape;
 #[cfg(feature = "embedded")]
 pub mod snapshot;
 pub mod tables;

@@ -7,38 +7,18 @@
 
 use std::fmt;
 
-use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, KeyType, ReturnValuesOnConditionCheckFailure, TableDescription,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use sha2::{Digest, Sha256};
 
 use super::row::{Read, Row, s};
+use super::shape::Table;
 use super::walk::PLACE;
-use super::{Store, StoreError, unavailable};
+use super::{Store, StoreError};
 use crate::channel::Channel;
 use crate::journal::{EntryKey, Lane};
 
 /// How many rows are read at a time at the most.
 const PAGE: i32 = 500;
-
-/// One of the two tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Table {
-    /// The journal.
-    Messages,
-    /// Channels and what belongs to them.
-    Control,
-}
-
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Messages => "messages",
-            Self::Control => "control",
-        })
-    }
-}
 
 /// What a row is to whoever moves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,28 +175,6 @@ fn attributes(sum: &mut Sha256, row: &Row) {
 }
 
 impl Store {
-    fn name(&self, table: Table) -> &str {
-        match table {
-            Table::Messages => &self.messages,
-            Table::Control => &self.control,
-        }
-    }
-
-    /// What keeps a table from being one of ours, in words; `None` if nothing
-    /// does.
-    pub async fn misfit(&self, table: Table) -> Result<Option<&'static str>, StoreError> {
-        let call = self.client.describe_table().table_name(self.name(table));
-        let described = match call.send().await {
-            Ok(described) => described.table,
-            Err(error) if error.code() == Some("ResourceNotFoundException") => None,
-            Err(error) => return Err(unavailable("DescribeTable")(error)),
-        };
-        let Some(described) = described else {
-            return Ok(Some("there is no such table in this region"));
-        };
-        Ok(misfit(table, &described))
-    }
-
     /// Rows of a table, and where the next ones begin if there may be more.
     /// Strongly consistent.
     pub async fn rows(
@@ -266,33 +224,6 @@ impl Store {
             .expression_attribute_values(":own", s(row.0.need("c")?));
         self.put("PutItem channel", call).await
     }
-}
-
-fn misfit(table: Table, described: &TableDescription) -> Option<&'static str> {
-    let key = |name: &str, kind: &KeyType| {
-        let mut schema = described.key_schema().iter();
-        schema.any(|key| key.attribute_name() == name && key.key_type() == kind)
-    };
-    if !key("pk", &KeyType::Hash) || !key("sk", &KeyType::Range) {
-        return Some("its keys are not pk and sk");
-    }
-    if table == Table::Control {
-        return None;
-    }
-    let indexes = described.global_secondary_indexes();
-    for (name, missing) in [
-        ("due", "it has no index due"),
-        ("board", "it has no index board"),
-    ] {
-        if !indexes.iter().any(|index| index.index_name() == Some(name)) {
-            return Some(missing);
-        }
-    }
-    let stream = described.stream_specification();
-    if stream.is_none_or(|stream| !stream.stream_enabled()) {
-        return Some("it has no stream, so that nothing would ring");
-    }
-    None
 }
 
 #[cfg(test)]

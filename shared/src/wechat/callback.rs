@@ -78,6 +78,14 @@ impl<'a> Query<'a> {
     }
 }
 
+impl Query<'_> {
+    /// The nonce that the caller chose.
+    #[must_use]
+    pub fn nonce(&self) -> Option<&str> {
+        self.nonce.as_deref()
+    }
+}
+
 /// In plain mode, the parameters of one call authenticate any other.
 impl fmt::Debug for Query<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use magpie::bridge::verify::verify;
+use magpie::bridge::verify::{Probe, verify};
 use magpie::channel::{CallbackMode, DeskSettings};
 
 use crate::shop::{CHANNEL, Shop, TOKEN, channel_id, plain, secrets};
@@ -53,6 +53,27 @@ async fn a_handshake_is_echoed_or_refused() {
             assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_is_answered_and_counts_for_nothing() {
+    let shop = Shop::open(store().await, DeskSettings::Inbox, CallbackMode::Secure).await;
+    let seen = async || {
+        let seen = shop.bridge.store.seen(&channel_id()).await.unwrap();
+        seen.handshake
+    };
+    let probe = Probe::signed(TOKEN, shop.bridge.now(), "0123456789");
+    let answer = verify(&shop.bridge, CHANNEL, &probe.query).await;
+    assert_eq!(answer.status().as_u16(), 200);
+    assert_eq!(&answer.body()[..], probe.echo.as_bytes());
+    assert_eq!(seen().await, None);
+    let other = Probe::signed("another", shop.bridge.now(), "0123456789");
+    let answer = verify(&shop.bridge, CHANNEL, &other.query).await;
+    assert_eq!(answer.status().as_u16(), 403);
+    // WeChat's own does.
+    let query = format!("{}&echostr=1", plain(TOKEN, shop.now()));
+    verify(&shop.bridge, CHANNEL, &query).await;
+    assert!(seen().await.is_some());
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,8 @@ use std::path::Path;
 use magpie::clock::Clock;
 use magpie::config::Settings;
 use magpie::secrets::Version;
-use magpie::store::transfer::{Kind, Table};
+use magpie::store::shape::Table;
+use magpie::store::transfer::Kind;
 
 use crate::folder::moved::{self, Moved, Target};
 use crate::folder::{ADMIN_KEY, Folder};
@@ -132,7 +133,7 @@ async fn look(
     wishes: Wishes,
 ) -> Result<(Counts, Option<Version>), ExportError> {
     for table in TABLES {
-        if let Some(misfit) = there.store.misfit(table).await? {
+        if let Some(misfit) = there.store.shape(table).await?.misfit {
             return Err(ExportError::Table(table, misfit));
         }
     }

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use magpie::clock::Clock;
 use magpie::store::StoreError;
-use magpie::store::transfer::{Kind, Placed, Print, Stored, Table};
+use magpie::store::shape::Table;
+use magpie::store::transfer::{Kind, Placed, Print, Stored};
 
 use super::place::{Here, There};
 use super::{ExportError, TABLES};

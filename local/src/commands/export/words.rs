@@ -5,7 +5,7 @@ use std::io;
 use magpie::secrets::SecretError;
 use magpie::store::StoreError;
 use magpie::store::embedded::EngineError;
-use magpie::store::transfer::Table;
+use magpie::store::shape::Table;
 
 use super::rows::Counts;
 use crate::folder::FolderError;

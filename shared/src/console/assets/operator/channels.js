@@ -90,7 +90,7 @@ function finding(f) {
   const code = f.answer === undefined || f.ok ? '' : [f.name === 'token' ? 'code' : 'http', f.answer];
   return el(`li.${f.ok ? 'good' : 'bad'}`, {}, icon(f.ok ? 'good' : 'bad'),
     el('div', {},
-      el('p', {}, el('strong', { t: f.name === 'token' ? 'check_token' : 'check_desk' }), ' ', el('span.quiet', { t: f.ok ? 'good' : 'bad' })),
+      el('p', {}, el('strong', { t: `check_${f.name}` }), ' ', el('span.quiet', { t: f.ok ? 'good' : 'bad' })),
       el('p', {}, el('span', { t: () => f[lang] }), ' ', code && el('span.quiet', { t: code })),
       f.address && copyable('address', f.address)));
 }

@@ -107,6 +107,7 @@ const WORDS = {
   checked: [(when) => `检查时间：${when}`, (when) => `Checked: ${when}`],
   check_token: ['微信接口', 'WeChat’s API'],
   check_desk: ['客服系统', 'The desk'],
+  check_secret: ['密钥', 'Secrets'],
   good: ['正常', 'All right'],
   bad: ['有问题', 'Trouble'],
   code: [(n) => `错误码 ${n}`, (n) => `code ${n}`],

@@ -1,0 +1,194 @@
+//! `magpie doctor` before a stack: tables, stream, secrets, the functions' own check
+//! and the callback, right and wrong.
+//!
+//! `MAGPIE_TEST_DYNAMODB` and `MAGPIE_TEST_SECRETS` name other engines than ours
+//! for the stack to stand on.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first thing that is not as it has to be"
+)]
+
+#[path = "world/cloud.rs"]
+mod cloud;
+#[path = "harness/mod.rs"]
+mod harness;
+#[path = "world/lambda.rs"]
+mod lambda;
+#[path = "world/machine.rs"]
+mod machine;
+#[path = "world/moved.rs"]
+mod moved;
+#[path = "world/said.rs"]
+mod said;
+#[path = "world/mod.rs"]
+mod world;
+
+use axum::Router;
+use cloud::Cloud;
+use harness::process::{Outputs, Process};
+use lambda::Lambda as Form;
+use magpie_local::simulator::Mode;
+use said::Said;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use world::{Bridge as _, World};
+
+/// What `magpie doctor` says of a stack that is found at `base`, with these settings
+/// in the place of the right ones.
+async fn doctor(stack: &Form, base: &str, changed: &[(&str, &str)]) -> Said {
+    let mut settings = moved::settings(stack.cloud());
+    settings.push(("MAGPIE_PUBLIC_URL", base));
+    settings.push(("MAGPIE_ALLOW_ENDPOINTS", "http://127.0.0.1"));
+    settings.retain(|(name, _)| !changed.iter().any(|(other, _)| other == name));
+    settings.extend(changed);
+    let outputs = Outputs::default();
+    let program = machine::program();
+    let doctor = Process::start(&outputs, "doctor", &program, ["doctor"], settings).unwrap();
+    doctor.ended().await;
+    let code = doctor.kill().code().unwrap();
+    stack.markers().assert_unseen(&outputs);
+    let (_, said) = outputs.snapshot().remove(0);
+    Said::new((code, String::from_utf8(said).unwrap()))
+}
+
+/// API Gateway in a region of China whose account has no ICP filing.
+async fn unfiled() -> (String, JoinSet<()>) {
+    let refuse = || std::future::ready((http::StatusCode::FORBIDDEN, r#"{"Message":null}"#));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let mut server = JoinSet::new();
+    server.spawn(async move {
+        let router = Router::new().fallback(refuse);
+        axum::serve(listener, router).await.unwrap();
+    });
+    (base, server)
+}
+
+#[tokio::test]
+async fn a_stack_is_looked_at_from_its_tables_to_its_callbacks() {
+    let world = World::start().await;
+    let (shop, desk) = world.shop_with_desk(Mode::Secure).await;
+    let stack = world.bridge();
+    let base = stack.origin().to_owned();
+
+    let said = doctor(stack, &base, &[]).await;
+    // The engines of the tests know no deletion protection and no keys.
+    let failures = said.failures();
+    assert!(
+        failures
+            .iter()
+            .all(|line| line.contains("protect it as the template does")),
+        "{}",
+        said.text
+    );
+    for thing in [
+        "tables  messages",
+        "tables  stream",
+        "tables  control",
+        "secrets  pepper",
+        "secrets  admin",
+        "magpie  api",
+        "callback  door",
+    ] {
+        said.finds(thing, true, "");
+    }
+    for name in ["handshake", "token", "desk", "secret"] {
+        said.finds(&format!("{}  {name}", shop.id), true, "");
+    }
+
+    // Tokens are asked for by the function whose address counts.
+    let elsewhere = vec!["198.51.100.1".to_owned()];
+    let allow = |addresses| {
+        let done = world
+            .wechat
+            .with(|wechat| wechat.allow_addresses(&shop.app_id, addresses));
+        done.unwrap();
+    };
+    allow(elsewhere);
+    desk.goes_down();
+    let said = doctor(stack, &base, &[]).await;
+    said.finds(
+        &format!("{}  token", shop.id),
+        false,
+        "add it there. 127.0.0.1",
+    );
+    said.finds(&format!("{}  desk", shop.id), false, "an error of its own");
+    allow(Vec::new());
+    desk.comes_back();
+
+    for (state, words) in [
+        (Some("Disabled"), "turn it on in Lambda"),
+        (None, "No function listens"),
+    ] {
+        stack.cloud().maps(state);
+        let said = doctor(stack, &base, &[]).await;
+        said.finds("tables  stream", false, words);
+    }
+    stack.cloud().maps(Some("Enabled"));
+    let messages = stack.cloud().messages.clone();
+    let said = doctor(stack, &base, &[("MAGPIE_CONTROL_TABLE", "nothing")]).await;
+    said.finds("tables  control", false, "no such table");
+    let control = stack.cloud().control.clone();
+    let changed = [
+        ("MAGPIE_CONTROL_TABLE", messages.as_str()),
+        ("MAGPIE_MESSAGES_TABLE", &control),
+    ];
+    let said = doctor(stack, &base, &changed).await;
+    said.finds("tables  messages", false, "it has no index due");
+    let said = doctor(
+        stack,
+        &base,
+        &[("MAGPIE_SECRETS_PREFIX", "magpie/nothing/")],
+    )
+    .await;
+    said.finds("secrets  pepper", false, "is missing");
+    said.finds("secrets  admin", false, "shorter than 16");
+    // Nobody can be asked; what is kept is looked at all the same.
+    said.finds(
+        &format!("{}  secret", shop.id),
+        false,
+        "Nothing secret is kept",
+    );
+
+    let (gateway, _server) = unfiled().await;
+    let said = doctor(stack, &gateway, &[]).await;
+    said.finds("magpie  api", false, "no ICP filing");
+    said.finds("callback  door", false, "no ICP filing");
+    said.finds(&format!("{}  secret", shop.id), true, "");
+
+    let said = doctor(
+        stack,
+        &base,
+        &[("AWS_REGION", ""), ("MAGPIE_PUBLIC_URL", "")],
+    )
+    .await;
+    assert_eq!(said.code, 2, "{}", said.text);
+    for name in ["AWS_REGION", "MAGPIE_PUBLIC_URL"] {
+        assert!(said.text.contains(name), "{}", said.text);
+    }
+    // Whenever the API was asked, and could greet it.
+    for _ in 0..5 {
+        desk.hears(&world, "greeting").await;
+    }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_token_of_another_makes_the_handshake_fail() {
+    let stack = Cloud::start().await;
+    let world = World::around(Form::over(stack).await).await;
+    let shop = world.shop_with_inbox(Mode::Plain).await;
+    let other = World::start().await;
+    // The callback address leads to a stack that knows no such channel.
+    let said = doctor(world.bridge(), other.bridge().origin(), &[]).await;
+    said.finds("magpie  api", false, "does not take the admin key");
+    said.finds(
+        &format!("{}  handshake", shop.id),
+        false,
+        "No such channel is known there",
+    );
+    other.close().await;
+    world.close().await;
+}

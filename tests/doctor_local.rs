@@ -1,0 +1,254 @@
+//! `magpie doctor` on one machine: each thing that can be wrong is made wrong, and the
+//! line about it says what to do.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first thing that is not as it has to be"
+)]
+
+#[path = "harness/mod.rs"]
+mod harness;
+#[path = "world/machine.rs"]
+mod machine;
+#[path = "world/said.rs"]
+mod said;
+#[path = "world/tls.rs"]
+mod tls;
+#[path = "world/mod.rs"]
+mod world;
+
+use std::path::Path;
+
+use machine::Machine as Form;
+use magpie_local::simulator::Mode;
+use said::Said;
+use tls::{Authority, Names};
+use world::{Bridge as _, World};
+
+/// What `magpie doctor` says with the settings that the machine was started with, and
+/// these in their place.
+async fn doctor(machine: &Form, arguments: &[&str], changed: &[(&str, &str)]) -> Said {
+    let listen = machine.origin().strip_prefix("http://").unwrap();
+    let mut settings = vec![
+        ("MAGPIE_LISTEN", listen),
+        ("MAGPIE_PUBLIC_URL", machine.origin()),
+        ("MAGPIE_ADMIN_KEY", machine.admin_key()),
+        ("MAGPIE_ALLOW_ENDPOINTS", "http://127.0.0.1"),
+    ];
+    settings.retain(|(name, _)| !changed.iter().any(|(other, _)| other == name));
+    settings.extend(changed);
+    let mut all = vec!["doctor"];
+    all.extend(arguments);
+    Said::new(machine.command(&machine.data(), &all, &settings).await)
+}
+
+#[tokio::test]
+async fn a_machine_that_runs_is_looked_at_from_both_sides() {
+    let world = World::start().await;
+    let (shop, desk) = world.shop_with_desk(Mode::Secure).await;
+    let inbox = world.shop_with_inbox(Mode::Plain).await;
+    let machine = world.bridge();
+
+    let said = doctor(machine, &[], &[]).await;
+    said.all_right();
+    for thing in [
+        "data  folder",
+        "magpie  api",
+        "callback  address",
+        "callback  door",
+    ] {
+        said.finds(thing, true, "");
+    }
+    for shop in [&shop.id, &inbox.id] {
+        for name in ["handshake", "token", "desk", "secret"] {
+            said.finds(&format!("{shop}  {name}"), true, "");
+        }
+    }
+
+    // What WeChat and the desk say is what they say to the one that runs.
+    let elsewhere = vec!["198.51.100.1".to_owned()];
+    let allow = |addresses| {
+        let done = world
+            .wechat
+            .with(|wechat| wechat.allow_addresses(&shop.app_id, addresses));
+        done.unwrap();
+    };
+    allow(elsewhere);
+    desk.goes_down();
+    let said = doctor(machine, &["--channel", &shop.id], &[]).await;
+    let token = format!("{}  token", shop.id);
+    said.finds(&token, false, "add it there. 127.0.0.1");
+    said.finds(&format!("{}  desk", shop.id), false, "an error of its own");
+    said.finds(&format!("{}  handshake", shop.id), true, "");
+    assert!(!said.text.contains(&inbox.id), "that was not asked");
+    allow(Vec::new());
+    desk.comes_back();
+
+    for (name, value, thing, words) in [
+        (
+            "MAGPIE_ADMIN_KEY",
+            "of somebody else",
+            "magpie  api",
+            "does not take the admin key",
+        ),
+        (
+            "MAGPIE_LISTEN",
+            "127.0.0.1:1",
+            "magpie  api",
+            "does not answer",
+        ),
+        (
+            "MAGPIE_ALLOW_ENDPOINTS",
+            "",
+            "callback  address",
+            "no public address",
+        ),
+        (
+            "MAGPIE_PUBLIC_URL",
+            "http://127.0.0.1:1",
+            "callback  door",
+            "No connection",
+        ),
+        (
+            "MAGPIE_PUBLIC_URL",
+            "http://no.such.name.invalid",
+            "callback  name",
+            "no address",
+        ),
+        (
+            "MAGPIE_DATA",
+            "/nowhere/at/all",
+            "data  folder",
+            "holds no data of Magpie",
+        ),
+    ] {
+        let said = doctor(machine, &[], &[(name, value)]).await;
+        said.finds(thing, false, words);
+    }
+    let said = doctor(machine, &["--channel", "nobody"], &[]).await;
+    said.finds("nobody  channel", false, "no such channel");
+    let said = doctor(
+        machine,
+        &["--channel", "No Channel"],
+        &[("MAGPIE_LISTEN", "x")],
+    )
+    .await;
+    assert_eq!(said.code, 2, "{}", said.text);
+    for name in ["--channel", "MAGPIE_LISTEN"] {
+        assert!(said.text.contains(name), "{}", said.text);
+    }
+    // Whenever the API was asked, and could greet it.
+    for _ in 0..4 {
+        desk.hears(&world, "greeting").await;
+    }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn one_that_does_not_run_is_stood_in_for() {
+    let world = World::start().await;
+    let shop = world.shop_with_inbox(Mode::Secure).await;
+    let customer = shop.customer("Han Meimei");
+    customer.says("你好").await;
+    let talk = shop.conversation().await;
+    talk.shows("in", "你好", "delivered").await;
+    let machine = world.bridge();
+    machine.stops().await;
+
+    let said = doctor(machine, &[], &[]).await;
+    said.finds("magpie  runs", false, "start it");
+    said.finds("data  pepper", true, "");
+    said.finds("callback  door", false, "");
+    for name in ["token", "desk", "secret"] {
+        said.finds(&format!("{}  {name}", shop.id), true, "");
+    }
+
+    // Each piece of the folder is looked at as it lies.
+    let file = |name: &str| machine.data().join(name);
+    let secrets = std::fs::read_to_string(file("secrets.json")).unwrap();
+    let mut all: serde_json::Value = serde_json::from_str(&secrets).unwrap();
+    let own = format!("ch/{}", shop.id);
+    let whole = all[&own].as_str().unwrap().to_owned();
+    for (damage, words) in [
+        ("{".to_owned(), "is damaged"),
+        (
+            whole.replace("\"mode\":\"secure\"", "\"mode\":\"plain\""),
+            "another account or mode",
+        ),
+        (
+            whole.replace("\"revision\":1", "\"revision\":7"),
+            "different changes",
+        ),
+    ] {
+        assert_ne!(damage, whole);
+        all[&own] = damage.into();
+        std::fs::write(file("secrets.json"), all.to_string()).unwrap();
+        let said = doctor(machine, &[], &[]).await;
+        said.finds(&format!("{}  secret", shop.id), false, words);
+    }
+    all[&own] = whole.into();
+    let pepper = all["pepper"].take();
+    all["pepper"] = "c2hvcnQ=".into();
+    std::fs::write(file("secrets.json"), all.to_string()).unwrap();
+    let said = doctor(machine, &[], &[]).await;
+    said.finds("data  pepper", false, "restore it as it was");
+    assert!(!said.text.contains("c2hvcnQ"), "a secret was printed");
+    all["pepper"] = pepper;
+    std::fs::write(file("secrets.json"), all.to_string()).unwrap();
+    for (name, content, words) in [
+        ("restoring", "", "was broken off"),
+        ("format", "7\n", "is of format 7"),
+        ("exported", "{", "cannot be used"),
+    ] {
+        let before = std::fs::read(file(name)).ok();
+        std::fs::write(file(name), content).unwrap();
+        let said = doctor(machine, &[], &[]).await;
+        said.finds("data  folder", false, words);
+        match before {
+            Some(before) => std::fs::write(file(name), before).unwrap(),
+            None => std::fs::remove_file(file(name)).unwrap(),
+        }
+    }
+    machine.goes_on_in(&machine.data()).await;
+    doctor(machine, &[], &[]).await.all_right();
+    world.close().await;
+}
+
+#[tokio::test]
+async fn the_certificate_is_looked_at_as_wechat_would() {
+    let world = World::start().await;
+    let shop = world.shop_with_inbox(Mode::Compatible).await;
+    let machine = world.bridge();
+    let inside = machine.origin().strip_prefix("http://").unwrap();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let authority = Authority::new(folder);
+    let bundle = authority.bundle().to_str().unwrap().to_owned();
+    let look = async |names: Names, trust: Option<&str>| {
+        let front = authority.before(inside.parse().unwrap(), names).await;
+        // The proxy's name is the machine's, as operators have it.
+        let allowed = format!("http://127.0.0.1,{}", front.origin);
+        let mut changed = vec![
+            ("MAGPIE_PUBLIC_URL", front.origin.as_str()),
+            ("MAGPIE_ALLOW_ENDPOINTS", &allowed),
+        ];
+        changed.extend(trust.map(|bundle| ("SSL_CERT_FILE", bundle)));
+        doctor(machine, &[], &changed).await
+    };
+    let trusted = Some(bundle.as_str());
+    for (names, trust, words) in [
+        (Names::Own, None, "Nobody known has issued"),
+        (Names::Other, trusted, "is of another name"),
+        (Names::Expired, trusted, "has expired"),
+        (Names::Early, trusted, "not valid yet"),
+    ] {
+        let said = look(names, trust).await;
+        said.finds("callback  door", false, words);
+        let handshake = format!("{}  handshake", shop.id);
+        assert!(!said.text.contains(&handshake), "nobody gets so far");
+    }
+    // It is believed; Magpie was started with another name, and says so.
+    let said = look(Names::Own, trusted).await;
+    said.finds("callback  door", false, "does not know this name");
+    world.close().await;
+}
