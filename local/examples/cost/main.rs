@@ -219,7 +219,7 @@ mod tests {
             ("out, webhook", webhook.outbound.most, 3.0, 2.5),
             ("in, inbox", inbox.inbound.most, 5.0, 1.0),
             // The API reads first whom it answers, and shows what it wrote.
-            ("out, inbox", inbox.outbound.most, 6.0, 4.5),
+            ("out, inbox", inbox.outbound.most, 6.0, 3.5),
         ] {
             assert!(most.write <= write && most.read <= read, "{what}: {most:?}");
         }

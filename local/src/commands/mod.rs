@@ -47,6 +47,8 @@ pub(crate) enum Command {
     },
     /// Looks at everything between WeChat and the desks, here or in an AWS stack, and says
     /// what to do
+    #[command(after_help = "Flags of Magpie itself stand before the command: \
+        magpie --public-url https://magpie.example.com doctor")]
     Doctor(doctor::Flags),
     /// Moves the data of a stopped Magpie into the tables and secrets of an AWS stack
     Export(export::Flags),

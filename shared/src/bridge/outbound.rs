@@ -190,6 +190,14 @@ async fn typing(
     Ok(())
 }
 
+/// What an agent said, as it was journalled.
+pub(crate) struct Journalled {
+    /// Its parts as they were then.
+    pub(crate) entries: Vec<Entry>,
+    /// Whether that was now: those of a repeat may have gone on since.
+    pub(crate) new: bool,
+}
+
 impl Bridge {
     /// Splits and journals what an agent says. A repeat is harmless. The inner
     /// error is the agent's: the text is empty or too long, or its id and time
@@ -201,7 +209,7 @@ impl Bridge {
         id: &MessageId,
         time: Moment,
         text: &str,
-    ) -> Result<Result<Vec<Entry>, Reason>, Broken> {
+    ) -> Result<Result<Journalled, Reason>, Broken> {
         let parts = match split(text) {
             Ok(parts) => parts,
             Err(refused) => return Ok(Err(refused.reason())),
@@ -216,9 +224,9 @@ impl Bridge {
                     .answering(id.clone(), count)
             })
             .collect();
-        let deed = match self.store.put_answer(at, &entries).await? {
-            Said::Stored => Deed::Answered,
-            Said::Repeat => Deed::Repeated,
+        let (deed, new) = match self.store.put_answer(at, &entries).await? {
+            Said::Stored => (Deed::Answered, true),
+            Said::Repeat => (Deed::Repeated, false),
             Said::OtherWords => return Ok(Err(Reason::IdUsed)),
         };
         // A repeat rings too: the bell of the first may have been lost.
@@ -226,7 +234,7 @@ impl Bridge {
             self.tally.note(at, &first.key, deed);
             self.ring(at, &first.key);
         }
-        Ok(Ok(entries))
+        Ok(Ok(Journalled { entries, new }))
     }
 
     /// Journals that an agent ended the open session at this moment, by our

@@ -10,9 +10,10 @@ use super::cursor::{entry_key, unveil};
 use super::messages::{Message, show};
 use super::problem::{Answered, Problem, Refusal, empty, json};
 use super::{Call, accepted};
+use crate::bridge::outbound::Journalled;
 use crate::bridge::snippet;
 use crate::channel::DeskSettings;
-use crate::journal::{Entry, Lane};
+use crate::journal::Lane;
 use crate::message::{Body, CustomerId, MessageId};
 use crate::moment::Moment;
 use crate::reason::Reason;
@@ -68,7 +69,7 @@ pub(super) async fn say(call: &Call<'_>, customer: &CustomerId) -> Answered {
             reason => Problem::unsendable(reason),
         })?;
     let entries = as_journalled(call, &known, &said).await?;
-    if let Some(first) = said.first() {
+    if let Some(first) = said.entries.first() {
         let last = Snippet {
             outbound: true,
             kind: first.body.kind(),
@@ -89,10 +90,14 @@ pub(super) async fn say(call: &Call<'_>, customer: &CustomerId) -> Answered {
 async fn as_journalled(
     call: &Call<'_>,
     known: &Known,
-    said: &[Entry],
+    said: &Journalled,
 ) -> Result<Vec<Message>, Refusal> {
+    if said.new {
+        let own = said.entries.iter();
+        return Ok(own.map(|entry| show(call.lang, entry, None)).collect());
+    }
     let mut entries = Vec::new();
-    for ours in said {
+    for ours in &said.entries {
         // It may have been erased since.
         let stored = call.bridge.store.entry(&known.at, &ours.key).await?;
         let stored = stored.ok_or_else(Problem::missing)?;
