@@ -73,10 +73,25 @@ class Transform(unittest.TestCase):
         for logical in of_type(deployed("us-east-1"), "AWS::CloudWatch::Alarm"):
             self.assertIn(f"| `{logical.removesuffix('Alarm')}` |", text, logical)
 
+    def test_the_fixed_address_is_made_or_given(self):
+        address = {"Fn::GetAtt": ["EgressAddress", "AllocationId"]}
+        given = {"EgressAllocationId": "eipalloc-0a1"}
+        for chosen, allocation in (
+            ({}, None),
+            ({"StaticEgress": "true"}, address),
+            ({"StaticEgress": "true", **given}, {"Ref": "EgressAllocationId"}),
+        ):
+            resources = deployed(**chosen)
+            self.assertEqual("EgressAddress" in resources, allocation == address)
+            self.assertEqual("Nat" in resources, allocation is not None)
+            if allocation:
+                self.assertEqual(resources["Nat"]["Properties"]["AllocationId"], allocation)
+
     def test_what_holds_data_outlives_the_stack(self):
-        resources = deployed("us-east-1")
+        resources = deployed("us-east-1", StaticEgress="true")
         kinds = ("AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::SecretsManager::Secret")
         for kind in (*kinds, "AWS::EC2::EIP"):
+            self.assertTrue(of_type(resources, kind), kind)
             for logical, resource in of_type(resources, kind).items():
                 self.assertTrue(resource["DeletionPolicy"].startswith("Retain"), logical)
                 self.assertEqual(resource["UpdateReplacePolicy"], "Retain", logical)
