@@ -1,10 +1,10 @@
-"""Recorded calls, as IAM sees them: action, resource, and the partition keys of
-DynamoDB, which a condition may bound.
+"""Calls as IAM sees them: action, resource, and the partition keys of DynamoDB, which
+a condition may bound. Those of the functions are recorded, those of AWS itself known.
 """
 
 from dataclasses import dataclass
 
-from template import ACCOUNT, REGION
+from template import ACCOUNT, REGION, reference
 
 #: Calls whose name is an action of its own.
 SINGLE = {"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"}
@@ -15,6 +15,36 @@ PARTS = {
     "Delete": "DeleteItem",
     "ConditionCheck": "ConditionCheckItem",
 }
+#: DynamoDB uses the tables' key with the caller's right to it. The list is that of
+#: <https://docs.aws.amazon.com/kms/latest/developerguide/services-dynamodb.html>,
+#: wildcards written out.
+OF_KEY = (
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+)
+#: How Lambda reads a stream:
+#: <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>.
+OF_STREAM = (
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+)
+#: How Lambda joins a network:
+#: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html>.
+OF_INTERFACES = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:UnassignPrivateIpAddresses",
+)
+#: The same, where IAM knows no resource.
+OF_ANY = ("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets")
 
 
 @dataclass(frozen=True)
@@ -96,3 +126,22 @@ def calls(recorded):
             yield Call(function, "lambda:InvokeFunction", called)
         case service:
             raise ValueError(f"a service that nobody has thought of: {service}")
+
+
+def by_aws(function, logical):
+    """What AWS asks for in a function's name, which no recording shows."""
+    for action in OF_KEY:
+        yield Call(function, action, reference("Key.Arn"))
+    for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
+        stream = reference(f"{logical}Log.Arn").removesuffix("*") + "log-stream:1"
+        yield Call(function, action, stream)
+    if function == "deliver":
+        for action in OF_STREAM:
+            yield Call(function, action, reference("Messages.StreamArn"))
+        yield Call(function, "sqs:SendMessage", reference("StreamFailures.Arn"))
+    if function == "token-refresh":
+        interface = f"arn:aws:ec2:{REGION}:{ACCOUNT}:network-interface/eni-1"
+        for action in OF_INTERFACES:
+            yield Call(function, action, interface)
+        for action in OF_ANY:
+            yield Call(function, action, "*")

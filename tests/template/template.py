@@ -15,6 +15,12 @@ TABLES = {"Messages": "magpie-messages", "Control": "magpie-control"}
 #: The secrets that the template makes.
 SECRETS = {"Pepper": "pepper", "AdminKey": "admin"}
 SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:magpie/{STAGE}/"
+#: Other ARNs than functions' and tables'.
+ARNS = {
+    "Key.Arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/Key",
+    "Messages.StreamArn": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/magpie-messages/stream/now",
+    "StreamFailures.Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:StreamFailures",
+}
 
 
 class Loader(yaml.SafeLoader):
@@ -50,6 +56,7 @@ def reference(name):
         "AWS::URLSuffix": "amazonaws.com",
         "Stage": STAGE,
     }
+    known |= ARNS
     if name in known:
         return known[name]
     logical, _, attribute = name.partition(".")
@@ -58,6 +65,8 @@ def reference(name):
     if logical in SECRETS:
         # AWS adds a hyphen and six characters to a secret's name.
         return f"{SECRET}{SECRETS[logical]}-Ab12Cd"
+    if logical.endswith("Log") and attribute == "Arn":
+        return f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{logical}:*"
     if attribute == "Arn":
         return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{logical}"
     return TABLES.get(logical, logical)
@@ -83,11 +92,3 @@ def functions(template):
         if resource["Type"] == "AWS::Serverless::Function":
             binary = resource["Metadata"]["BuildProperties"]["Binary"]
             yield binary, logical, resource["Properties"]
-
-
-def statements(properties):
-    """A function's statements, those under a condition too."""
-    for policy in properties.get("Policies", []):
-        if "Fn::If" in policy:
-            _, policy, _ = policy["Fn::If"]
-        yield from policy["Statement"]
