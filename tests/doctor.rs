@@ -22,15 +22,23 @@ mod machine;
 mod moved;
 #[path = "world/said.rs"]
 mod said;
+#[path = "world/tls.rs"]
+mod tls;
 #[path = "world/mod.rs"]
 mod world;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use cloud::Cloud;
 use harness::process::{Outputs, Process};
+use http::{HeaderMap, StatusCode};
 use lambda::Lambda as Form;
 use magpie_local::simulator::Mode;
 use said::Said;
+use tls::{Authority, Names};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use world::{Bridge as _, World};
@@ -53,17 +61,29 @@ async fn doctor(stack: &Form, base: &str, changed: &[(&str, &str)]) -> Said {
     Said::new((code, String::from_utf8(said).unwrap()))
 }
 
-/// API Gateway in a region of China whose account has no ICP filing.
-async fn unfiled() -> (String, JoinSet<()>) {
-    let refuse = || std::future::ready((http::StatusCode::FORBIDDEN, r#"{"Message":null}"#));
+/// Somebody else, and how often a key was sent there.
+struct Somebody {
+    base: String,
+    keys: Arc<AtomicUsize>,
+}
+
+/// Who answers every call so.
+async fn somebody(status: StatusCode, body: &'static str) -> (Somebody, JoinSet<()>) {
+    let keys = Arc::new(AtomicUsize::new(0));
+    let sent = Arc::clone(&keys);
+    let answer = move |headers: HeaderMap| {
+        let key = headers.contains_key("authorization");
+        sent.fetch_add(usize::from(key), Ordering::SeqCst);
+        std::future::ready((status, body))
+    };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let mut server = JoinSet::new();
     server.spawn(async move {
-        let router = Router::new().fallback(refuse);
+        let router = Router::new().fallback(answer);
         axum::serve(listener, router).await.unwrap();
     });
-    (base, server)
+    (Somebody { base, keys }, server)
 }
 
 #[tokio::test]
@@ -118,15 +138,19 @@ async fn a_stack_is_looked_at_from_its_tables_to_its_callbacks() {
     allow(Vec::new());
     desk.comes_back();
 
-    for (state, words) in [
-        (Some("Disabled"), "turn it on in Lambda"),
+    for (mapping, words) in [
+        (Some(("Disabled", "OK")), "turn it on in Lambda"),
+        (
+            Some(("Enabled", "PROBLEM: Function call failed")),
+            "reports a problem",
+        ),
         (None, "No function listens"),
     ] {
-        stack.cloud().maps(state);
+        stack.cloud().maps(mapping);
         let said = doctor(stack, &base, &[]).await;
         said.finds("tables  stream", false, words);
     }
-    stack.cloud().maps(Some("Enabled"));
+    stack.cloud().maps(Some(("Enabled", "OK")));
     let messages = stack.cloud().messages.clone();
     let said = doctor(stack, &base, &[("MAGPIE_CONTROL_TABLE", "nothing")]).await;
     said.finds("tables  control", false, "no such table");
@@ -152,11 +176,11 @@ async fn a_stack_is_looked_at_from_its_tables_to_its_callbacks() {
         "Nothing secret is kept",
     );
 
-    let (gateway, _server) = unfiled().await;
-    let said = doctor(stack, &gateway, &[]).await;
-    said.finds("magpie  api", false, "no ICP filing");
-    said.finds("callback  door", false, "no ICP filing");
-    said.finds(&format!("{}  secret", shop.id), true, "");
+    said.finds(
+        &format!("{}  token", shop.id),
+        false,
+        "only the stack calls",
+    );
 
     let said = doctor(
         stack,
@@ -169,25 +193,72 @@ async fn a_stack_is_looked_at_from_its_tables_to_its_callbacks() {
         assert!(said.text.contains(name), "{}", said.text);
     }
     // Whenever the API was asked, and could greet it.
-    for _ in 0..5 {
+    for _ in 0..6 {
         desk.hears(&world, "greeting").await;
     }
     world.close().await;
 }
 
 #[tokio::test]
-async fn a_token_of_another_makes_the_handshake_fail() {
-    let stack = Cloud::start().await;
-    let world = World::around(Form::over(stack).await).await;
+async fn the_admin_key_goes_to_magpie_alone() {
+    let world = World::start().await;
+    let shop = world.shop_with_inbox(Mode::Secure).await;
+    let stack = world.bridge();
+    let (gateway, _server) = somebody(StatusCode::FORBIDDEN, r#"{"Message":null}"#).await;
+    let said = doctor(stack, &gateway.base, &[]).await;
+    said.finds("callback  door", false, "no ICP filing");
+    said.finds("magpie  api", false, "none is sent to such an address");
+    said.finds(&format!("{}  secret", shop.id), true, "");
+    said.finds(
+        &format!("{}  token", shop.id),
+        false,
+        "only the stack calls",
+    );
+    let (parked, _server) = somebody(StatusCode::OK, "parked").await;
+    let said = doctor(stack, &parked.base, &[]).await;
+    said.finds("callback  door", false, "not Magpie");
+    let said = doctor(stack, stack.origin(), &[("MAGPIE_ALLOW_ENDPOINTS", "")]).await;
+    said.finds("callback  address", false, "no public address");
+    said.finds("magpie  api", false, "none is sent to such an address");
+    said.finds(&format!("{}  handshake", shop.id), true, "");
+    // Over TLS, as WeChat comes, nothing is left to do but what these engines lack.
+    let authority = Authority::new(Path::new(env!("CARGO_TARGET_TMPDIR")));
+    let inside = stack.origin().strip_prefix("http://").unwrap();
+    let front = authority.before(inside.parse().unwrap(), Names::Own).await;
+    let allowed = format!("http://127.0.0.1,{}", front.origin);
+    let trusted = [
+        ("MAGPIE_ALLOW_ENDPOINTS", allowed.as_str()),
+        ("SSL_CERT_FILE", authority.bundle().to_str().unwrap()),
+    ];
+    let said = doctor(stack, &front.origin, &trusted).await;
+    said.finds("callback  door", true, "");
+    said.finds("magpie  api", true, "");
+    said.finds(&format!("{}  handshake", shop.id), true, "");
+    for other in [&gateway, &parked] {
+        assert_eq!(other.keys.load(Ordering::SeqCst), 0, "a key was sent");
+    }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn another_stack_takes_no_handshake_of_ours() {
+    let world = World::around(Form::over(Cloud::start().await).await).await;
     let shop = world.shop_with_inbox(Mode::Plain).await;
     let other = World::start().await;
+    let handshake = format!("{}  handshake", shop.id);
     // The callback address leads to a stack that knows no such channel.
     let said = doctor(world.bridge(), other.bridge().origin(), &[]).await;
     said.finds("magpie  api", false, "does not take the admin key");
+    said.finds(&handshake, false, "No such channel is known there");
+    // Now it does, with another token.
+    let inbox = serde_json::json!({ "kind": "inbox" });
+    other.bridge().cloud().forgets();
+    other.shop_as(shop.id.clone(), Mode::Plain, inbox).await;
+    let said = doctor(world.bridge(), other.bridge().origin(), &[]).await;
     said.finds(
-        &format!("{}  handshake", shop.id),
+        &handshake,
         false,
-        "No such channel is known there",
+        "its token is another one than is kept here",
     );
     other.close().await;
     world.close().await;

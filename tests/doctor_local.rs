@@ -19,9 +19,10 @@ mod tls;
 mod world;
 
 use std::path::Path;
+use std::pin::pin;
 
 use machine::Machine as Form;
-use magpie_local::simulator::Mode;
+use magpie_local::simulator::{ApiPath, Mishap, Mode, Trouble};
 use said::Said;
 use tls::{Authority, Names};
 use world::{Bridge as _, World};
@@ -112,6 +113,12 @@ async fn a_machine_that_runs_is_looked_at_from_both_sides() {
         ),
         (
             "MAGPIE_PUBLIC_URL",
+            world.wechat_origin(),
+            "callback  door",
+            "not Magpie",
+        ),
+        (
+            "MAGPIE_PUBLIC_URL",
             "http://no.such.name.invalid",
             "callback  name",
             "no address",
@@ -127,7 +134,7 @@ async fn a_machine_that_runs_is_looked_at_from_both_sides() {
         said.finds(thing, false, words);
     }
     let said = doctor(machine, &["--channel", "nobody"], &[]).await;
-    said.finds("nobody  channel", false, "no such channel");
+    said.finds("nobody  api", false, "no such channel");
     let said = doctor(
         machine,
         &["--channel", "No Channel"],
@@ -139,7 +146,7 @@ async fn a_machine_that_runs_is_looked_at_from_both_sides() {
         assert!(said.text.contains(name), "{}", said.text);
     }
     // Whenever the API was asked, and could greet it.
-    for _ in 0..4 {
+    for _ in 0..5 {
         desk.hears(&world, "greeting").await;
     }
     world.close().await;
@@ -212,6 +219,76 @@ async fn one_that_does_not_run_is_stood_in_for() {
     }
     machine.goes_on_in(&machine.data()).await;
     doctor(machine, &[], &[]).await.all_right();
+    world.close().await;
+}
+
+#[tokio::test]
+async fn what_others_use_is_left_alone() {
+    let world = World::start().await;
+    let shop = world.shop_with_inbox(Mode::Secure).await;
+    let other = world.shop_with_inbox(Mode::Plain).await;
+    let machine = world.bridge();
+    let file = |name: &str| machine.data().join(name);
+
+    // Another token of the classic kind ends the one that there is.
+    let mut classic = shop.settings().await;
+    classic["token_call"] = "classic".into();
+    shop.puts(classic).await;
+    doctor(machine, &[], &[]).await.all_right();
+    machine.stops().await;
+    let said = doctor(machine, &["--channel", &shop.id], &[]).await;
+    said.finds(
+        &format!("{}  token", shop.id),
+        false,
+        "WeChat was not asked",
+    );
+
+    // A secret that nobody can read keeps nobody from looking at the others.
+    let text = std::fs::read_to_string(file("secrets.json")).unwrap();
+    let mut all: serde_json::Value = serde_json::from_str(&text).unwrap();
+    all[format!("ch/{}", shop.id)] = "{".into();
+    std::fs::write(file("secrets.json"), all.to_string()).unwrap();
+    machine.goes_on_in(&machine.data()).await;
+    let said = doctor(machine, &[], &[]).await;
+    said.finds("magpie  api", true, "");
+    for name in ["token", "desk", "secret"] {
+        said.finds(&format!("{}  {name}", shop.id), false, "is damaged");
+        said.finds(&format!("{}  {name}", other.id), true, "");
+    }
+    machine.stops().await;
+    std::fs::write(file("secrets.json"), text).unwrap();
+
+    // What was moved is looked at only where it goes on here all the same.
+    let mark = r#"{"target":{"region":"cn-north-1","messages":"m","control":"c","secrets_prefix":"p/"},"begun":"2026-11-26T09:00:00.000Z"}"#;
+    std::fs::write(file("exported"), mark).unwrap();
+    let said = doctor(machine, &[], &[]).await;
+    said.finds("data  folder", false, "was moved to AWS");
+    std::fs::remove_file(file("exported")).unwrap();
+
+    // Whoever starts it is not kept out by a doctor that waits.
+    let late = Mishap {
+        delay_ms: 4_000,
+        ..Mishap::once(ApiPath::StableToken, Trouble::Late)
+    };
+    world.wechat.with(|wechat| wechat.order(late)).unwrap();
+    let asked = world.token_calls();
+    let only = ["--channel", other.id.as_str()];
+    let said = {
+        let mut waits = pin!(doctor(machine, &only, &[]));
+        let starts = async {
+            let asks = async || (world.token_calls() > asked).then_some(());
+            world.until("the doctor asks", asks).await;
+            machine.goes_on_in(&machine.data()).await;
+        };
+        tokio::select! {
+            biased;
+            _ = &mut waits => panic!("it did not wait"),
+            () = starts => {}
+        }
+        waits.await
+    };
+    said.finds("magpie  runs", false, "start it");
+    said.finds(&format!("{}  token", other.id), true, "");
     world.close().await;
 }
 

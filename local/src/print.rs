@@ -6,6 +6,7 @@
 )]
 
 use std::error::Error;
+use std::io::Write as _;
 use std::path::Path;
 
 use magpie::bridge::check::Finding;
@@ -54,16 +55,18 @@ pub(crate) fn welcome(welcome: &Welcome<'_>) {
     println!();
 }
 
-/// Says what a command has done.
+/// Says what a command has done. Whoever does not listen to the end has heard enough.
 pub(crate) fn said(text: &str) {
-    println!("{text}");
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// Says what a look at one thing of something has found.
 pub(crate) fn finding(of: &str, found: &Finding) {
     let Finding { name, en, zh, .. } = found;
     let verdict = if found.ok { "ok  " } else { "FAIL" };
-    println!("{verdict}  {of}  {name}: {en} {zh}");
+    let line = format!("{verdict}  {of}  {name}: {en} {zh}");
+    // A part of it may have come over a network.
+    said(&line.replace(char::is_control, " "));
 }
 
 /// Says how far a command has come.

@@ -95,6 +95,14 @@ impl Flags {
         given.unwrap_or_else(|| PathBuf::from(".magpie"))
     }
 
+    /// The same without a simulated `WeChat`, for who runs none.
+    pub(crate) fn without_demo(self) -> Self {
+        Self {
+            demo: Some("0".to_owned()),
+            ..self
+        }
+    }
+
     /// Whether messages or secrets lie elsewhere than in the data folder.
     pub(crate) fn elsewhere(&self) -> bool {
         let endpoints = [&self.dynamodb_endpoint, &self.secrets_endpoint];

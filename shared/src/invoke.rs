@@ -113,11 +113,13 @@ fn client(aws: &Aws, https: &Https) -> Client {
     Client::from_conf(config.build())
 }
 
-/// Whether a function listens to a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether a function listens to a stream; the better first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Listening {
     /// One does.
     Yes,
+    /// One would, and Lambda has a problem with the stream or with the function.
+    Troubled,
     /// One would, and its mapping is off or has failed.
     Off,
     /// None does.
@@ -130,14 +132,17 @@ pub async fn listening(aws: &Aws, https: &Https, stream: &str) -> Result<Listeni
     let call = client(aws, https).list_event_source_mappings();
     let listed = call.event_source_arn(stream).send().await;
     let listed = listed.map_err(unavailable)?;
-    let mappings = listed.event_source_mappings();
-    let on = ["Enabled", "Enabling", "Creating", "Updating"];
-    let hears = |state: Option<&str>| state.is_some_and(|state| on.contains(&state));
-    Ok(if mappings.is_empty() {
-        Listening::No
-    } else if mappings.iter().any(|mapping| hears(mapping.state())) {
-        Listening::Yes
-    } else {
-        Listening::Off
-    })
+    let mappings = listed.event_source_mappings().iter();
+    let states =
+        mappings.map(
+            |mapping| match (mapping.state(), mapping.last_processing_result()) {
+                // Such as a role that may not read the stream.
+                (Some("Enabled"), Some(result)) if result.starts_with("PROBLEM") => {
+                    Listening::Troubled
+                }
+                (Some("Enabled" | "Enabling" | "Creating" | "Updating"), _) => Listening::Yes,
+                _ => Listening::Off,
+            },
+        );
+    Ok(states.min().unwrap_or(Listening::No))
 }

@@ -22,8 +22,8 @@ use super::runtime_api::Function;
 
 /// The deployed functions, once they are.
 type Deployed = Arc<Mutex<Vec<Function>>>;
-/// The state of the stream's mapping, if there is one.
-type Mapping = Arc<Mutex<Option<&'static str>>>;
+/// The state and the last result of the stream's mapping, if there is one.
+type Mapping = Arc<Mutex<Option<(&'static str, &'static str)>>>;
 
 /// A running API; it stops when it is dropped.
 pub(crate) struct InvokeApi {
@@ -39,7 +39,7 @@ impl InvokeApi {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let deployed = Deployed::default();
-        let mapping = Mapping::new(Mutex::new(Some("Enabled")));
+        let mapping = Mapping::new(Mutex::new(Some(("Enabled", "OK"))));
         let mappings = get(mappings).with_state(Arc::clone(&mapping));
         let router = Router::new()
             .route("/2015-03-31/functions/{name}/invocations", post(invoke))
@@ -61,9 +61,9 @@ impl InvokeApi {
         &self.endpoint
     }
 
-    /// From now on the stream's mapping is in this state, or there is none.
-    pub(crate) fn maps(&self, state: Option<&'static str>) {
-        *self.mapping.lock().unwrap() = state;
+    /// From now on the stream's mapping has this state and last result, or there is none.
+    pub(crate) fn maps(&self, mapping: Option<(&'static str, &'static str)>) {
+        *self.mapping.lock().unwrap() = mapping;
     }
 
     pub(crate) fn deploy(&self, function: &Function) {
@@ -90,9 +90,16 @@ async fn mappings(
     let Some(stream) = stream.filter(|arn| arn.contains(":dynamodb:")) else {
         return refused(StatusCode::BAD_REQUEST, "InvalidParameterValueException");
     };
-    let state = *mapping.lock().unwrap();
-    let mappings: Vec<_> = state
-        .map(|state| json!({ "UUID": "bells", "State": state, "EventSourceArn": stream }))
+    let mapping = *mapping.lock().unwrap();
+    let mappings: Vec<_> = mapping
+        .map(|(state, result)| {
+            json!({
+                "UUID": "bells",
+                "State": state,
+                "LastProcessingResult": result,
+                "EventSourceArn": stream,
+            })
+        })
         .into_iter()
         .collect();
     let body = json!({ "EventSourceMappings": mappings });

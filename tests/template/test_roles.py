@@ -85,11 +85,15 @@ class Roles(unittest.TestCase):
             self.assertTrue(list(allowed(resources, name)), name)
 
     @everywhere
-    def test_networks_are_for_those_who_stand_in_one(self, resources):
+    def test_one_function_may_join_a_network_and_its_code_may_not(self, resources):
         for _, logical in functions(resources):
-            joins = "VpcConfig" in resources[logical]["Properties"]
-            actions = [one for one, *_ in allowed(resources, role(resources, logical))]
-            self.assertEqual(any(one.startswith("ec2:") for one in actions), joins, logical)
+            own = role(resources, logical)
+            may = any(one.startswith("ec2:") for one, *_ in allowed(resources, own))
+            self.assertEqual(may, logical == "TokenRefresh", logical)
+            if "VpcConfig" in resources[logical]["Properties"]:
+                self.assertTrue(may, logical)
+            denied = [one for one in statements(resources, own) if one["Effect"] == "Deny"]
+            self.assertEqual([one["Action"] for one in denied], ["ec2:*"] if may else [], logical)
 
 
 if __name__ == "__main__":

@@ -214,9 +214,9 @@ impl Cloud {
         self.function(name).invoke(event).await
     }
 
-    /// From now on the stream's mapping is in this state, or there is none.
-    pub(crate) fn maps(&self, state: Option<&'static str>) {
-        self.invoke.maps(state);
+    /// From now on the stream's mapping has this state and last result, or there is none.
+    pub(crate) fn maps(&self, mapping: Option<(&'static str, &'static str)>) {
+        self.invoke.maps(mapping);
     }
 
     /// Puts a secret below the prefix, as an operator does.

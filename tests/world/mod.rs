@@ -145,6 +145,19 @@ impl World {
         self.bridge.markers()
     }
 
+    /// Where WeChat is, and the pages of its phones.
+    pub(crate) fn wechat_origin(&self) -> &str {
+        &self.wechat_origin
+    }
+
+    /// How often WeChat was asked for a token.
+    pub(crate) fn token_calls(&self) -> usize {
+        self.wechat.with(|wechat| {
+            let calls = wechat.log();
+            calls.filter(|seen| seen.call.ends_with("token")).count()
+        })
+    }
+
     /// The address of a page or call of the bridge.
     pub(crate) fn at(&self, path: &str) -> String {
         format!("{}{path}", self.bridge.origin())
@@ -171,7 +184,7 @@ impl World {
         format!("shop-{:08x}", random() >> 32)
     }
 
-    async fn shop_as(&self, id: String, mode: Mode, desk: Value) -> Shop<'_> {
+    pub(crate) async fn shop_as(&self, id: String, mode: Mode, desk: Value) -> Shop<'_> {
         let account = AccountSettings {
             app_id: format!("wx{:016x}", random()),
             original_id: format!("gh_{:012x}", random() >> 16),

@@ -1,7 +1,8 @@
 //! Every minute: the access tokens of all channels.
 //!
-//! Invariant: whose token ends first is looked after first, nothing is begun that
-//! the run has no time for, and every run says how long each channel can speak.
+//! Invariant: of the tokens that still live the one that ends first is looked after
+//! first, and those that have ended, whose channel may have no WeChat that answers,
+//! come behind them; nothing is begun that the run has no time for.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,59 +20,80 @@ use crate::store::StoredToken;
 
 /// How many channels are looked after at once.
 const AT_ONCE: usize = 8;
-/// How long one of them may take: the call for a token, and the store's around it.
-/// One that is broken off has perhaps ended the token that there was.
-const TURN: Duration = Duration::from_secs(12);
+/// How long one of them may take: the lease, the call for a token, and the store's
+/// calls around it. One that is broken off has perhaps ended the token that there was.
+const TURN: Duration = Duration::from_secs(15);
 
-/// What is known of a channel's token.
-enum Life {
-    /// So much is left of it; it is young, or has been asked for just now.
-    Settled(Option<Duration>),
-    /// Another one is due.
+/// What a look at a channel has found.
+enum Look {
+    /// It cannot speak and is not meant to: deleted, suspended, or without an app secret.
+    Silent,
+    /// It can speak so long.
+    Speaks(Duration),
+    /// Another token is due.
     Due(Box<Channel>, StoredToken),
+    /// There was no time for it.
+    Late,
 }
 
 /// Looks after the tokens of all channels: from 85 % of a token's life on,
 /// WeChat is asked again until it gives another. Says how long each channel can
-/// speak; one without an app secret never could and is left out. What the time
-/// until `ends` is too short for waits for the next run.
+/// speak, as far as that is known: one without an app secret never could and is left
+/// out. What the time until `ends` is too short for waits for the next run.
 pub async fn token_refresh(
     bridge: &Bridge,
     ends: Moment,
 ) -> Result<BTreeMap<ChannelId, Duration>, Broken> {
+    let late = || bridge.now().plus(TURN) > ends;
     let ids = bridge.store.channel_ids().await?;
     let mut lives = BTreeMap::new();
-    let mut due = Vec::new();
-    let mut read = stream::iter(ids)
-        .map(|id| async move { (read(bridge, &id).await, id) })
-        .buffer_unordered(AT_ONCE);
-    while let Some((life, id)) = read.next().await {
-        match life {
-            Life::Settled(left) => lives.extend(left.map(|left| (id, left))),
-            Life::Due(channel, stored) => {
-                lives.insert(id, left(&stored, bridge.now()));
-                due.push((channel, stored));
-            }
-        }
-    }
-    due.sort_by_key(|(_, stored)| stored.expires);
+    let (mut living, mut ended) = (Vec::new(), Vec::new());
     let mut waiting = 0_usize;
-    let mut asked = stream::iter(due)
-        .map(|(channel, stored)| async move {
-            let in_time = bridge.now().plus(TURN) <= ends;
-            let asked = if in_time {
-                Some(ask(bridge, &channel, &stored).await)
+    let mut looked = stream::iter(ids)
+        .map(|id| async move {
+            let look = if late() {
+                Look::Late
             } else {
-                None
+                read(bridge, &id).await
             };
-            (channel.id, asked)
+            (id, look)
         })
         .buffer_unordered(AT_ONCE);
-    while let Some((id, asked)) = asked.next().await {
-        match asked {
-            Some(Some(left)) => lives.extend([(id, left)]),
-            Some(None) => drop(lives.remove(&id)),
-            None => waiting += 1,
+    while let Some((id, look)) = looked.next().await {
+        match look {
+            Look::Silent => {}
+            Look::Speaks(left) => lives.extend([(id, left)]),
+            Look::Late => waiting += 1,
+            Look::Due(channel, stored) => match left(&stored, bridge.now()) {
+                Duration::ZERO => ended.push((channel, stored)),
+                left => {
+                    lives.insert(id, left);
+                    living.push((channel, stored));
+                }
+            },
+        }
+    }
+    living.sort_by_key(|(_, stored)| stored.expires);
+    ended.sort_by(|(one, _), (other, _)| one.id.cmp(&other.id));
+    // Others begin in another minute: there may be more than one run has time for.
+    let minute = usize::try_from(bridge.now().seconds() / 60).unwrap_or(0);
+    let begin = minute.checked_rem(ended.len()).unwrap_or(0);
+    ended.rotate_left(begin);
+    let mut asked = stream::iter(living.into_iter().chain(ended))
+        .map(|(channel, stored)| async move {
+            let look = if late() {
+                Look::Late
+            } else {
+                ask(bridge, &channel, &stored).await
+            };
+            (channel.id, look)
+        })
+        .buffer_unordered(AT_ONCE);
+    while let Some((id, look)) = asked.next().await {
+        match look {
+            Look::Silent => drop(lives.remove(&id)),
+            Look::Speaks(left) => lives.extend([(id, left)]),
+            Look::Late | Look::Due(..) => waiting += 1,
         }
     }
     if waiting > 0 {
@@ -85,42 +107,41 @@ pub async fn token_refresh(
 
 /// Reads how a channel fares. What cannot be read counts as if it could not speak:
 /// it must not keep the others from it, and somebody must look.
-async fn read(bridge: &Bridge, id: &ChannelId) -> Life {
-    let read = async {
+async fn read(bridge: &Bridge, id: &ChannelId) -> Look {
+    let look = async {
         let channel = bridge.store.channel(id).await?;
         let speaks = channel.filter(|channel| !channel.deleted && !channel.suspended);
         let Some(channel) = speaks else {
-            return Ok(Life::Settled(None));
+            return Ok(Look::Silent);
         };
         let stored = bridge.store.token(id).await?;
         let now = bridge.now();
         Ok(if stored.token.is_none() || is_old(&stored, now) {
-            Life::Due(Box::new(channel), stored)
+            Look::Due(Box::new(channel), stored)
         } else {
-            Life::Settled(Some(left(&stored, now)))
+            Look::Speaks(left(&stored, now))
         })
     };
-    read.await.unwrap_or_else(|broken: Broken| {
-        error!(channel = %id, error = %broken, "a token could not be looked after");
-        Life::Settled(Some(Duration::ZERO))
-    })
+    look.await
+        .unwrap_or_else(|broken: Broken| unread(id, &broken))
 }
 
-/// Asks for a channel's token. Says how long it can speak then; `None` if it has no
-/// app secret.
-async fn ask(bridge: &Bridge, channel: &Channel, stored: &StoredToken) -> Option<Duration> {
+/// Asks for a channel's token.
+async fn ask(bridge: &Bridge, channel: &Channel, stored: &StoredToken) -> Look {
     match bridge.ask_or_wait(channel, None, stored).await {
         Ok(_) | Err(Tokenless::Busy) => {}
-        Err(Tokenless::NoSecret) => return None,
+        Err(Tokenless::NoSecret) => return Look::Silent,
         Err(none) => none.log(&channel.id),
     }
     match bridge.store.token(&channel.id).await {
-        Ok(stored) => Some(left(&stored, bridge.now())),
-        Err(error) => {
-            error!(channel = %channel.id, %error, "a token could not be looked after");
-            Some(Duration::ZERO)
-        }
+        Ok(stored) => Look::Speaks(left(&stored, bridge.now())),
+        Err(failed) => unread(&channel.id, &failed.into()),
     }
+}
+
+fn unread(id: &ChannelId, broken: &Broken) -> Look {
+    error!(channel = %id, error = %broken, "a token could not be looked after");
+    Look::Speaks(Duration::ZERO)
 }
 
 /// How long a stored token is good for.

@@ -14,11 +14,11 @@ use super::problem::{Answered, Problem, Refusal, json};
 use super::seen::ShownSeen;
 use super::settings::{self, Settings};
 use super::{Call, accepted, wrong};
-use crate::bridge::Bridge;
+use crate::bridge::{Bridge, Broken};
 use crate::channel::{CallbackMode, Channel, DeskSettings, Seen, TokenCall};
 use crate::journal::SHARDS;
 use crate::message::ChannelId;
-use crate::secrets::ChannelSecrets;
+use crate::secrets::{ChannelSecrets, SecretError};
 
 /// How often a deletion is tried anew because a change came first.
 const ROUNDS: usize = 5;
@@ -145,7 +145,7 @@ pub(super) async fn list(call: &Call<'_>) -> Answered {
     all.truncate(limit);
     let mut channels = Vec::new();
     for channel in &all {
-        let secrets = call.bridge.secrets_of(channel).await?;
+        let secrets = readable(call.bridge.secrets_of(channel).await)?;
         let seen = call.bridge.seen(&channel.id).await?;
         channels.push(show(call, channel, secrets.as_deref(), None, &seen));
     }
@@ -157,12 +157,21 @@ pub(super) async fn list(call: &Call<'_>) -> Answered {
     json(StatusCode::OK, &list)
 }
 
+/// What is kept secret of a channel, or nothing if nobody can read it: that must hide
+/// neither the channel nor the others. Its check says what is wrong.
+fn readable<T>(read: Result<Option<T>, Broken>) -> Result<Option<T>, Broken> {
+    match read {
+        Err(Broken::Secret(SecretError::Unreadable(_))) => Ok(None),
+        read => read,
+    }
+}
+
 /// `GET /api/channels/{id}`: read anew, not from memory.
 pub(super) async fn get(call: &Call<'_>, id: &ChannelId) -> Answered {
     let channel = call.bridge.store.channel(id).await?;
     let channel = channel.filter(|channel| !channel.deleted);
     let channel = channel.ok_or_else(Problem::missing)?;
-    let kept = call.bridge.secrets.kept(id).await?;
+    let kept = readable(call.bridge.secrets.kept(id).await.map_err(Broken::from))?;
     let secrets = kept
         .as_ref()
         .and_then(|(_, kept)| kept.of(channel.revision));

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::problem::{Answered, json};
 use super::{Call, channels};
-use crate::bridge::check::{self, Finding};
+use crate::bridge::check::{self, Finding, Whose};
 use crate::message::ChannelId;
 
 /// Answers the call.
@@ -17,6 +17,6 @@ pub(super) async fn check(call: &Call<'_>, id: &ChannelId) -> Answered {
     let bridge = call.bridge;
     bridge.forget(id);
     let channel = channels::there(bridge, id).await?;
-    let checks = check::check(bridge, &channel).await?;
+    let checks = check::check(bridge, &channel, Whose::Ours).await?;
     json(StatusCode::OK, &Checks { checks })
 }

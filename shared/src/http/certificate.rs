@@ -28,7 +28,9 @@ impl Certificate {
             return Self::of_tls(tls);
         }
         // An error of IO does not name what it holds as its source.
-        let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let held = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
         match held {
             Some(held) => Self::of(held),
             None => Self::of(error.source()?),

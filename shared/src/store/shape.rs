@@ -35,7 +35,7 @@ pub struct Shape {
     /// What keeps it from being one of ours, in words.
     pub misfit: Option<&'static str>,
     /// What protection it has not, in words. It works without.
-    pub unprotected: Option<&'static str>,
+    pub lacks: Vec<&'static str>,
     /// The ARN of its stream, if it has one.
     pub stream: Option<String>,
 }
@@ -65,7 +65,7 @@ impl Store {
         };
         let mut shape = Shape {
             misfit: misfit(table, &described),
-            unprotected: unprotected(&described),
+            lacks: lacks(&described),
             stream: described.latest_stream_arn,
         };
         if table == Table::Messages && shape.misfit.is_none() && !self.expires(name).await? {
@@ -133,15 +133,16 @@ fn misfit(table: Table, described: &TableDescription) -> Option<&'static str> {
     None
 }
 
-fn unprotected(described: &TableDescription) -> Option<&'static str> {
+fn lacks(described: &TableDescription) -> Vec<&'static str> {
+    let mut lacks = Vec::new();
     if described.deletion_protection_enabled() != Some(true) {
-        return Some("it can be deleted by one call");
+        lacks.push("one call can delete it");
     }
     let encryption = described.sse_description();
     if encryption.and_then(|sse| sse.status()) != Some(&SseStatus::Enabled) {
-        return Some("it is not encrypted with a key of yours");
+        lacks.push("no key of KMS encrypts it");
     }
-    None
+    lacks
 }
 
 #[cfg(test)]
@@ -190,12 +191,13 @@ mod tests {
         let words = misfit(Table::Messages, &described).unwrap();
         assert!(words.contains("its key is out of reach"), "{words}");
         described.deletion_protection_enabled = Some(false);
-        assert!(unprotected(&described).unwrap().contains("deleted"));
-        described.deletion_protection_enabled = Some(true);
         described.sse_description = None;
-        assert!(unprotected(&described).unwrap().contains("encrypted"));
+        let all = ["one call can delete it", "no key of KMS encrypts it"];
+        assert_eq!(lacks(&described), all);
+        described.deletion_protection_enabled = Some(true);
+        assert_eq!(lacks(&described), all[1..]);
         let own = SseDescription::builder().status(SseStatus::Enabled).build();
         described.sse_description = Some(own);
-        assert_eq!(unprotected(&described), None);
+        assert_eq!(lacks(&described), [""; 0]);
     }
 }

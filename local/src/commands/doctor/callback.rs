@@ -38,35 +38,42 @@ impl Callback {
 
     /// Whether WeChat would call the address at all.
     pub(super) fn address(&self) -> Finding {
-        let words = match self.base.host() {
-            _ if self.listed => (
+        let public = match self.base.host() {
+            None => false,
+            Some(Host::Ipv4(ip)) => is_public(ip.into()),
+            Some(Host::Ipv6(ip)) => is_public(ip.into()),
+            Some(Host::Domain(name)) => name.contains('.'),
+        };
+        let port = self.base.port_or_known_default();
+        let words = match (public, self.base.scheme()) {
+            (false, _) if self.listed => (
                 OK,
                 "该地址由 MAGPIE_ALLOW_ENDPOINTS 允许，仅供试用：微信只能访问公网地址。",
                 "MAGPIE_ALLOW_ENDPOINTS lists this address, as one for trials: WeChat itself \
                  reaches public ones alone.",
             ),
-            None => NOT_PUBLIC,
-            Some(Host::Ipv4(ip)) if !is_public(ip.into()) => NOT_PUBLIC,
-            Some(Host::Ipv6(ip)) if !is_public(ip.into()) => NOT_PUBLIC,
-            Some(Host::Domain(name)) if !name.contains('.') => NOT_PUBLIC,
-            Some(_) => match (self.base.scheme(), self.base.port_or_known_default()) {
-                (_, port) if !port.is_some_and(|port| PORTS.contains(&port)) => (
-                    "wrong_port",
-                    "微信只访问 80 和 443 端口：请修改 MAGPIE_PUBLIC_URL。",
-                    "WeChat calls ports 80 and 443 alone: change MAGPIE_PUBLIC_URL.",
-                ),
-                ("https", _) => (
-                    OK,
-                    "微信可以访问这样的地址。",
-                    "WeChat calls such an address.",
-                ),
-                _ => (
-                    "unencrypted",
-                    "未加密：顾客的消息会以明文传输。请把 MAGPIE_PUBLIC_URL 改为 https 地址。",
-                    "It is not encrypted, and what customers write would pass openly: make \
-                     MAGPIE_PUBLIC_URL an https address.",
-                ),
-            },
+            (false, _) => (
+                "not_public",
+                "没有公网地址：请把 MAGPIE_PUBLIC_URL 设为微信可以访问的 https 地址。",
+                "This is no public address: set MAGPIE_PUBLIC_URL to the https address at which \
+                 WeChat finds Magpie.",
+            ),
+            (true, _) if !port.is_some_and(|port| PORTS.contains(&port)) => (
+                "wrong_port",
+                "微信只访问 80 和 443 端口：请修改 MAGPIE_PUBLIC_URL。",
+                "WeChat calls ports 80 and 443 alone: change MAGPIE_PUBLIC_URL.",
+            ),
+            (true, "https") => (
+                OK,
+                "微信可以访问这样的地址。",
+                "WeChat calls such an address.",
+            ),
+            (true, _) => (
+                "unencrypted",
+                "未加密：顾客的消息会以明文传输。请把 MAGPIE_PUBLIC_URL 改为 https 地址。",
+                "It is not encrypted, and what customers write would pass openly: make \
+                 MAGPIE_PUBLIC_URL an https address.",
+            ),
         };
         Finding::new("address", words)
     }
@@ -87,13 +94,11 @@ impl Callback {
 
     /// What answers there, to a call that nobody has signed.
     pub(super) async fn door(&self) -> Finding {
-        // No channel has such a name.
+        // No channel has such a name, and Magpie says so in its own way.
         let answer = self.http.send(Outgoing::get(self.of("-"), PATIENCE)).await;
         let words = match &answer {
             Err(trouble) => unanswered(trouble),
-            Ok(answer) => {
-                in_front(answer).unwrap_or((OK, "有应答。", "It is answered from there."))
-            }
+            Ok(answer) => opened(answer),
         };
         Finding::new("door", words)
     }
@@ -116,13 +121,6 @@ impl Callback {
         url
     }
 }
-
-const NOT_PUBLIC: Words<'static> = (
-    "not_public",
-    "没有公网地址：请把 MAGPIE_PUBLIC_URL 设为微信可以访问的 https 地址。",
-    "This is no public address: set MAGPIE_PUBLIC_URL to the https address at which WeChat \
-     finds Magpie.",
-);
 
 fn resolved(found: &[IpAddr], listed: bool) -> Words<'static> {
     match found {
@@ -188,7 +186,7 @@ fn unanswered(trouble: &Trouble) -> Words<'static> {
 }
 
 /// What keeps calls from Magpie that stands in front of it.
-fn in_front(answer: &Answer) -> Option<Words<'static>> {
+pub(super) fn in_front(answer: &Answer) -> Option<Words<'static>> {
     Some(match answer.status {
         403 if lacks_filing(answer) => (
             "no_filing",
@@ -222,6 +220,31 @@ fn in_front(answer: &Answer) -> Option<Words<'static>> {
     })
 }
 
+/// What says that Magpie itself answers.
+fn opened(answer: &Answer) -> Words<'static> {
+    let own = answer.status == 404
+        && answer.body == b"Not Found"
+        && answer.headers.contains_key("x-content-type-options");
+    if own {
+        return (OK, "Magpie 有应答。", "Magpie answers there.");
+    }
+    in_front(answer).unwrap_or(match answer.status {
+        401 | 403 => REFUSED_IN_FRONT,
+        _ => (
+            "not_magpie",
+            "那里应答的不是 Magpie：请检查 MAGPIE_PUBLIC_URL 和代理的路径。",
+            "What answers there is not Magpie: check MAGPIE_PUBLIC_URL, and what the proxy does \
+             with the path.",
+        ),
+    })
+}
+
+const REFUSED_IN_FRONT: Words<'static> = (
+    "refused_in_front",
+    "请求在到达 Magpie 之前被拒绝：请检查防火墙、WAF 和代理。",
+    "The call is refused before it reaches Magpie: check firewall and proxy.",
+);
+
 fn shaken(answer: &Answer, echo: &str) -> Words<'static> {
     if let Some(words) = in_front(answer) {
         return words;
@@ -250,17 +273,13 @@ fn shaken(answer: &Answer, echo: &str) -> Words<'static> {
             "No such channel is known there: MAGPIE_PUBLIC_URL leads to another Magpie, or a \
              proxy changes the path.",
         ),
-        _ => (
-            "refused_in_front",
-            "请求在到达 Magpie 之前被拒绝：请检查防火墙、WAF 和代理。",
-            "The call is refused before it reaches Magpie: check firewall and proxy.",
-        ),
+        _ => REFUSED_IN_FRONT,
     }
 }
 
 /// Whether this is how API Gateway answers in a region of China whose account has no
 /// ICP filing: 403 with no message, `{"Message":null}`.
-pub(super) fn lacks_filing(answer: &Answer) -> bool {
+fn lacks_filing(answer: &Answer) -> bool {
     let body: Option<serde_json::Map<_, _>> = serde_json::from_slice(&answer.body).ok();
     body.is_some_and(|body| {
         let message = |(name, value): (&String, &serde_json::Value)| {
@@ -286,7 +305,7 @@ mod tests {
 
     #[test]
     fn addresses_that_wechat_does_not_call_are_told() {
-        let allowed = Allowed::parse("http://10.0.0.5").unwrap();
+        let allowed = Allowed::parse("http://10.0.0.5,http://desk.example.com").unwrap();
         for (base, code) in [
             ("https://magpie.example.com", "ok"),
             ("https://magpie.example.com:8443", "wrong_port"),
@@ -297,6 +316,9 @@ mod tests {
             ("https://[fd00::1]", "not_public"),
             ("http://10.0.0.5", "ok"),
             ("http://10.0.0.6", "not_public"),
+            // What is listed for a desk excuses nothing else.
+            ("http://desk.example.com", "unencrypted"),
+            ("http://desk.example.com:8080", "wrong_port"),
         ] {
             let callback = Callback::at(Url::parse(base).unwrap(), &allowed);
             assert_eq!(callback.address().code, code, "{base}");
@@ -312,6 +334,25 @@ mod tests {
         check(&["8.8.8.8"], false, "ok");
         check(&["8.8.8.8", "10.0.0.1"], false, "private_name");
         check(&["10.0.0.1"], true, "ok");
+    }
+
+    #[test]
+    fn only_magpie_is_taken_for_magpie() {
+        let mut own = answer(404, "Not Found");
+        own.headers
+            .insert("x-content-type-options", "nosniff".parse().unwrap());
+        assert_eq!(opened(&own).0, "ok");
+        for (status, body, code) in [
+            (404, "Not Found", "not_magpie"),
+            (404, "<html>nginx</html>", "not_magpie"),
+            (200, "parked", "not_magpie"),
+            (403, "<html>", "refused_in_front"),
+            (403, "{\"Message\":null}", "no_filing"),
+            (502, "", "failing"),
+            (301, "", "redirected"),
+        ] {
+            assert_eq!(opened(&answer(status, body)).0, code, "{status} {body}");
+        }
     }
 
     #[test]

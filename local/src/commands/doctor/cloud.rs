@@ -5,7 +5,7 @@ use magpie::bridge::{Bell, Bridge};
 use magpie::clock::{Chance, Clock};
 use magpie::config::Settings;
 use magpie::http::Http;
-use magpie::invoke::{Listening, listening};
+use magpie::invoke::{Listening, NoAnswer, listening};
 use magpie::secrets::{self, Secrets};
 use magpie::store::shape::{Shape, Table};
 use magpie::store::{self, Https, Store, StoreError};
@@ -19,18 +19,14 @@ const ADMIN: &str = "admin";
 /// The shortest admin key, in bytes: who guesses has all the time.
 const KEY_MIN: usize = 16;
 
-/// Looks at what a stack consists of that is found at `base`, and finds who is to be
-/// asked.
-pub(super) async fn look(stack: &Settings, base: &Url, report: &mut Report) -> Asked {
+/// Looks at what a stack consists of. Gives a bridge over it, and the admin key if it
+/// has one.
+pub(super) async fn look(stack: &Settings, report: &mut Report) -> (Bridge, Option<String>) {
     let https = Https::new();
-    let client = store::client(&stack.aws, &https);
-    let secrets = || Secrets::Manager {
-        client: secrets::client(&stack.aws, &https),
-        prefix: stack.secrets_prefix.clone(),
-    };
+    let client = store::patient_client(&stack.aws, &https);
     let bridge = Bridge::new(
         Store::new(client, stack.messages.clone(), stack.control.clone()),
-        secrets(),
+        kept(stack, &https),
         Http::network(stack.allowed.clone()),
         Clock::System,
         Chance::System,
@@ -41,38 +37,60 @@ pub(super) async fn look(stack: &Settings, base: &Url, report: &mut Report) -> A
         for found in shaped(table, &shape) {
             report.tell("tables", &found);
         }
-        if table == Table::Messages
-            && let Ok(Shape {
-                stream: Some(stream),
-                ..
-            }) = shape
-        {
-            report.tell("tables", &heard(stack, &https, &stream).await);
+        let stream = shape.ok().and_then(|shape| shape.stream);
+        if let Some(stream) = stream.filter(|_| table == Table::Messages) {
+            let heard = heard(&listening(&stack.aws, &https, &stream).await);
+            report.tell("tables", &heard);
         }
     }
-    let pepper = check_pepper(&bridge).await;
-    let pepper = pepper.map(|found| found.unwrap_or_else(|| Finding::new("pepper", NO_PEPPER)));
-    let pepper = pepper.unwrap_or_else(|error| broken("pepper", &error));
+    let pepper = match check_pepper(&bridge).await {
+        Ok(found) => found.unwrap_or_else(|| Finding::new("pepper", NO_PEPPER)),
+        Err(error) => broken("pepper", &error),
+    };
     report.tell("secrets", &pepper);
-    let key = admin_key(&bridge.secrets).await;
-    let key = match key {
-        Ok(key) => key,
-        Err(found) => {
-            report.tell("secrets", &found);
-            return Asked::Kept(bridge);
+    let (key, found) = match bridge.secrets.get(ADMIN).await {
+        Ok(Some(key)) if key.len() >= KEY_MIN => (Some(key), Finding::new(ADMIN, HAS_KEY)),
+        Ok(_) => (None, Finding::new(ADMIN, NO_KEY)),
+        Err(error) => (None, broken(ADMIN, &error)),
+    };
+    report.tell("secrets", &found);
+    (bridge, key)
+}
+
+/// Asks the stack's API, if there is a key for it, which channels it has; the tables
+/// otherwise.
+pub(super) async fn ask(
+    stack: &Settings,
+    bridge: Bridge,
+    key: Option<String>,
+    base: &Url,
+    report: &mut Report,
+) -> Asked {
+    let found = match key.map(|key| Api::new(base.clone(), key)) {
+        None => Finding::new("api", KEPT),
+        Some(api) => match api.channels().await {
+            Ok(ids) => {
+                report.tell("magpie", &api.answers());
+                return Asked::Running(Box::new(api), kept(stack, &Https::new()), ids);
+            }
+            Err(found) => found,
+        },
+    };
+    report.tell("magpie", &found);
+    let ids = match bridge.store.channel_ids().await {
+        Ok(ids) => ids,
+        Err(error) => {
+            report.tell("tables", &broken("channels", &error));
+            Vec::new()
         }
     };
-    let whole = (OK, "管理密钥完整。", "The admin key is there.");
-    report.tell("secrets", &Finding::new(ADMIN, whole));
-    let api = Api::new(base.clone(), key);
-    let runs = match api.channels().await {
-        Ok(_) => api.answers(),
-        Err(found) => found,
-    };
-    if report.tell("magpie", &runs) {
-        Asked::Running(api, secrets())
-    } else {
-        Asked::Kept(bridge)
+    Asked::Kept(Box::new(bridge), ids)
+}
+
+fn kept(stack: &Settings, https: &Https) -> Secrets {
+    Secrets::Manager {
+        client: secrets::patient_client(&stack.aws, https),
+        prefix: stack.secrets_prefix.clone(),
     }
 }
 
@@ -82,34 +100,24 @@ const NO_PEPPER: Words<'static> = (
     "What hides open ids is missing: restore it. With another one every customer would be a \
      new one.",
 );
-
-async fn admin_key(secrets: &Secrets) -> Result<String, Finding> {
-    let key = match secrets.get(ADMIN).await {
-        Ok(key) => key.unwrap_or_default(),
-        Err(error) => return Err(broken(ADMIN, &error.into())),
-    };
-    if key.len() < KEY_MIN {
-        let words = (
-            "weak",
-            "管理密钥缺失或不足 16 个字符：请写入新的密钥。",
-            "The admin key is missing or shorter than 16 characters: put another one.",
-        );
-        return Err(Finding::new(ADMIN, words));
-    }
-    Ok(key)
-}
+const HAS_KEY: Words<'static> = (OK, "管理密钥完整。", "The admin key is there.");
+const NO_KEY: Words<'static> = (
+    "weak",
+    "管理密钥缺失或不足 16 个字符：请写入新的密钥。",
+    "The admin key is missing or shorter than 16 characters: put another one.",
+);
+const KEPT: Words<'static> = (
+    "not_asked",
+    "未询问管理接口：没有管理密钥，或该地址不可信，密钥不会发往那里。请先解决上面的问题。",
+    "The stack's API was not asked: there is no admin key, or none is sent to such an address. \
+     Mend what stands above first.",
+);
 
 fn shaped(table: Table, shape: &Result<Shape, StoreError>) -> Vec<Finding> {
     let name = table.to_string();
     let found = |code: &str, zh: &str, en: &str| Finding::new(&name, (code, zh, en));
     match shape {
-        Err(error) => {
-            let (zh, en) = (
-                format!("无法查看：{error}。"),
-                format!("It cannot be seen: {error}."),
-            );
-            vec![found("unreadable", &zh, &en)]
-        }
+        Err(error) => vec![broken(&name, error)],
         Ok(Shape {
             misfit: Some(misfit),
             ..
@@ -118,10 +126,10 @@ fn shaped(table: Table, shape: &Result<Shape, StoreError>) -> Vec<Finding> {
             let en = format!("This is not the table that the template makes: {misfit}. Mend it.");
             vec![found("misfit", &zh, &en)]
         }
-        Ok(Shape { unprotected, .. }) => {
+        Ok(Shape { lacks, .. }) => {
             let fits = found(OK, "表结构正确。", "It is as the template makes it.");
-            let lacks = unprotected.map(|lack| {
-                let zh = format!("保护措施缺失，请按模板恢复：{lack}。");
+            let lacks = lacks.iter().map(|lack| {
+                let zh = format!("可以使用，但缺少保护，请按模板恢复：{lack}。");
                 let en = format!("It works, and {lack}: protect it as the template does.");
                 found("unprotected", &zh, &en)
             });
@@ -131,12 +139,18 @@ fn shaped(table: Table, shape: &Result<Shape, StoreError>) -> Vec<Finding> {
 }
 
 /// Whether the table's stream is listened to.
-async fn heard(stack: &Settings, https: &Https, stream: &str) -> Finding {
-    let words = match listening(&stack.aws, https, stream).await {
+fn heard(listening: &Result<Listening, NoAnswer>) -> Finding {
+    let words = match listening {
         Ok(Listening::Yes) => (
             OK,
-            "deliver 在读取数据流。",
+            "有函数在读取数据流。",
             "A function listens to the stream.",
+        ),
+        Ok(Listening::Troubled) => (
+            "mapping_troubled",
+            "数据流的事件源映射报告问题：请在 Lambda 中查看上次处理结果，通常是函数角色的权限。",
+            "Lambda reports a problem with the stream's mapping: see its last result there. Most \
+             often the function's role may not read the stream.",
         ),
         Ok(Listening::Off) => (
             "mapping_off",
@@ -151,10 +165,9 @@ async fn heard(stack: &Settings, https: &Https, stream: &str) -> Finding {
              its own.",
         ),
         Err(error) => {
-            let (zh, en) = (
-                format!("无法查看：{error}。"),
-                format!("It cannot be seen: {error}."),
-            );
+            let zh = format!("无法询问 Lambda，请允许 lambda:ListEventSourceMappings：{error}。");
+            let en =
+                format!("Lambda does not say ({error}): allow lambda:ListEventSourceMappings.");
             return Finding::new("stream", ("unreadable", &zh, &en));
         }
     };

@@ -3,17 +3,22 @@
 //!
 //! Invariant: nothing is changed, no customer's message is read and no secret
 //! printed. What only a Magpie that runs can know (what WeChat says to its address)
-//! is asked of it, over the API's own check.
+//! is asked of it, over the API's own check; the admin key goes to nobody else.
 
 mod api;
 mod callback;
 mod cloud;
 mod here;
 
+use std::error::Error;
+
 use clap::Args;
-use magpie::bridge::check::{Finding, Words, check, check_secret};
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use magpie::bridge::check::{Finding, OK, Whose, Words, check, check_secret};
 use magpie::bridge::verify::Probe;
 use magpie::bridge::{Bridge, Broken};
+use magpie::channel::Channel;
 use magpie::clock::{Chance, Clock};
 use magpie::config::Wrong;
 use magpie::message::ChannelId;
@@ -25,6 +30,9 @@ use crate::print;
 use crate::settings::{self, Settings};
 use api::Api;
 use callback::Callback;
+
+/// How many channels are looked at at once: each may wait for three others.
+const AT_ONCE: usize = 8;
 
 /// What is looked at.
 #[derive(Debug, Default, Args)]
@@ -38,12 +46,34 @@ pub(crate) struct Flags {
 
 /// Who is asked how the channels fare.
 enum Asked {
-    /// The Magpie that runs, and where its secrets lie.
-    Running(Api, Secrets),
-    /// None runs: this process stands in for it.
-    StandIn(Bridge),
-    /// One should run and does not answer: what is kept is all that can be seen.
-    Kept(Bridge),
+    /// The Magpie that runs; where its secrets lie; its channels.
+    Running(Box<Api>, Secrets, Vec<ChannelId>),
+    /// None runs, and this process stands in for it: a bridge with its secrets and no
+    /// store; its channels.
+    StandIn(Box<Bridge>, Vec<Channel>),
+    /// One should run and cannot be asked: what is kept is all that can be seen.
+    Kept(Box<Bridge>, Vec<ChannelId>),
+}
+
+impl Asked {
+    fn secrets(&self) -> &Secrets {
+        match self {
+            Self::Running(_, secrets, _) => secrets,
+            Self::StandIn(bridge, _) | Self::Kept(bridge, _) => &bridge.secrets,
+        }
+    }
+
+    /// The channels that are to be looked at. A Magpie that runs is asked for the one
+    /// that is named, known or not.
+    fn channels(&self, only: Option<&ChannelId>) -> Vec<ChannelId> {
+        let mut ids = match (self, only) {
+            (Self::Running(..), Some(only)) => vec![only.clone()],
+            (Self::Running(_, _, ids) | Self::Kept(_, ids), _) => ids.clone(),
+            (Self::StandIn(_, channels), _) => channels.iter().map(|one| one.id.clone()).collect(),
+        };
+        ids.retain(|id| only.is_none_or(|only| only == id));
+        ids
+    }
 }
 
 /// What was found so far.
@@ -68,12 +98,11 @@ impl Report {
 
     fn end(&self) -> bool {
         let Self { right, wrong } = self;
+        let all = right + wrong;
         print::said(&match wrong {
-            0 => format!("All {right} checks are right. {right} 项检查全部正常。"),
+            0 => format!("All {all} checks are right. {all} 项检查全部正常。"),
             _ => format!(
-                "{wrong} of {} checks say what to do. {} 项检查中有 {wrong} 项需要处理。",
-                wrong + right,
-                wrong + right
+                "{wrong} of {all} checks say what to do. {all} 项检查中有 {wrong} 项需要处理。"
             ),
         });
         *wrong == 0
@@ -82,58 +111,44 @@ impl Report {
 
 /// Looks at everything. Says whether all is right.
 pub(crate) async fn doctor(flags: settings::Flags, own: Flags) -> Result<bool, Wrong> {
-    let stack = own.stack.is_meant().then(|| own.stack.settings());
-    let mut settings = Settings::read(flags);
-    let mut wrong = Vec::new();
-    if let Ok(settings) = &settings
-        && stack.is_some()
-        && settings.public_url.is_none()
-    {
-        let missing = "MAGPIE_PUBLIC_URL is missing: where the stack is found, its output \
-                       CallbackBase without the path";
-        wrong.push(missing.to_owned());
-    }
-    let only = own.channel.as_deref().map(ChannelId::parse);
-    if only == Some(None) {
-        wrong.push("--channel is no channel's id such as shop-a".to_owned());
-    }
-    if let Some(Err(Wrong(more))) = &stack {
-        wrong.extend(more.clone());
-    }
-    if let Err(Wrong(more)) = &mut settings {
-        wrong.append(more);
-    }
-    let settings = match settings {
-        Ok(settings) if wrong.is_empty() => settings,
-        _ => return Err(Wrong(wrong)),
-    };
+    let Wishes {
+        settings,
+        stack,
+        only,
+    } = wishes(flags, &own)?;
     let here = machine::url(settings.listen)
         .map_err(|_| Wrong(vec!["MAGPIE_LISTEN is no address of a URL".to_owned()]))?;
     let base = settings.public_url.clone().unwrap_or_else(|| here.clone());
+    let callback = Callback::at(base.clone(), &settings.allowed);
     let mut report = Report::default();
-    let asked = match stack {
-        Some(Ok(stack)) => Some(cloud::look(&stack, &base, &mut report).await),
-        _ => here::look(&settings, here, &mut report).await,
+    let (asked, way) = if let Some(stack) = stack {
+        let (bridge, key) = cloud::look(&stack, &mut report).await;
+        let way = outside(&callback, &mut report).await;
+        // Before it is known who answers, the admin key stays here.
+        let key = key.filter(|_| way == Way::Trusted);
+        let asked = cloud::ask(&stack, bridge, key, &base, &mut report).await;
+        (Some(asked), way)
+    } else {
+        let asked = here::look(&settings, here, &mut report).await;
+        let way = outside(&callback, &mut report).await;
+        (asked, way)
     };
-    let callback = Callback::at(base, &settings.allowed);
-    let open = outside(&callback, &mut report).await;
-    if let Some(asked) = asked {
-        match channels(&asked).await {
-            Ok(ids) => {
-                let only = only.flatten();
-                let ids: Vec<_> = ids
-                    .into_iter()
-                    .filter(|id| only.as_ref().is_none_or(|only| only == id))
-                    .collect();
-                if let (Some(only), true) = (&only, ids.is_empty()) {
-                    report.tell(only.as_str(), &Finding::new("channel", NO_SUCH));
-                }
-                for id in &ids {
-                    channel(&asked, &callback, open, id, &mut report).await;
-                }
-            }
-            Err(found) => {
-                report.tell("magpie", &found);
+    if let Some(asked) = &asked {
+        let ids = asked.channels(only.as_ref());
+        if ids.is_empty() {
+            let (of, words) = match &only {
+                Some(only) => (only.as_str(), NO_SUCH),
+                None => ("magpie", NO_CHANNEL),
+            };
+            report.tell(of, &Finding::new("channel", words));
+        }
+        let callback = Some(&callback).filter(|_| way != Way::Closed);
+        let mut looks = stream::iter(&ids)
+            .map(|id| async move { (id, channel(asked, callback, id).await) })
+            .buffered(AT_ONCE);
+        while let Some((id, all)) = looks.next().await {
+            for found in &all {
+                report.tell(id.as_str(), found);
             }
         }
     }
@@ -145,81 +160,135 @@ const NO_SUCH: Words<'static> = (
     "没有这个渠道：请检查 --channel。",
     "There is no such channel: check --channel.",
 );
+const NO_CHANNEL: Words<'static> = (
+    OK,
+    "还没有渠道：请在 /console/channels/new 接入。",
+    "There is no channel yet: connect one at /console/channels/new.",
+);
+const NOT_ASKED: Words<'static> = (
+    "not_asked",
+    "未检查接口凭证和客服系统：只有部署本身从其地址访问。请先解决上面的问题。",
+    "Neither WeChat nor the desk was asked, since only the stack calls from its address: mend \
+     what stands above first.",
+);
 
-/// Looks at the way in, which all channels have in common. Says whether it is open.
-async fn outside(callback: &Callback, report: &mut Report) -> bool {
-    report.tell("callback", &callback.address());
-    if let Some(name) = callback.name().await
-        && !report.tell("callback", &name)
-    {
-        return false;
-    }
-    report.tell("callback", &callback.door().await)
+/// What is wished, all of it right.
+struct Wishes {
+    settings: Settings,
+    stack: Option<magpie::config::Settings>,
+    only: Option<ChannelId>,
 }
 
-async fn channels(asked: &Asked) -> Result<Vec<ChannelId>, Finding> {
-    let bridge = match asked {
-        Asked::Running(api, _) => return api.channels().await,
-        Asked::StandIn(bridge) | Asked::Kept(bridge) => bridge,
+fn wishes(flags: settings::Flags, own: &Flags) -> Result<Wishes, Wrong> {
+    let mut wrong = Vec::new();
+    let settings = Settings::read(flags.without_demo());
+    let stack = own.stack.is_meant().then(|| own.stack.settings());
+    let nowhere = |settings: &Settings| settings.public_url.is_none();
+    if stack.is_some() && settings.as_ref().is_ok_and(nowhere) {
+        let missing = "MAGPIE_PUBLIC_URL is missing: where the stack is found, its output \
+                       CallbackBase without the path";
+        wrong.push(missing.to_owned());
+    }
+    let only = own.channel.as_deref().map(ChannelId::parse);
+    if only == Some(None) {
+        wrong.push("--channel is no channel's id such as shop-a".to_owned());
+    }
+    match (settings, stack.transpose()) {
+        (Ok(settings), Ok(stack)) if wrong.is_empty() => Ok(Wishes {
+            settings,
+            stack,
+            only: only.flatten(),
+        }),
+        (settings, stack) => {
+            let faults = [settings.err(), stack.err()];
+            wrong.extend(faults.into_iter().flatten().flat_map(|Wrong(more)| more));
+            Err(Wrong(wrong))
+        }
+    }
+}
+
+/// How the way in is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Magpie answers, at an address that WeChat would call.
+    Trusted,
+    /// Magpie answers.
+    Open,
+    /// Magpie does not answer.
+    Closed,
+}
+
+/// Looks at the way in, which all channels have in common.
+async fn outside(callback: &Callback, report: &mut Report) -> Way {
+    let address = report.tell("callback", &callback.address());
+    let name = match callback.name().await {
+        Some(name) => report.tell("callback", &name),
+        None => true,
     };
-    let ids = bridge.store.channel_ids().await;
-    ids.map_err(|error| broken("channels", &error.into()))
+    match report.tell("callback", &callback.door().await) {
+        true if address && name => Way::Trusted,
+        true => Way::Open,
+        false => Way::Closed,
+    }
 }
 
 /// Looks at one channel.
-async fn channel(
-    asked: &Asked,
-    callback: &Callback,
-    open: bool,
-    id: &ChannelId,
-    report: &mut Report,
-) {
-    let of = id.as_str();
-    if open {
-        let secrets = match asked {
-            Asked::Running(_, secrets) => secrets,
-            Asked::StandIn(bridge) | Asked::Kept(bridge) => &bridge.secrets,
-        };
-        // A channel without a readable secret is told of below.
-        if let Ok(Some(kept)) = secrets.channel(id).await {
-            let (now, nonce) = (Clock::System.now(), Chance::System.nonce());
-            let probe = Probe::signed(&kept.token, now, &nonce);
-            report.tell(of, &callback.handshake(id, &probe).await);
+async fn channel(asked: &Asked, callback: Option<&Callback>, id: &ChannelId) -> Vec<Finding> {
+    let mut all = Vec::new();
+    // A channel without a readable secret is told of below.
+    if let (Some(callback), Ok(Some(kept))) = (callback, asked.secrets().channel(id).await) {
+        let (now, nonce) = (Clock::System.now(), Chance::System.nonce());
+        let probe = Probe::signed(&kept.token, now, &nonce);
+        all.push(callback.handshake(id, &probe).await);
+    }
+    match asked {
+        Asked::Running(api, ..) => match api.check(id).await {
+            Ok(found) => all.extend(found),
+            Err(found) => all.push(found),
+        },
+        Asked::StandIn(bridge, channels) => {
+            if let Some(channel) = channels.iter().find(|one| one.id == *id) {
+                match check(bridge, channel, Whose::Others).await {
+                    Ok(found) => all.extend(found),
+                    Err(error) => all.push(broken("channel", &error)),
+                }
+            }
+        }
+        Asked::Kept(bridge, _) => {
+            all.push(Finding::new("token", NOT_ASKED));
+            match kept(bridge, id).await {
+                Ok(found) => all.extend(found),
+                Err(error) => all.push(broken("channel", &error)),
+            }
         }
     }
-    let found = match asked {
-        Asked::Running(api, _) => api.check(id).await.unwrap_or_else(|found| vec![found]),
-        Asked::StandIn(bridge) => inside(bridge, id, true).await,
-        Asked::Kept(bridge) => inside(bridge, id, false).await,
-    };
-    for found in &found {
-        report.tell(of, found);
-    }
+    all
 }
 
-/// Looks at a channel in this process.
-async fn inside(bridge: &Bridge, id: &ChannelId, ask: bool) -> Vec<Finding> {
-    let look = async {
-        let channel = bridge.store.channel(id).await?;
-        let Some(channel) = channel.filter(|channel| !channel.deleted) else {
-            return Ok(Vec::new());
-        };
-        Ok(if ask {
-            check(bridge, &channel).await?.to_vec()
-        } else {
-            vec![check_secret(bridge, &channel).await?]
-        })
-    };
-    look.await
-        .unwrap_or_else(|error: Broken| vec![broken("channel", &error)])
+/// Looks at what a stack keeps of a channel, if that is not being deleted.
+async fn kept(bridge: &Bridge, id: &ChannelId) -> Result<Option<Finding>, Broken> {
+    let channel = bridge.store.channel(id).await?;
+    match channel.filter(|channel| !channel.deleted) {
+        Some(channel) => Ok(Some(check_secret(bridge, &channel).await?)),
+        None => Ok(None),
+    }
 }
 
 /// What could not be looked at, and why.
-fn broken(name: &str, error: &Broken) -> Finding {
+fn broken(name: &str, error: &dyn Error) -> Finding {
+    let why = chain(error);
     let words = (
         "unreadable",
-        &*format!("无法读取：{error}。"),
-        &*format!("It cannot be read: {error}."),
+        &*format!("无法读取，请检查区域、名称和凭证的权限：{why}。"),
+        &*format!("It cannot be read: {why}. Check region, names, and what these credentials may."),
     );
     Finding::new(name, words)
+}
+
+/// An error and what has led to it.
+fn chain(error: &dyn Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", chain(cause)),
+        None => error.to_string(),
+    }
 }

@@ -28,10 +28,15 @@ fn greeted(greeting: Greeting) -> Finding {
             "客服系统拒绝了签名：请核对密钥。",
             "The desk refuses the signature: compare the secrets.",
         ),
-        Greeting::Answered(404) => (
+        Greeting::Answered(300..=399) => (
+            "redirected",
+            "客服系统要求重定向，Magpie 不会跟随：请填写最终地址。",
+            "The desk redirects, which is not followed: give its address itself.",
+        ),
+        Greeting::Answered(404 | 405 | 410 | 415) => (
             "wrong_address",
-            "客服系统没有此地址：请核对 URL。",
-            "The desk has no such address: check the URL.",
+            "客服系统在此地址不接收消息：请核对 URL。",
+            "The desk takes no messages at this address: check the URL.",
         ),
         Greeting::Answered(500..) => (
             "desk_error",
@@ -69,10 +74,10 @@ mod tests {
     fn a_desk_that_answers_is_there_unless_it_says_otherwise() {
         let check = |greeting, ok| assert_eq!(greeted(greeting).ok, ok, "{greeting:?}");
         check(Greeting::Ours, true);
-        for status in [200, 204, 400, 405, 409, 422, 429] {
+        for status in [200, 204, 400, 409, 422, 429] {
             check(Greeting::Answered(status), true);
         }
-        for status in [401, 403, 404, 500, 503] {
+        for status in [301, 308, 401, 403, 404, 405, 410, 415, 500, 503] {
             check(Greeting::Answered(status), false);
         }
         check(Greeting::Silent, false);

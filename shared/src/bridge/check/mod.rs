@@ -10,6 +10,7 @@ mod token;
 
 use std::net::IpAddr;
 
+use futures_util::future::join;
 use serde::{Deserialize, Serialize};
 
 use super::{Bridge, Broken};
@@ -60,7 +61,11 @@ pub type Words<'a> = (&'a str, &'a str, &'a str);
 
 /// Looks at a channel: its token, its desk and its secrets. Whatever was set just
 /// now, in whatever process, is what is looked at, if `channel` was read now.
-pub async fn check(bridge: &Bridge, channel: &Channel) -> Result<[Finding; 3], Broken> {
+pub async fn check(
+    bridge: &Bridge,
+    channel: &Channel,
+    whose: Whose,
+) -> Result<[Finding; 3], Broken> {
     bridge.forget(&channel.id);
     let secret = secret::look(bridge, channel).await?;
     if secret.code == secret::DAMAGED {
@@ -71,9 +76,23 @@ pub async fn check(bridge: &Bridge, channel: &Channel) -> Result<[Finding; 3], B
         };
         return Ok([needs("token"), needs("desk"), secret]);
     }
-    let token = token::look(bridge, channel).await?;
-    let desk = desk::look(bridge, channel).await?;
-    Ok([token, desk, secret])
+    let token = async {
+        match whose {
+            Whose::Ours => token::look(bridge, channel).await,
+            Whose::Others => token::look_harmlessly(bridge, channel).await,
+        }
+    };
+    let (token, desk) = join(token, desk::look(bridge, channel)).await;
+    Ok([token?, desk?, secret])
+}
+
+/// Whose the channels are that this process looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// This process works on them.
+    Ours,
+    /// Another may: what is theirs is not touched.
+    Others,
 }
 
 /// Looks at what hides open ids, without making it. `None` if there is none: it is

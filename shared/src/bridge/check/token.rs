@@ -4,20 +4,46 @@ use std::net::IpAddr;
 
 use super::{Finding, OK};
 use crate::bridge::token::Tokenless;
-use crate::bridge::{Bridge, Broken};
+use crate::bridge::{Bridge, Broken, TokenSource};
 use crate::channel::Channel;
+use crate::http::Trouble;
 use crate::wechat::api::NoToken;
 
 pub(super) async fn look(bridge: &Bridge, channel: &Channel) -> Result<Finding, Broken> {
+    let server = matches!(bridge.token_source, TokenSource::Server(_));
     match bridge.try_token(channel).await {
+        Ok(()) if server => Ok(finding((
+            OK,
+            "凭证服务器已返回接口凭证。",
+            "The server of tokens gives one.",
+        ))),
         Ok(()) => Ok(finding((
             OK,
             "微信已返回接口凭证。",
             "WeChat gives a token.",
         ))),
         Err(Tokenless::Broken(broken)) => Err(broken),
+        Err(Tokenless::WeChat(NoToken::Silent(_))) if server => Ok(finding((
+            "unreachable",
+            "凭证服务器没有有效应答：请检查 MAGPIE_TOKEN_URL 及其密钥。",
+            "The server of tokens gives no valid answer: check MAGPIE_TOKEN_URL and its key.",
+        ))),
         Err(none) => Ok(refused(&none)),
     }
+}
+
+/// Looks without ending the token that others may be using, for a process that is not
+/// theirs.
+pub(super) async fn look_harmlessly(bridge: &Bridge, channel: &Channel) -> Result<Finding, Broken> {
+    if bridge.token_source.always_makes_another(channel) {
+        return Ok(finding((
+            "not_asked",
+            "未向微信获取凭证：token_call 为 classic，新凭证会使现有凭证失效。请启动 Magpie 后再检查。",
+            "WeChat was not asked: with token_call classic another token ends the one that \
+             there is. Start Magpie and check again.",
+        )));
+    }
+    look(bridge, channel).await
 }
 
 fn finding(words: super::Words<'_>) -> Finding {
@@ -30,6 +56,11 @@ fn refused(none: &Tokenless) -> Finding {
         Tokenless::WeChat(NoToken::Refused { code, address }) => {
             return by_code(*code, *address);
         }
+        Tokenless::WeChat(NoToken::Silent(Some(Trouble::Forbidden))) => (
+            "forbidden_base",
+            "api_base 不是公网地址，也不在 MAGPIE_ALLOW_ENDPOINTS 中。",
+            "api_base is not public and MAGPIE_ALLOW_ENDPOINTS does not list it.",
+        ),
         Tokenless::WeChat(NoToken::Silent(_)) => (
             "unreachable",
             "无法连接微信接口：请检查网络和 api_base。",
@@ -45,7 +76,13 @@ fn refused(none: &Tokenless) -> Finding {
             "正在获取接口凭证：请 15 秒后重试。",
             "A token is being asked for: try again in 15 seconds.",
         ),
-        Tokenless::Elsewhere(_)
+        Tokenless::Elsewhere(Some(_)) => (
+            "internal",
+            "无法调用 token-refresh 函数：请查看其日志和调用者的日志。",
+            "The function token-refresh could not be called: see its log, and the log of who \
+             called it.",
+        ),
+        Tokenless::Elsewhere(None)
         | Tokenless::Broken(Broken::Store(_) | Broken::Secret(_) | Broken::Damaged(_)) => (
             "internal",
             "系统内部暂时出错：请稍后重试。",
