@@ -304,6 +304,8 @@ pub enum EndCause {
     Silence,
     /// The channel was deleted.
     ChannelDeleted,
+    /// All that was kept of the customer was erased.
+    Erased,
 }
 
 impl EndCause {
@@ -315,6 +317,7 @@ impl EndCause {
             Self::Unfollowed => "unfollowed",
             Self::Silence => "silence",
             Self::ChannelDeleted => "channel_deleted",
+            Self::Erased => "erased",
         }
     }
 }

@@ -14,6 +14,7 @@ mod channels;
 mod check;
 mod conversations;
 mod cursor;
+mod customers;
 mod dead;
 mod fields;
 mod lang;
@@ -209,6 +210,7 @@ enum Route {
     Channels,
     Channel(ChannelId),
     Check(ChannelId),
+    Customer(CustomerId),
     Conversations,
     Conversation(CustomerId),
     Messages(CustomerId),
@@ -232,6 +234,7 @@ impl Route {
             ["channels"] => Self::Channels,
             ["channels", id] => Self::Channel(ChannelId::parse(id)?),
             ["channels", id, "check"] => Self::Check(ChannelId::parse(id)?),
+            ["customers", id] => Self::Customer(parse_customer_id(id)?),
             ["conversations"] => Self::Conversations,
             ["conversations", id] => Self::Conversation(parse_customer_id(id)?),
             ["conversations", id, "messages"] => Self::Messages(parse_customer_id(id)?),
@@ -252,6 +255,7 @@ impl Route {
         match self {
             Self::Session => "POST, DELETE",
             Self::Channel(_) => "GET, PUT, DELETE",
+            Self::Customer(_) => "DELETE",
             Self::Check(_)
             | Self::Messages(_)
             | Self::Read(_)
@@ -297,6 +301,7 @@ async fn api(call: &Call<'_>) -> Answered {
         Route::Channel(id) if call.method == Method::DELETE => channels::delete(call, &id).await,
         Route::Channel(id) => channels::get(call, &id).await,
         Route::Check(id) => check::check(call, &id).await,
+        Route::Customer(id) => customers::delete(call, &id).await,
         Route::Conversations => conversations::list(call).await,
         Route::Conversation(id) => conversations::get(call, &id).await,
         Route::Messages(id) => answers::say(call, &id).await,

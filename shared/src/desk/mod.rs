@@ -88,6 +88,11 @@ pub enum AgentEvent {
         /// Whether the agent types.
         on: bool,
     },
+    /// All that is kept of the customer is to be erased.
+    Delete {
+        /// The conversation as the desk names it.
+        conversation: String,
+    },
     /// An agent ended the session.
     SessionEnd {
         /// The desk's id of it.
@@ -107,6 +112,7 @@ impl fmt::Debug for AgentEvent {
         f.write_str(match self {
             Self::Message { .. } => "Message(…)",
             Self::Typing { .. } => "Typing(…)",
+            Self::Delete { .. } => "Delete(…)",
             Self::SessionEnd { .. } => "SessionEnd(…)",
         })
     }

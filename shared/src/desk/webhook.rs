@@ -215,6 +215,8 @@ enum Call {
     },
     #[serde(rename = "session.end")]
     SessionEnd { time: String, conversation: String },
+    #[serde(rename = "conversation.delete")]
+    Delete { time: String, conversation: String },
 }
 
 #[derive(Deserialize)]
@@ -299,6 +301,13 @@ impl Webhook {
             } => {
                 time(&at)?;
                 AgentEvent::Typing { conversation, on }
+            }
+            Call::Delete {
+                time: at,
+                conversation,
+            } => {
+                time(&at)?;
+                AgentEvent::Delete { conversation }
             }
             Call::SessionEnd {
                 time: at,

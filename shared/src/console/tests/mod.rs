@@ -8,6 +8,7 @@
 
 mod channels;
 mod cursors;
+mod customers;
 mod dead;
 mod described;
 mod doors;
