@@ -107,7 +107,8 @@ test('an account is connected in spite of a wrong AppSecret and a wrong Token', 
 
   await operator.isAt('IP allow-list');
   await says(operator.found.first(), `WeChat’s API Trouble ${WRONG_SECRET}`);
-  await says(operator.found.last(), 'The desk All right The inbox is ours.');
+  await says(operator.found.nth(1), 'The desk All right The inbox is ours.');
+  await says(operator.found.last(), 'Secrets All right What is kept secret is whole.');
   await operator.checks('Check again');
   await says(operator.found.first(), `WeChat’s API Trouble ${WRONG_SECRET}`);
   await operator.field('The right AppSecret').fill(account.app_secret);
