@@ -3,6 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test stops at the first thing that is not as it has to be"
 )]
 
@@ -12,6 +13,7 @@ mod cloud;
 mod harness;
 
 use std::fs;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -211,19 +213,37 @@ async fn ticks() {
     cloud.close();
 }
 
-/// The lines of figures that a function has printed.
-fn figures(cloud: &Cloud, name: &str) -> Vec<Value> {
+/// The lines of figures that a function has printed so far.
+fn printed_figures(cloud: &Cloud, name: &str) -> Vec<Value> {
     let printed = cloud.outputs.snapshot();
     let own = printed.into_iter().filter(|(printer, _)| printer == name);
     let text: String = own
         .map(|(_, bytes)| String::from_utf8(bytes).unwrap())
         .collect();
-    // The emulator has lines of its own.
-    let own = text.lines().filter(|line| line.starts_with('{'));
+    // The last line may be on its way; the emulator has lines of its own.
+    let whole = text
+        .rfind('\n')
+        .and_then(|end| text.get(..end))
+        .unwrap_or_default();
+    let own = whole.lines().filter(|line| line.starts_with('{'));
     let lines = own.map(|line| serde_json::from_str(line).unwrap());
     lines
         .filter(|line: &Value| !line["_aws"].is_null())
         .collect()
+}
+
+/// The lines of figures of a function, so many: they are printed before its answer, and
+/// read beside it.
+async fn figures<const N: usize>(cloud: &Cloud, name: &str) -> [Value; N] {
+    let mut look = tokio::time::interval(Duration::from_millis(20));
+    for _ in 0..500 {
+        look.tick().await;
+        let lines = printed_figures(cloud, name);
+        if lines.len() >= N {
+            return lines.try_into().unwrap();
+        }
+    }
+    panic!("{name} has not printed {N} lines of figures");
 }
 
 #[tokio::test]
@@ -236,7 +256,7 @@ async fn an_entry_has_one_name_in_every_function_that_touches_it() {
     }
     cloud.invoke("inbound", sample("inbound")).await.unwrap();
     cloud.pumps(1).await;
-    let [first, repeat, refused] = figures(&cloud, "inbound").try_into().unwrap();
+    let [first, repeat, refused] = figures(&cloud, "inbound").await;
     assert_eq!(
         (&first["Pushed"], &repeat["Repeated"]),
         (&json!(1), &json!(1))
@@ -250,7 +270,7 @@ async fn an_entry_has_one_name_in_every_function_that_touches_it() {
         assert!(line["request"].is_string(), "{line}");
     }
     assert!(refused["entries"].is_null());
-    let [delivered] = figures(&cloud, "deliver").try_into().unwrap();
+    let [delivered] = figures(&cloud, "deliver").await;
     let names = |line: &Value| -> Vec<String> {
         line["entries"]
             .as_object()
@@ -270,7 +290,7 @@ async fn an_entry_has_one_name_in_every_function_that_touches_it() {
     );
 
     cloud.invoke("sweep", sample("sweep")).await.unwrap();
-    let [fares] = figures(&cloud, "sweep").try_into().unwrap();
+    let [fares] = figures(&cloud, "sweep").await;
     assert_eq!(
         (&fares["ParkedLanes"], &fares["Pending"]),
         (&json!(1), &json!(1))

@@ -95,6 +95,20 @@ async fn rotation(world: &World) {
         .await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(answer["checks"][0]["ok"], true, "{answer}");
+    // A server of the owner's is given the token that is used here.
+    let key = world.markers().secret("token key", 40);
+    world.bridge().cloud().put_secret("token-key", &key);
+    let call = world.http.get(world.at(&format!("{path}/token")));
+    let given = call.header("authorization", format!("Bearer {key}"));
+    let given = given.send().await.unwrap();
+    assert_eq!(given.status(), StatusCode::OK);
+    let given: Value = serde_json::from_slice(&given.bytes().await.unwrap()).unwrap();
+    let token = given["access_token"].as_str().unwrap();
+    let known = world.wechat.with(|wechat| {
+        let mut tokens = wechat.tokens(&shop.app_id);
+        tokens.any(|one| one == token)
+    });
+    assert!(known, "it is none of WeChat's");
 
     let customer = shop.customer("Han Meimei");
     customer.says("在吗").await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use magpie::bridge::{Bell, Bridge};
 use magpie::clock::{Chance, Clock};
-use magpie::console::{AdminKey, Console};
+use magpie::console::{AdminKey, Console, TokenKey};
 use magpie::http::Http;
 use magpie::secrets::{self, SecretError, SecretFile, Secrets};
 use magpie::store::embedded::{Engine, EngineError};
@@ -105,7 +105,11 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
         None => folder.admin_key(&bridge.chance)?,
     };
     let public = settings.public_url.clone().or(Some(listener.url.clone()));
-    let console = Arc::new(Console::new(AdminKey::Given(key), public));
+    let mut console = Console::new(AdminKey::Given(key), public);
+    if let Some(key) = settings.token_key.clone() {
+        console = console.with_token_key(TokenKey::Given(key));
+    }
+    let console = Arc::new(console);
 
     let mut tasks = Tasks::default();
     let (switch, stop) = Switch::new();

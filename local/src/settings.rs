@@ -31,6 +31,9 @@ pub(crate) struct Flags {
     /// The key of the console and the API [default: made in the data folder]
     #[arg(long, env = "MAGPIE_ADMIN_KEY", hide_env_values = true)]
     admin_key: Option<String>,
+    /// The key for which other servers of yours are given access tokens [default: none]
+    #[arg(long, env = "MAGPIE_TOKEN_KEY", hide_env_values = true)]
+    token_key: Option<String>,
     /// Where the outside finds Magpie [default: where it listens]
     #[arg(long, env = "MAGPIE_PUBLIC_URL", hide_env_values = true)]
     public_url: Option<String>,
@@ -76,6 +79,8 @@ pub(crate) struct Settings {
     pub(crate) despite_export: bool,
     /// The admin key, if one was given.
     pub(crate) admin_key: Option<String>,
+    /// The key for which servers are given access tokens, if there is one.
+    pub(crate) token_key: Option<String>,
     /// Where the outside finds it, if that was given.
     pub(crate) public_url: Option<Url>,
     /// Addresses beside public ones.
@@ -154,6 +159,15 @@ impl Settings {
                  or leave it out and one is made"
             ));
         }
+        let token_key = given(flags.token_key);
+        if token_key.as_ref().is_some_and(|key| key.len() < KEY_MIN) {
+            wrong.push(format!(
+                "MAGPIE_TOKEN_KEY is too short: take at least {KEY_MIN} characters, \
+                 or leave it out and nobody is given tokens"
+            ));
+        } else if token_key.is_some() && token_key == admin_key {
+            wrong.push("MAGPIE_TOKEN_KEY is the admin key: take another one".to_owned());
+        }
         let allowed = given(flags.allow_endpoints).unwrap_or_default();
         let allowed = Allowed::parse(&allowed).unwrap_or_else(|number| {
             wrong.push(format!(
@@ -173,6 +187,7 @@ impl Settings {
             data,
             despite_export: flags.despite_export,
             admin_key,
+            token_key,
             public_url: origin("MAGPIE_PUBLIC_URL", flags.public_url, &mut wrong),
             allowed,
             aws: Aws {
@@ -297,7 +312,7 @@ mod tests {
     #[test]
     fn every_problem_names_its_setting() {
         type Change = fn(&mut Flags, Option<String>);
-        let table: [(&str, Change, &[&str], &[&str]); 10] = [
+        let table: [(&str, Change, &[&str], &[&str]); 11] = [
             (
                 "MAGPIE_LISTEN",
                 |flags, text| flags.listen = text,
@@ -319,6 +334,12 @@ mod tests {
             (
                 "MAGPIE_ADMIN_KEY",
                 |flags, text| flags.admin_key = text,
+                &["0123456789abcdef"],
+                &["0123456789abcde"],
+            ),
+            (
+                "MAGPIE_TOKEN_KEY",
+                |flags, text| flags.token_key = text,
                 &["0123456789abcdef"],
                 &["0123456789abcde"],
             ),
@@ -377,7 +398,7 @@ mod tests {
                 assert_eq!(problems.len(), 1, "{name} {value}: {problems:?}");
                 assert!(problems.concat().starts_with(name), "{problems:?}");
                 // A key that is too short may be the beginning of the right one.
-                assert!(name != "MAGPIE_ADMIN_KEY" || !problems.concat().contains(value));
+                assert!(!name.ends_with("_KEY") || !problems.concat().contains(value));
             }
         }
         let all = problems(|flags| {

@@ -22,7 +22,7 @@ use crate::bridge::token_source::{self, TokenSource};
 use crate::bridge::{self, Bell, Bridge, Broken, Response};
 use crate::clock::{Chance, Clock};
 use crate::config::Settings;
-use crate::console::{self, AdminKey, Console};
+use crate::console::{self, AdminKey, Console, TokenKey};
 use crate::http::Http;
 use crate::invoke::Function;
 use crate::moment::Moment;
@@ -77,7 +77,8 @@ pub async fn console() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let console = Console::new(AdminKey::Stored, settings.public_url.clone())
-        .with_retention(settings.retention_days);
+        .with_retention(settings.retention_days)
+        .with_token_key(TokenKey::Stored);
     serve(&bridge, &settings, async |call: Call, _| {
         let response = http_call(call, async |_, request| {
             console::answer(&bridge, &console, request).await

@@ -132,7 +132,7 @@ impl Tokenless {
     }
 
     /// Logs it where it is handled, with what an operator needs.
-    pub(super) fn log(&self, channel: &ChannelId) {
+    pub(crate) fn log(&self, channel: &ChannelId) {
         match self {
             Self::WeChat(NoToken::Refused {
                 code: code @ 40164,

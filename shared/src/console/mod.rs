@@ -29,6 +29,7 @@ mod status;
 #[cfg(all(test, feature = "embedded"))]
 mod tests;
 mod ticket;
+mod token;
 pub mod within;
 
 use std::collections::BTreeMap;
@@ -46,6 +47,7 @@ use cursor::{List, unveil};
 use fields::Fields;
 use lang::Lang;
 use problem::{Answered, Fault, Problem, Refusal};
+pub use token::TokenKey;
 
 /// The API as programs that write programs read it.
 const DESCRIPTION: &str = include_str!("openapi.json");
@@ -61,6 +63,7 @@ pub enum AdminKey {
 /// What the console needs beside the bridge. Built once a process.
 pub struct Console {
     key: AdminKey,
+    token_key: Option<TokenKey>,
     public_url: Option<Url>,
     /// For channels that do not name theirs.
     retention_days: u32,
@@ -81,6 +84,7 @@ impl Console {
     pub fn new(key: AdminKey, public_url: Option<Url>) -> Self {
         Self {
             key,
+            token_key: None,
             public_url,
             retention_days: RETENTION_DAYS,
             door: session::Door::default(),
@@ -93,6 +97,15 @@ impl Console {
     pub fn with_retention(self, retention_days: u32) -> Self {
         Self {
             retention_days,
+            ..self
+        }
+    }
+
+    /// Servers with this key are given access tokens.
+    #[must_use]
+    pub fn with_token_key(self, token_key: TokenKey) -> Self {
+        Self {
+            token_key: Some(token_key),
             ..self
         }
     }
@@ -210,6 +223,7 @@ enum Route {
     Channels,
     Channel(ChannelId),
     Check(ChannelId),
+    Token(ChannelId),
     Customer(CustomerId),
     Conversations,
     Conversation(CustomerId),
@@ -234,6 +248,7 @@ impl Route {
             ["channels"] => Self::Channels,
             ["channels", id] => Self::Channel(ChannelId::parse(id)?),
             ["channels", id, "check"] => Self::Check(ChannelId::parse(id)?),
+            ["channels", id, "token"] => Self::Token(ChannelId::parse(id)?),
             ["customers", id] => Self::Customer(parse_customer_id(id)?),
             ["conversations"] => Self::Conversations,
             ["conversations", id] => Self::Conversation(parse_customer_id(id)?),
@@ -263,6 +278,7 @@ impl Route {
             | Self::RedriveAll
             | Self::Redrive(_) => "POST",
             Self::Description
+            | Self::Token(_)
             | Self::Channels
             | Self::Conversations
             | Self::Conversation(_)
@@ -283,6 +299,10 @@ async fn api(call: &Call<'_>) -> Answered {
         }
         // It holds no secret, and tools ask for it before anybody has a key.
         Some(Route::Description) if call.method == Method::GET => return Ok(description()),
+        // Who may sign in may not have it.
+        Some(Route::Token(id)) if call.method == Method::GET => {
+            return token::give(call, &id).await;
+        }
         _ => {}
     }
     call.console.admit(call).await?;
@@ -295,6 +315,7 @@ async fn api(call: &Call<'_>) -> Answered {
     }
     match route {
         Route::Description => Ok(description()),
+        Route::Token(id) => token::give(call, &id).await,
         Route::Session => Ok(call.console.sign_out()),
         Route::Channels => channels::list(call).await,
         Route::Channel(id) if call.method == Method::PUT => channels::put(call, &id).await,

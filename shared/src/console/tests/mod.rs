@@ -20,6 +20,7 @@ mod races;
 mod schema;
 mod seen;
 mod talks;
+mod token;
 mod tour;
 mod within;
 

@@ -8,9 +8,12 @@ use bytes::Bytes;
 use http::Request;
 use serde_json::json;
 
+use super::super::TokenKey;
 use super::described::{nowhere, operations};
 use super::{House, KEY};
 use crate::channel::DeskSettings;
+
+const TOKEN_KEY: &str = "a key for tokens alone";
 
 /// What everybody can do wrong, with every operation.
 async fn go_wrong_everywhere(house: &House) {
@@ -72,6 +75,13 @@ async fn connect(house: &House) {
     }
     house.get("/api/channels?limit=1").await;
     house.get("/api/channels/shop-a").await;
+    let bearer = format!("Bearer {TOKEN_KEY}");
+    for id in ["shop-a", "nowhere"] {
+        let path = format!("/api/channels/{id}/token");
+        house
+            .call("GET", &path, &[("authorization", &bearer)], None)
+            .await;
+    }
     house.post("/api/channels/shop-a/check", &json!({})).await;
     house
         .program("DELETE", "/api/channels/shop-a?force=false", None)
@@ -141,6 +151,9 @@ async fn operate(house: &mut House) {
 #[tokio::test(start_paused = true)]
 async fn every_answer_of_the_document_is_given() {
     let mut house = House::new().await;
+    house.console = house
+        .console
+        .with_token_key(TokenKey::Given(TOKEN_KEY.to_owned()));
     house.call("GET", "/api/openapi.json", &[], None).await;
     go_wrong_everywhere(&house).await;
     knock(&house).await;
