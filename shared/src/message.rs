@@ -304,8 +304,6 @@ pub enum EndCause {
     Silence,
     /// The channel was deleted.
     ChannelDeleted,
-    /// All that was kept of the customer was erased.
-    Erased,
 }
 
 impl EndCause {
@@ -317,7 +315,6 @@ impl EndCause {
             Self::Unfollowed => "unfollowed",
             Self::Silence => "silence",
             Self::ChannelDeleted => "channel_deleted",
-            Self::Erased => "erased",
         }
     }
 }

@@ -122,7 +122,6 @@ async fn every_letter_is_as_the_schema_says() {
         EndCause::Unfollowed,
         EndCause::Silence,
         EndCause::ChannelDeleted,
-        EndCause::Erased,
     ] {
         let told = office.tell(News::SessionEnded(cause), true, true).await;
         assert_eq!(told["reason"]["code"], cause.word());

@@ -5,7 +5,6 @@ pub mod breaker;
 mod cache;
 pub mod check;
 pub mod deliver;
-pub(crate) mod erasure;
 mod glance;
 pub mod inbound;
 mod lane_in;
@@ -112,9 +111,6 @@ pub enum Broken {
     /// Something that we wrote is not what we write.
     #[error("{0} is damaged")]
     Damaged(&'static str),
-    /// There was more to do than there was time for. A repeat goes on.
-    #[error("there is more to do than there was time for")]
-    Unfinished,
 }
 
 impl Bridge {
@@ -172,11 +168,6 @@ impl Bridge {
     pub fn changed(&self) {
         self.changes
             .send_modify(|count| *count = count.wrapping_add(1));
-    }
-
-    /// How new entries are announced, which tells where this process runs.
-    pub(crate) fn bell(&self) -> &Bell {
-        &self.bell
     }
 
     /// Announces a new entry.

@@ -4,12 +4,10 @@
 //! Invariant: what is acknowledged is journalled; a conversation that is none
 //! of the channel's is answered like one of another channel, by a receipt.
 
-use std::time::Duration;
-
 use http::{HeaderMap, StatusCode};
 use tracing::{error, warn};
 
-use super::{Bridge, Broken, Response, erasure, plain, refused};
+use super::{Bridge, Broken, Response, plain, refused};
 use crate::channel::Channel;
 use crate::conversation::parse_customer_id;
 use crate::desk::{AgentEvent, Rejected};
@@ -21,9 +19,6 @@ use crate::store::Said;
 use crate::tally::Deed;
 use crate::wechat::api::Api;
 use crate::wechat::split::split;
-
-/// How long a desk's call may erase: below what its function has.
-const ERASE: Duration = Duration::from_secs(6);
 
 /// Takes a call of a channel's desk.
 pub async fn outbound(
@@ -95,15 +90,6 @@ async fn take(
                 bridge
                     .end_session(&at, &channel, ended, Some(&call))
                     .await?;
-            }
-        }
-        AgentEvent::Delete { conversation } => {
-            if let Some(customer) = parse_customer_id(&conversation) {
-                let ends = bridge.now().plus(ERASE);
-                let erased = erasure::erase(bridge, &customer, Some(&channel.id), ends).await?;
-                if erased.is_some_and(|erased| !erased.all) {
-                    return Err(Broken::Unfinished);
-                }
             }
         }
         AgentEvent::Typing { conversation, on } => {

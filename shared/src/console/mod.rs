@@ -14,7 +14,6 @@ mod channels;
 mod check;
 mod conversations;
 mod cursor;
-mod customers;
 mod dead;
 mod fields;
 mod lang;
@@ -224,7 +223,6 @@ enum Route {
     Channel(ChannelId),
     Check(ChannelId),
     Token(ChannelId),
-    Customer(CustomerId),
     Conversations,
     Conversation(CustomerId),
     Messages(CustomerId),
@@ -249,7 +247,6 @@ impl Route {
             ["channels", id] => Self::Channel(ChannelId::parse(id)?),
             ["channels", id, "check"] => Self::Check(ChannelId::parse(id)?),
             ["channels", id, "token"] => Self::Token(ChannelId::parse(id)?),
-            ["customers", id] => Self::Customer(parse_customer_id(id)?),
             ["conversations"] => Self::Conversations,
             ["conversations", id] => Self::Conversation(parse_customer_id(id)?),
             ["conversations", id, "messages"] => Self::Messages(parse_customer_id(id)?),
@@ -270,7 +267,6 @@ impl Route {
         match self {
             Self::Session => "POST, DELETE",
             Self::Channel(_) => "GET, PUT, DELETE",
-            Self::Customer(_) => "DELETE",
             Self::Check(_)
             | Self::Messages(_)
             | Self::Read(_)
@@ -322,7 +318,6 @@ async fn api(call: &Call<'_>) -> Answered {
         Route::Channel(id) if call.method == Method::DELETE => channels::delete(call, &id).await,
         Route::Channel(id) => channels::get(call, &id).await,
         Route::Check(id) => check::check(call, &id).await,
-        Route::Customer(id) => customers::delete(call, &id).await,
         Route::Conversations => conversations::list(call).await,
         Route::Conversation(id) => conversations::get(call, &id).await,
         Route::Messages(id) => answers::say(call, &id).await,

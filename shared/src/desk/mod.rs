@@ -88,11 +88,6 @@ pub enum AgentEvent {
         /// Whether the agent types.
         on: bool,
     },
-    /// All that is kept of the customer is to be erased.
-    Delete {
-        /// The conversation as the desk names it.
-        conversation: String,
-    },
     /// An agent ended the session.
     SessionEnd {
         /// The desk's id of it.
@@ -112,7 +107,6 @@ impl fmt::Debug for AgentEvent {
         f.write_str(match self {
             Self::Message { .. } => "Message(…)",
             Self::Typing { .. } => "Typing(…)",
-            Self::Delete { .. } => "Delete(…)",
             Self::SessionEnd { .. } => "SessionEnd(…)",
         })
     }

@@ -215,8 +215,6 @@ enum Call {
     },
     #[serde(rename = "session.end")]
     SessionEnd { time: String, conversation: String },
-    #[serde(rename = "conversation.delete")]
-    Delete { time: String, conversation: String },
 }
 
 #[derive(Deserialize)]
@@ -301,13 +299,6 @@ impl Webhook {
             } => {
                 time(&at)?;
                 AgentEvent::Typing { conversation, on }
-            }
-            Call::Delete {
-                time: at,
-                conversation,
-            } => {
-                time(&at)?;
-                AgentEvent::Delete { conversation }
             }
             Call::SessionEnd {
                 time: at,

@@ -10,7 +10,7 @@ use super::entries::{dead_partition, due_partition};
 use super::row::{Read, Row, s};
 use super::{Side, Store, StoreError, unavailable};
 use crate::journal::{ConversationKey, SHARDS};
-use crate::message::{ChannelId, CustomerId};
+use crate::message::ChannelId;
 
 /// How many rows are deleted at a time: as many as one call takes, less one.
 const BATCH: i32 = 24;
@@ -51,58 +51,7 @@ impl Store {
             .consistent_read(true)
             .limit(BATCH);
         let (page, _) = self.query("Query erase", call).await?;
-        self.erase_rows(page.items.unwrap_or_default()).await
-    }
-
-    /// Deletes some rows of a customer's conversation, its own row and the way back to
-    /// it last, so that whoever was interrupted finds it again. `true` in
-    /// [`Erased::all`] says that even those are gone.
-    pub async fn erase_customer_some(
-        &self,
-        at: &ConversationKey,
-        customer: &CustomerId,
-    ) -> Result<Erased, StoreError> {
-        for side in ["pk = :pk AND sk < :j", "pk = :pk AND sk > :j"] {
-            let call = self
-                .client
-                .query()
-                .table_name(&self.messages)
-                .key_condition_expression(side)
-                .projection_expression("pk, sk")
-                .expression_attribute_values(":pk", s(at.as_str()))
-                .expression_attribute_values(":j", s("J"))
-                .consistent_read(true)
-                .limit(BATCH);
-            let (page, _) = self.query("Query erase", call).await?;
-            let erased = self.erase_rows(page.items.unwrap_or_default()).await?;
-            if !erased.all {
-                return Ok(erased);
-            }
-        }
-        let call = self
-            .client
-            .delete_item()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s("J"))
-            // Who has written since is another customer by now.
-            .condition_expression("cid = :cid")
-            .expression_attribute_values(":cid", s(customer.expose()));
-        let own = self.delete("DeleteItem conversation", call).await?;
-        self.unlink(customer.expose()).await?;
-        Ok(Erased {
-            rows: usize::from(own),
-            all: true,
-        })
-    }
-
-    /// Removes the way back from a customer whose conversation is gone.
-    pub async fn forget_customer(&self, customer: &CustomerId) -> Result<(), StoreError> {
-        self.unlink(customer.expose()).await
-    }
-
-    /// Deletes rows of the table of messages. None are all that there were.
-    async fn erase_rows(&self, rows: Vec<Row>) -> Result<Erased, StoreError> {
+        let rows = page.items.unwrap_or_default();
         let found = rows.len();
         if found == 0 {
             return Ok(Erased { rows: 0, all: true });

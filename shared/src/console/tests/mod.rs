@@ -8,7 +8,6 @@
 
 mod channels;
 mod cursors;
-mod customers;
 mod dead;
 mod described;
 mod doors;
