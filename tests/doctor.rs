@@ -182,16 +182,6 @@ async fn a_stack_is_looked_at_from_its_tables_to_its_callbacks() {
         "only the stack calls",
     );
 
-    let said = doctor(
-        stack,
-        &base,
-        &[("AWS_REGION", ""), ("MAGPIE_PUBLIC_URL", "")],
-    )
-    .await;
-    assert_eq!(said.code, 2, "{}", said.text);
-    for name in ["AWS_REGION", "MAGPIE_PUBLIC_URL"] {
-        assert!(said.text.contains(name), "{}", said.text);
-    }
     // Whenever the API was asked, and could greet it.
     for _ in 0..6 {
         desk.hears(&world, "greeting").await;
@@ -237,6 +227,36 @@ async fn the_admin_key_goes_to_magpie_alone() {
     for other in [&gateway, &parked] {
         assert_eq!(other.keys.load(Ordering::SeqCst), 0, "a key was sent");
     }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn where_nothing_answers_nothing_is_made_up() {
+    let world = World::start().await;
+    let stack = world.bridge();
+    let base = stack.origin();
+    let nowhere = [
+        ("MAGPIE_DYNAMODB_ENDPOINT", "http://127.0.0.1:1"),
+        ("MAGPIE_SECRETS_ENDPOINT", "http://127.0.0.1:1"),
+        ("MAGPIE_LAMBDA_ENDPOINT", "http://127.0.0.1:1"),
+    ];
+    let said = doctor(stack, base, &nowhere).await;
+    said.finds("tables  messages", false, "no connection");
+    said.finds("tables  channels", false, "no connection");
+    assert!(!said.text.contains("There is no"), "{}", said.text);
+    let said = doctor(
+        stack,
+        base,
+        &[("AWS_REGION", ""), ("MAGPIE_PUBLIC_URL", "")],
+    )
+    .await;
+    assert_eq!(said.code, 2, "{}", said.text);
+    for name in ["AWS_REGION", "MAGPIE_PUBLIC_URL"] {
+        assert!(said.text.contains(name), "{}", said.text);
+    }
+    // A new stack has no channel yet, and that is no fault.
+    let said = doctor(stack, base, &[]).await;
+    said.finds("magpie  channel", true, "There is no channel yet");
     world.close().await;
 }
 

@@ -133,18 +133,12 @@ async fn a_machine_that_runs_is_looked_at_from_both_sides() {
         let said = doctor(machine, &[], &[(name, value)]).await;
         said.finds(thing, false, words);
     }
+    // Whose API cannot be asked is looked at from outside.
+    let said = doctor(machine, &[], &[("MAGPIE_ADMIN_KEY", "of somebody else")]).await;
+    said.finds(&format!("{}  handshake", shop.id), true, "");
+    assert_eq!(said.failures().len(), 1, "{}", said.text);
     let said = doctor(machine, &["--channel", "nobody"], &[]).await;
     said.finds("nobody  api", false, "no such channel");
-    let said = doctor(
-        machine,
-        &["--channel", "No Channel"],
-        &[("MAGPIE_LISTEN", "x")],
-    )
-    .await;
-    assert_eq!(said.code, 2, "{}", said.text);
-    for name in ["--channel", "MAGPIE_LISTEN"] {
-        assert!(said.text.contains(name), "{}", said.text);
-    }
     // Whenever the API was asked, and could greet it.
     for _ in 0..5 {
         desk.hears(&world, "greeting").await;
@@ -161,6 +155,16 @@ async fn one_that_does_not_run_is_stood_in_for() {
     let talk = shop.conversation().await;
     talk.shows("in", "你好", "delivered").await;
     let machine = world.bridge();
+    let said = doctor(
+        machine,
+        &["--channel", "No Channel"],
+        &[("MAGPIE_LISTEN", "x")],
+    )
+    .await;
+    assert_eq!(said.code, 2, "{}", said.text);
+    for name in ["--channel", "MAGPIE_LISTEN"] {
+        assert!(said.text.contains(name), "{}", said.text);
+    }
     machine.stops().await;
 
     let said = doctor(machine, &[], &[]).await;

@@ -62,6 +62,12 @@ pub fn client(aws: &Aws, https: &Https) -> Client {
     with_patience(aws, https, Patience::Short)
 }
 
+/// A client of Secrets Manager for whoever looks at it from afar.
+#[must_use]
+pub fn fair_client(aws: &Aws, https: &Https) -> Client {
+    with_patience(aws, https, Patience::Fair)
+}
+
 /// A client of Secrets Manager for whoever moves everything.
 #[must_use]
 pub fn patient_client(aws: &Aws, https: &Https) -> Client {

@@ -64,13 +64,17 @@ pub async fn token_refresh(
             Look::Silent => {}
             Look::Speaks(left) => lives.extend([(id, left)]),
             Look::Late => waiting += 1,
-            Look::Due(channel, stored) => match left(&stored, bridge.now()) {
-                Duration::ZERO => ended.push((channel, stored)),
-                left => {
-                    lives.insert(id, left);
-                    living.push((channel, stored));
-                }
-            },
+            Look::Due(channel, stored) => {
+                let left = left(&stored, bridge.now());
+                // Of one that never had a token nothing is known yet.
+                lives.extend(stored.token.is_some().then_some((id, left)));
+                let queue = if left.is_zero() {
+                    &mut ended
+                } else {
+                    &mut living
+                };
+                queue.push((channel, stored));
+            }
         }
     }
     living.sort_by_key(|(_, stored)| stored.expires);

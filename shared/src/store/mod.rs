@@ -45,7 +45,7 @@ pub use entries::{Look, Put};
 pub use erase::Erased;
 pub use lanes::{Park, Taken};
 pub use lists::{BoardPage, DeadEntry, DeadPlace, Due, Page};
-pub use network::{Https, client, patient_client};
+pub use network::{Https, client, fair_client, patient_client};
 pub use outcomes::{Death, Holder};
 pub use token::{Lease, StoredToken};
 pub use walk::{Waiting, WalkPlace};

@@ -57,6 +57,10 @@ impl Default for Https {
     }
 }
 
+/// How long somebody waits for an answer from afar.
+const FAIR_ATTEMPT: Duration = Duration::from_secs(4);
+/// How often.
+const FAIR_ATTEMPTS: u32 = 2;
 /// How long somebody who moves everything waits: as long as far networks and
 /// throttled tables need.
 const PATIENT_ATTEMPT: Duration = Duration::from_secs(20);
@@ -68,6 +72,8 @@ const PATIENT_ATTEMPTS: u32 = 10;
 pub(crate) enum Patience {
     /// Somebody waits for the answer.
     Short,
+    /// Somebody waits who is far away and wants to know whether there is an answer.
+    Fair,
     /// Nobody waits, and everything must get through.
     Long,
 }
@@ -76,6 +82,12 @@ pub(crate) enum Patience {
 #[must_use]
 pub fn client(aws: &Aws, https: &Https) -> Client {
     with_patience(aws, https, Patience::Short)
+}
+
+/// A client of `DynamoDB` for whoever looks at it from afar.
+#[must_use]
+pub fn fair_client(aws: &Aws, https: &Https) -> Client {
+    with_patience(aws, https, Patience::Fair)
 }
 
 /// A client of `DynamoDB` for whoever moves everything, over whatever network.
@@ -114,6 +126,7 @@ impl Patience {
     pub(crate) fn retries(self) -> RetryConfig {
         RetryConfig::standard().with_max_attempts(match self {
             Self::Short => ATTEMPTS,
+            Self::Fair => FAIR_ATTEMPTS,
             Self::Long => PATIENT_ATTEMPTS,
         })
     }
@@ -123,6 +136,9 @@ impl Patience {
             Self::Short => TimeoutConfig::builder()
                 .operation_attempt_timeout(ATTEMPT)
                 .operation_timeout(OPERATION)
+                .build(),
+            Self::Fair => TimeoutConfig::builder()
+                .operation_attempt_timeout(FAIR_ATTEMPT)
                 .build(),
             Self::Long => TimeoutConfig::builder()
                 .operation_attempt_timeout(PATIENT_ATTEMPT)

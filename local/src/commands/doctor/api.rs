@@ -117,7 +117,7 @@ const UNREACHABLE: Words<'static> = (
 
 fn refusal(answer: &Answer) -> Words<'static> {
     match answer.status {
-        401 => (
+        401 if is_problem(answer) => (
             "wrong_key",
             "管理密钥不正确：请检查 MAGPIE_ADMIN_KEY。",
             "Magpie's API does not take the admin key: check MAGPIE_ADMIN_KEY.",

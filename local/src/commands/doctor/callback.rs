@@ -12,6 +12,8 @@ use url::{Host, Url};
 
 /// How long WeChat waits.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The code of an answer that is none of Magpie's.
+pub(super) const NOT_MAGPIE: &str = "not_magpie";
 /// The ports that WeChat calls.
 const PORTS: [u16; 2] = [80, 443];
 
@@ -231,7 +233,7 @@ fn opened(answer: &Answer) -> Words<'static> {
     in_front(answer).unwrap_or(match answer.status {
         401 | 403 => REFUSED_IN_FRONT,
         _ => (
-            "not_magpie",
+            NOT_MAGPIE,
             "那里应答的不是 Magpie：请检查 MAGPIE_PUBLIC_URL 和代理的路径。",
             "What answers there is not Magpie: check MAGPIE_PUBLIC_URL, and what the proxy does \
              with the path.",

@@ -23,7 +23,7 @@ const KEY_MIN: usize = 16;
 /// has one.
 pub(super) async fn look(stack: &Settings, report: &mut Report) -> (Bridge, Option<String>) {
     let https = Https::new();
-    let client = store::patient_client(&stack.aws, &https);
+    let client = store::fair_client(&stack.aws, &https);
     let bridge = Bridge::new(
         Store::new(client, stack.messages.clone(), stack.control.clone()),
         kept(stack, &https),
@@ -58,38 +58,38 @@ pub(super) async fn look(stack: &Settings, report: &mut Report) -> (Bridge, Opti
 }
 
 /// Asks the stack's API, if there is a key for it, which channels it has; the tables
-/// otherwise.
+/// otherwise. `None` if nobody says.
 pub(super) async fn ask(
     stack: &Settings,
     bridge: Bridge,
     key: Option<String>,
     base: &Url,
     report: &mut Report,
-) -> Asked {
+) -> Option<Asked> {
     let found = match key.map(|key| Api::new(base.clone(), key)) {
         None => Finding::new("api", KEPT),
         Some(api) => match api.channels().await {
             Ok(ids) => {
                 report.tell("magpie", &api.answers());
-                return Asked::Running(Box::new(api), kept(stack, &Https::new()), ids);
+                let secrets = kept(stack, &Https::new());
+                return Some(Asked::Running(Box::new(api), secrets, ids));
             }
             Err(found) => found,
         },
     };
     report.tell("magpie", &found);
-    let ids = match bridge.store.channel_ids().await {
-        Ok(ids) => ids,
+    match bridge.store.channel_ids().await {
+        Ok(ids) => Some(Asked::Kept(Box::new(bridge), ids)),
         Err(error) => {
             report.tell("tables", &broken("channels", &error));
-            Vec::new()
+            None
         }
-    };
-    Asked::Kept(Box::new(bridge), ids)
+    }
 }
 
 fn kept(stack: &Settings, https: &Https) -> Secrets {
     Secrets::Manager {
-        client: secrets::patient_client(&stack.aws, https),
+        client: secrets::fair_client(&stack.aws, https),
         prefix: stack.secrets_prefix.clone(),
     }
 }

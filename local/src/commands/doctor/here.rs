@@ -36,13 +36,18 @@ pub(super) async fn look(settings: &Settings, listens: Url, report: &mut Report)
     report.tell("data", &Finding::new("folder", WHOLE));
     match found {
         Found::Running(api, secrets) => {
-            let (answers, ids) = match api.channels().await {
-                Ok(ids) => (api.answers(), ids),
-                // Whatever keeps it from telling its channels: their secrets name them.
-                Err(found) => (found, named(&secrets)),
-            };
-            report.tell("magpie", &answers);
-            Some(Asked::Running(Box::new(api), secrets, ids))
+            match api.channels().await {
+                Ok(ids) => {
+                    report.tell("magpie", &api.answers());
+                    Some(Asked::Running(Box::new(api), secrets, ids))
+                }
+                Err(found) => {
+                    report.tell("magpie", &found);
+                    // Whatever keeps it from telling its channels: their secrets name
+                    // them, and their callbacks can be looked at.
+                    named(&secrets).map(|ids| Asked::Unheard(secrets, ids))
+                }
+            }
         }
         Found::Stopped(bridge, channels) => {
             report.tell("magpie", &Finding::new("runs", STOPPED));
@@ -82,6 +87,9 @@ async fn found(settings: &Settings, listens: Url) -> Result<Found, Failure> {
     let own_store = settings.aws.dynamodb_endpoint.is_none();
     if own_store {
         folder::begun(path)?;
+    } else if !path.exists() {
+        // Taking it would make it.
+        return Err(FolderError::Empty(path.clone()).into());
     }
     folder::whole(path)?;
     folder::format::read(path).map_err(FolderError::from)?;
@@ -137,15 +145,14 @@ async fn channels(store: &Store) -> Result<Vec<Channel>, Failure> {
     Ok(channels)
 }
 
-/// The channels whose secrets lie in a file.
-fn named(secrets: &Secrets) -> Vec<ChannelId> {
+/// The channels whose secrets lie in a file. `None` if they lie elsewhere.
+fn named(secrets: &Secrets) -> Option<Vec<ChannelId>> {
     let Secrets::File(file) = secrets else {
-        return Vec::new();
+        return None;
     };
     let names = file.all().into_keys();
-    names
-        .filter_map(|name| ChannelId::parse(name.strip_prefix(CHANNEL)?))
-        .collect()
+    let ids = names.filter_map(|name| ChannelId::parse(name.strip_prefix(CHANNEL)?));
+    Some(ids.collect())
 }
 
 fn failed(failure: &Failure) -> Finding {

@@ -48,6 +48,8 @@ pub(crate) struct Flags {
 enum Asked {
     /// The Magpie that runs; where its secrets lie; its channels.
     Running(Box<Api>, Secrets, Vec<ChannelId>),
+    /// One runs and its API cannot be asked: where its secrets lie, and its channels.
+    Unheard(Secrets, Vec<ChannelId>),
     /// None runs, and this process stands in for it: a bridge with its secrets and no
     /// store; its channels.
     StandIn(Box<Bridge>, Vec<Channel>),
@@ -58,7 +60,7 @@ enum Asked {
 impl Asked {
     fn secrets(&self) -> &Secrets {
         match self {
-            Self::Running(_, secrets, _) => secrets,
+            Self::Running(_, secrets, _) | Self::Unheard(secrets, _) => secrets,
             Self::StandIn(bridge, _) | Self::Kept(bridge, _) => &bridge.secrets,
         }
     }
@@ -68,7 +70,9 @@ impl Asked {
     fn channels(&self, only: Option<&ChannelId>) -> Vec<ChannelId> {
         let mut ids = match (self, only) {
             (Self::Running(..), Some(only)) => vec![only.clone()],
-            (Self::Running(_, _, ids) | Self::Kept(_, ids), _) => ids.clone(),
+            (Self::Running(_, _, ids) | Self::Unheard(_, ids) | Self::Kept(_, ids), _) => {
+                ids.clone()
+            }
             (Self::StandIn(_, channels), _) => channels.iter().map(|one| one.id.clone()).collect(),
         };
         ids.retain(|id| only.is_none_or(|only| only == id));
@@ -127,7 +131,7 @@ pub(crate) async fn doctor(flags: settings::Flags, own: Flags) -> Result<bool, W
         // Before it is known who answers, the admin key stays here.
         let key = key.filter(|_| way == Way::Trusted);
         let asked = cloud::ask(&stack, bridge, key, &base, &mut report).await;
-        (Some(asked), way)
+        (asked, way)
     } else {
         let asked = here::look(&settings, here, &mut report).await;
         let way = outside(&callback, &mut report).await;
@@ -212,9 +216,9 @@ fn wishes(flags: settings::Flags, own: &Flags) -> Result<Wishes, Wrong> {
 enum Way {
     /// Magpie answers, at an address that WeChat would call.
     Trusted,
-    /// Magpie answers.
+    /// Somebody answers.
     Open,
-    /// Magpie does not answer.
+    /// Nobody answers, or somebody who keeps Magpie from it.
     Closed,
 }
 
@@ -225,9 +229,12 @@ async fn outside(callback: &Callback, report: &mut Report) -> Way {
         Some(name) => report.tell("callback", &name),
         None => true,
     };
-    match report.tell("callback", &callback.door().await) {
+    let door = callback.door().await;
+    match report.tell("callback", &door) {
         true if address && name => Way::Trusted,
         true => Way::Open,
+        // A handshake that is answered may still show that it is Magpie.
+        false if door.code == callback::NOT_MAGPIE => Way::Open,
         false => Way::Closed,
     }
 }
@@ -246,6 +253,8 @@ async fn channel(asked: &Asked, callback: Option<&Callback>, id: &ChannelId) -> 
             Ok(found) => all.extend(found),
             Err(found) => all.push(found),
         },
+        // What its API would have said is told of once.
+        Asked::Unheard(..) => {}
         Asked::StandIn(bridge, channels) => {
             if let Some(channel) = channels.iter().find(|one| one.id == *id) {
                 match check(bridge, channel, Whose::Others).await {
