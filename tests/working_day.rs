@@ -95,6 +95,12 @@ async fn rotation(world: &World) {
         .await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(answer["checks"][0]["ok"], true, "{answer}");
+
+    let customer = shop.customer("Han Meimei");
+    customer.says("在吗").await;
+    let inbox = shop.conversation().await;
+    inbox.answers("在的").await;
+    customer.sees("在的").await;
     // A server of the owner's is given the token that is used here.
     let key = world.markers().secret("token key", 40);
     world.bridge().cloud().put_secret("token-key", &key);
@@ -109,12 +115,6 @@ async fn rotation(world: &World) {
         tokens.any(|one| one == token)
     });
     assert!(known, "it is none of WeChat's");
-
-    let customer = shop.customer("Han Meimei");
-    customer.says("在吗").await;
-    let inbox = shop.conversation().await;
-    inbox.answers("在的").await;
-    customer.sees("在的").await;
     let order = Mishap {
         call: ApiPath::Send,
         times: Some(3),
