@@ -131,10 +131,15 @@ fn resolved(found: &[IpAddr], listed: bool) -> Words<'static> {
             "域名无法解析：请检查 DNS 记录。",
             "The name stands for no address: check its DNS records.",
         ),
-        all if listed || all.iter().copied().all(is_public) => (
+        all if all.iter().copied().all(is_public) => (
             OK,
             "域名可以解析。",
             "The name stands for public addresses.",
+        ),
+        _ if listed => (
+            OK,
+            "域名指向内网地址，由 MAGPIE_ALLOW_ENDPOINTS 允许，仅供试用。",
+            "The name stands for an address inside, as MAGPIE_ALLOW_ENDPOINTS allows for trials.",
         ),
         _ => (
             "private_name",
