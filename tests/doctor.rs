@@ -119,14 +119,7 @@ async fn a_stack_is_looked_at_from_its_tables_to_its_callbacks() {
     }
 
     // Tokens are asked for by the function whose address counts.
-    let elsewhere = vec!["198.51.100.1".to_owned()];
-    let allow = |addresses| {
-        let done = world
-            .wechat
-            .with(|wechat| wechat.allow_addresses(&shop.app_id, addresses));
-        done.unwrap();
-    };
-    allow(elsewhere);
+    shop.allows_only(&["198.51.100.1"]);
     desk.goes_down();
     let said = doctor(stack, &base, &[]).await;
     said.finds(
@@ -135,7 +128,7 @@ async fn a_stack_is_looked_at_from_its_tables_to_its_callbacks() {
         "add it there. 127.0.0.1",
     );
     said.finds(&format!("{}  desk", shop.id), false, "an error of its own");
-    allow(Vec::new());
+    shop.allows_only(&[]);
     desk.comes_back();
 
     for (mapping, words) in [

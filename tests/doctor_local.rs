@@ -68,14 +68,7 @@ async fn a_machine_that_runs_is_looked_at_from_both_sides() {
     }
 
     // What WeChat and the desk say is what they say to the one that runs.
-    let elsewhere = vec!["198.51.100.1".to_owned()];
-    let allow = |addresses| {
-        let done = world
-            .wechat
-            .with(|wechat| wechat.allow_addresses(&shop.app_id, addresses));
-        done.unwrap();
-    };
-    allow(elsewhere);
+    shop.allows_only(&["198.51.100.1"]);
     desk.goes_down();
     let said = doctor(machine, &["--channel", &shop.id], &[]).await;
     let token = format!("{}  token", shop.id);
@@ -83,7 +76,7 @@ async fn a_machine_that_runs_is_looked_at_from_both_sides() {
     said.finds(&format!("{}  desk", shop.id), false, "an error of its own");
     said.finds(&format!("{}  handshake", shop.id), true, "");
     assert!(!said.text.contains(&inbox.id), "that was not asked");
-    allow(Vec::new());
+    shop.allows_only(&[]);
     desk.comes_back();
 
     for (name, value, thing, words) in [

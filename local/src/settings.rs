@@ -6,12 +6,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use magpie::config::{Aws, Wrong};
+use magpie::console::KEY_MIN;
 use magpie::http::Allowed;
 use tracing_subscriber::EnvFilter;
 use url::Url;
-
-/// The shortest admin key, in bytes.
-const KEY_MIN: usize = 16;
 
 /// The flags with which Magpie runs; the folder is every command's.
 #[derive(Debug, Default, Args)]

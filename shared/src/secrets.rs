@@ -20,8 +20,12 @@ use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use crate::config::Aws;
 use crate::store::Https;
 use crate::store::network::{self, Patience};
-pub use channel::{ChannelSecrets, Kept, channel_name};
+pub use channel::{ChannelSecrets, Kept, channel_name, named_channel};
 
+/// The name of the secret that hides open ids.
+pub const PEPPER: &str = "pepper";
+/// The name of the secret that opens the console and the API.
+pub const ADMIN_KEY: &str = "admin";
 /// The label of a version that may become the current one.
 const PROPOSED: &str = "MAGPIEPROPOSED";
 /// The label of the version that counts.

@@ -341,6 +341,16 @@ impl World {
 }
 
 impl Shop<'_> {
+    /// From now on WeChat gives tokens to these addresses alone; none: to all.
+    pub(crate) fn allows_only(&self, addresses: &[&str]) {
+        let addresses = addresses.iter().map(|&address| address.to_owned());
+        let done = self
+            .world
+            .wechat
+            .with(|wechat| wechat.allow_addresses(&self.app_id, addresses.collect()));
+        done.unwrap();
+    }
+
     /// Somebody who has followed the account for long.
     pub(crate) fn customer(&self, name: &str) -> Customer<'_> {
         let world = self.world;

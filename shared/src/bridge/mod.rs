@@ -39,7 +39,7 @@ use crate::http::Http;
 use crate::journal::{ConversationKey, EntryKey, Lane, Pepper};
 use crate::message::ChannelId;
 use crate::moment::Moment;
-use crate::secrets::{ChannelSecrets, Kept, SecretError, Secrets};
+use crate::secrets::{ChannelSecrets, Kept, PEPPER, SecretError, Secrets};
 use crate::store::{Store, StoreError};
 use crate::tally::Tally;
 use crate::wechat::callback::Rejected;
@@ -47,9 +47,6 @@ use cache::Cache;
 pub(crate) use glance::Glance;
 pub(crate) use lane_in::snippet;
 pub use token_source::TokenSource;
-
-/// The name of the secret that hides open ids.
-const PEPPER: &str = "pepper";
 
 /// An answer to somebody's call.
 pub type Response = http::Response<Bytes>;

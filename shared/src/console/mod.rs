@@ -51,6 +51,9 @@ pub use token::TokenKey;
 /// The API as programs that write programs read it.
 const DESCRIPTION: &str = include_str!("openapi.json");
 
+/// The shortest key that is taken, in bytes: who guesses has all the time.
+pub const KEY_MIN: usize = 16;
+
 /// Where the admin key is.
 pub enum AdminKey {
     /// The operator gave it.

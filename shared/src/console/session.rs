@@ -21,6 +21,7 @@ use super::ticket::{SESSION, digest, is_good, same, ticket};
 use super::{AdminKey, Call, Console, finish};
 use crate::bridge::{Bridge, Broken, Response};
 use crate::moment::Moment;
+use crate::secrets::ADMIN_KEY;
 
 /// The cookie's name.
 const COOKIE_NAME: &str = "magpie_session";
@@ -110,7 +111,7 @@ impl Console {
             return Ok(key);
         }
         let fresh = URL_SAFE_NO_PAD.encode(bridge.chance.bytes::<32>());
-        let key: Arc<str> = Arc::from(bridge.secrets.ensure("admin", &fresh).await?);
+        let key: Arc<str> = Arc::from(bridge.secrets.ensure(ADMIN_KEY, &fresh).await?);
         let mut known = self.door.key.lock().unwrap_or_else(PoisonError::into_inner);
         *known = Some((now, key.clone()));
         Ok(key)

@@ -12,15 +12,13 @@ use tracing::{info, warn};
 use super::problem::{Answered, Problem, Refusal, json};
 use super::session::bearer;
 use super::ticket::same;
-use super::{Call, channels};
+use super::{Call, KEY_MIN, channels};
 use crate::bridge::token::Tokenless;
 use crate::bridge::{Bridge, Broken};
 use crate::message::ChannelId;
 
 /// The name of the secret that holds the key.
 const KEY: &str = "token-key";
-/// The shortest key, in bytes.
-const KEY_MIN: usize = 16;
 
 /// Where the key is for which servers are given tokens.
 pub enum TokenKey {

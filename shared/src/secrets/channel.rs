@@ -16,6 +16,9 @@ use super::{SecretError, Secrets, Version};
 use crate::channel::CallbackMode;
 use crate::message::ChannelId;
 
+/// What the names of channels' secrets begin with.
+const CHANNEL: &str = "ch/";
+
 /// What a channel keeps secret, and what its callback needs beside it, so that
 /// one read is enough there. Version 1.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,7 +209,13 @@ impl Secrets {
 /// The name of a channel's secret, below the prefix.
 #[must_use]
 pub fn channel_name(channel: &ChannelId) -> String {
-    format!("ch/{channel}")
+    format!("{CHANNEL}{channel}")
+}
+
+/// The channel whose secret has this name, if it is one's.
+#[must_use]
+pub fn named_channel(name: &str) -> Option<ChannelId> {
+    ChannelId::parse(name.strip_prefix(CHANNEL)?)
 }
 
 #[cfg(test)]

@@ -145,7 +145,7 @@ fn lacks(described: &TableDescription) -> Vec<&'static str> {
     lacks
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "embedded"))]
 mod tests {
     use aws_sdk_dynamodb::types::{SseDescription, StreamSpecification};
 

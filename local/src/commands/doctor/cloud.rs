@@ -4,20 +4,16 @@ use magpie::bridge::check::{Finding, OK, Words, check_pepper};
 use magpie::bridge::{Bell, Bridge};
 use magpie::clock::{Chance, Clock};
 use magpie::config::Settings;
+use magpie::console::KEY_MIN;
 use magpie::http::Http;
 use magpie::invoke::{Listening, NoAnswer, listening};
-use magpie::secrets::{self, Secrets};
+use magpie::secrets::{self, ADMIN_KEY, Secrets};
 use magpie::store::shape::{Shape, Table};
 use magpie::store::{self, Https, Store, StoreError};
 use url::Url;
 
 use super::api::Api;
 use super::{Asked, Report, broken};
-
-/// The name of the admin key below the prefix.
-const ADMIN: &str = "admin";
-/// The shortest admin key, in bytes: who guesses has all the time.
-const KEY_MIN: usize = 16;
 
 /// Looks at what a stack consists of. Gives a bridge over it, and the admin key if it
 /// has one.
@@ -26,7 +22,10 @@ pub(super) async fn look(stack: &Settings, report: &mut Report) -> (Bridge, Opti
     let client = store::fair_client(&stack.aws, &https);
     let bridge = Bridge::new(
         Store::new(client, stack.messages.clone(), stack.control.clone()),
-        kept(stack, &https),
+        Secrets::Manager {
+            client: secrets::fair_client(&stack.aws, &https),
+            prefix: stack.secrets_prefix.clone(),
+        },
         Http::network(stack.allowed.clone()),
         Clock::System,
         Chance::System,
@@ -48,10 +47,10 @@ pub(super) async fn look(stack: &Settings, report: &mut Report) -> (Bridge, Opti
         Err(error) => broken("pepper", &error),
     };
     report.tell("secrets", &pepper);
-    let (key, found) = match bridge.secrets.get(ADMIN).await {
-        Ok(Some(key)) if key.len() >= KEY_MIN => (Some(key), Finding::new(ADMIN, HAS_KEY)),
-        Ok(_) => (None, Finding::new(ADMIN, NO_KEY)),
-        Err(error) => (None, broken(ADMIN, &error)),
+    let (key, found) = match bridge.secrets.get(ADMIN_KEY).await {
+        Ok(Some(key)) if key.len() >= KEY_MIN => (Some(key), Finding::new(ADMIN_KEY, HAS_KEY)),
+        Ok(_) => (None, Finding::new(ADMIN_KEY, NO_KEY)),
+        Err(error) => (None, broken(ADMIN_KEY, &error)),
     };
     report.tell("secrets", &found);
     (bridge, key)
@@ -60,7 +59,6 @@ pub(super) async fn look(stack: &Settings, report: &mut Report) -> (Bridge, Opti
 /// Asks the stack's API, if there is a key for it, which channels it has; the tables
 /// otherwise. `None` if nobody says.
 pub(super) async fn ask(
-    stack: &Settings,
     bridge: Bridge,
     key: Option<String>,
     base: &Url,
@@ -71,8 +69,7 @@ pub(super) async fn ask(
         Some(api) => match api.channels().await {
             Ok(ids) => {
                 report.tell("magpie", &api.answers());
-                let secrets = kept(stack, &Https::new());
-                return Some(Asked::Running(Box::new(api), secrets, ids));
+                return Some(Asked::Running(Box::new(api), bridge.secrets, ids));
             }
             Err(found) => found,
         },
@@ -84,13 +81,6 @@ pub(super) async fn ask(
             report.tell("tables", &broken("channels", &error));
             None
         }
-    }
-}
-
-fn kept(stack: &Settings, https: &Https) -> Secrets {
-    Secrets::Manager {
-        client: secrets::fair_client(&stack.aws, https),
-        prefix: stack.secrets_prefix.clone(),
     }
 }
 

@@ -9,7 +9,7 @@ use magpie::channel::Channel;
 use magpie::clock::{Chance, Clock};
 use magpie::http::Http;
 use magpie::message::ChannelId;
-use magpie::secrets::Secrets;
+use magpie::secrets::{Secrets, named_channel};
 use magpie::store::embedded::Engine;
 use magpie::store::{self, Https, Store};
 use url::Url;
@@ -19,9 +19,6 @@ use super::{Asked, Report, broken, chain};
 use crate::folder::{self, Folder, FolderError};
 use crate::machine::{Failure, TABLES, secrets};
 use crate::settings::Settings;
-
-/// What the names of channels' secrets begin with.
-const CHANNEL: &str = "ch/";
 
 /// Looks at the data folder, and finds who is to be asked. `listens` is where a
 /// Magpie with these settings is found from here.
@@ -151,8 +148,7 @@ fn named(secrets: &Secrets) -> Option<Vec<ChannelId>> {
         return None;
     };
     let names = file.all().into_keys();
-    let ids = names.filter_map(|name| ChannelId::parse(name.strip_prefix(CHANNEL)?));
-    Some(ids.collect())
+    Some(names.filter_map(|name| named_channel(&name)).collect())
 }
 
 fn failed(failure: &Failure) -> Finding {

@@ -130,7 +130,7 @@ pub(crate) async fn doctor(flags: settings::Flags, own: Flags) -> Result<bool, W
         let way = outside(&callback, &mut report).await;
         // Before it is known who answers, the admin key stays here.
         let key = key.filter(|_| way == Way::Trusted);
-        let asked = cloud::ask(&stack, bridge, key, &base, &mut report).await;
+        let asked = cloud::ask(bridge, key, &base, &mut report).await;
         (asked, way)
     } else {
         let asked = here::look(&settings, here, &mut report).await;

@@ -27,10 +27,6 @@ use place::{Here, There};
 use rows::{Counts, Seen};
 pub(crate) use words::ExportError;
 
-/// The pepper's name.
-const PEPPER: &str = "pepper";
-/// The name of the admin key in a stack.
-const ADMIN: &str = "admin";
 /// The tables, in the order in which they are filled.
 const TABLES: [Table; 2] = [Table::Control, Table::Messages];
 

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use magpie::config::Settings;
-use magpie::secrets::{self, SecretFile, Secrets, Version};
+use magpie::secrets::{self, ADMIN_KEY, PEPPER, SecretFile, Secrets, Version};
 use magpie::store::embedded::Engine;
 use magpie::store::{self, Store};
 
-use super::{ADMIN, ExportError, PEPPER};
+use super::ExportError;
 use crate::demo;
 use crate::folder::Folder;
 use crate::machine::TABLES;
@@ -113,7 +113,7 @@ pub(super) async fn put_secrets(here: &Here, there: &There) -> Result<usize, Exp
 /// stack's console: one that was made there stays.
 pub(super) async fn put_admin_key(path: &Path, there: &There) -> Result<bool, ExportError> {
     match std::fs::read_to_string(path) {
-        Ok(key) if !key.trim().is_empty() => put(there, ADMIN, key.trim()).await,
+        Ok(key) if !key.trim().is_empty() => put(there, ADMIN_KEY, key.trim()).await,
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(ExportError::AdminKey(error))
         }

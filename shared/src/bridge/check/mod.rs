@@ -59,14 +59,14 @@ pub const OK: &str = "ok";
 /// A finding's code, and what it says in Chinese and in English.
 pub type Words<'a> = (&'a str, &'a str, &'a str);
 
-/// Looks at a channel: its token, its desk and its secrets. Whatever was set just
-/// now, in whatever process, is what is looked at, if `channel` was read now.
+/// Looks at a channel: its token, its desk and its secrets. What was set just now, in
+/// whatever process, is what is looked at if the bridge has forgotten the channel and
+/// read it anew.
 pub async fn check(
     bridge: &Bridge,
     channel: &Channel,
     whose: Whose,
 ) -> Result<[Finding; 3], Broken> {
-    bridge.forget(&channel.id);
     let secret = secret::look(bridge, channel).await?;
     if secret.code == secret::DAMAGED {
         // Both need what cannot be read.
@@ -103,6 +103,5 @@ pub async fn check_pepper(bridge: &Bridge) -> Result<Option<Finding>, Broken> {
 
 /// Looks at what is kept of a channel alone, which asks nobody outside.
 pub async fn check_secret(bridge: &Bridge, channel: &Channel) -> Result<Finding, Broken> {
-    bridge.forget(&channel.id);
     secret::look(bridge, channel).await
 }

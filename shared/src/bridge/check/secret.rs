@@ -1,10 +1,10 @@
 //! Whether what is kept secret of a channel is there, whole, and the channel's.
 
 use super::{Finding, OK, Words};
-use crate::bridge::{Bridge, Broken, PEPPER, read_pepper};
+use crate::bridge::{Bridge, Broken, read_pepper};
 use crate::channel::{CallbackMode, Channel};
 use crate::desk::Desk;
-use crate::secrets::{ChannelSecrets, SecretError};
+use crate::secrets::{ChannelSecrets, PEPPER, SecretError};
 use crate::wechat::crypto::AesKey;
 
 /// The code of a secret that nobody can read.
