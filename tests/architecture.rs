@@ -11,12 +11,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The modules without IO, clock and chance.
-const CORE: [&str; 12] = [
+const CORE: [&str; 17] = [
+    "content",
+    "event",
+    "faces",
+    "fields",
     "lines",
     "message",
     "moment",
     "opens",
     "reason",
+    "reply",
     "channel",
     "conversation",
     "delivery",

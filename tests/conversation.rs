@@ -6,7 +6,7 @@
 
 use http::StatusCode;
 use magpie::desk::webhook::new_secret;
-use magpie_local::simulator::Mode;
+use magpie_local::simulator::{Act, Mode};
 use serde_json::json;
 
 use crate::world::{WINDOW, World, message, time};
@@ -102,6 +102,60 @@ async fn a_desk_is_told_that_an_answer_waits() {
     desk.hears_message(&world, "在吗").await;
     customer.sees(&sixth).await;
     desk.hears_status(&world, &id, "delivered").await;
+    world.close().await;
+}
+
+#[tokio::test]
+async fn the_account_greets_and_a_sixth_answer_rides_on_the_next_message() {
+    greetings_and_a_ride(World::start().await).await;
+}
+
+/// What the account says by itself costs nothing of the window, and neither does an answer
+/// that goes out by it.
+pub(crate) async fn greetings_and_a_ride(world: World) {
+    let replies = json!({
+        "welcome": { "kind": "text", "text": "欢迎关注 ]]> <b>" },
+        "scenes": { "counter_3": { "kind": "text", "text": "柜台三" } },
+        "first_message": { "kind": "text", "text": "初次见面" },
+        "acknowledge": { "kind": "text", "text": "已收到" },
+        "held_answers": true,
+    });
+    let (shop, desk) = world.shop_that_replies(Mode::Secure, replies).await;
+    let (customer, other) = (shop.customer("Han Meimei"), shop.customer("Jim"));
+    other.does(&Act::Unfollow).await;
+    other.does(&Act::Follow).await;
+    other.sees("欢迎关注 ]]> <b>").await;
+    let scene = "counter_3".to_owned();
+    other.does(&Act::Scan { scene }).await;
+    other.sees("柜台三").await;
+
+    customer.says("你好").await;
+    customer.sees("初次见面").await;
+    desk.hears(&world, "session.opened").await;
+    let news = desk.hears_message(&world, "你好").await;
+    let conversation = news["conversation"].as_str().unwrap().to_owned();
+    for _ in 0..WINDOW {
+        let reply = world.markers().text();
+        let id = desk.says(&shop, &conversation, &reply).await;
+        customer.sees(&reply).await;
+        desk.hears_status(&world, &id, "delivered").await;
+    }
+    let sixth = world.markers().text();
+    let id = desk.says(&shop, &conversation, &sixth).await;
+    desk.hears_status(&world, &id, "held").await;
+    customer.sees_nothing().await;
+
+    customer.says("在吗").await;
+    customer.sees(&sixth).await;
+    desk.hears_message(&world, "在吗").await;
+    desk.hears_status(&world, &id, "delivered").await;
+    // The new window has all that it ever has.
+    for _ in 0..WINDOW {
+        let reply = world.markers().text();
+        let id = desk.says(&shop, &conversation, &reply).await;
+        customer.sees(&reply).await;
+        desk.hears_status(&world, &id, "delivered").await;
+    }
     world.close().await;
 }
 

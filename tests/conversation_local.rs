@@ -29,3 +29,10 @@ async fn over_an_engine_that_somebody_else_serves() {
     assert_eq!(health.status(), StatusCode::OK);
     conversation::there_and_back(world).await;
 }
+
+/// The transaction by which an answer rides, by another engine.
+#[tokio::test]
+async fn a_ride_over_an_engine_that_somebody_else_serves() {
+    let machine = Form::over(Some(Engine::start().unwrap())).await;
+    conversation::greetings_and_a_ride(World::around(machine).await).await;
+}

@@ -214,6 +214,7 @@ async fn connect(data: &Path, desk: &str, secret: &str) {
         mode: CallbackMode::Secure,
         suspended: false,
         resumed: None,
+        replies: magpie::reply::Replies::default(),
         deleted: false,
         api_base: "https://api.weixin.qq.com".to_owned(),
         token_call: TokenCall::Stable,
@@ -227,6 +228,7 @@ async fn connect(data: &Path, desk: &str, secret: &str) {
     };
     assert_eq!(store.create_channel(&channel).await.unwrap(), Created::New);
     let secrets = ChannelSecrets {
+        replies: false,
         mode: CallbackMode::Secure,
         app_id: channel.app_id,
         original_id: channel.original_id,

@@ -55,6 +55,7 @@ fn channel(token_call: TokenCall) -> Channel {
         mode: CallbackMode::Plain,
         suspended: false,
         resumed: None,
+        replies: magpie::reply::Replies::default(),
         deleted: false,
         api_base: "https://api.weixin.qq.com".to_owned(),
         token_call,
@@ -81,6 +82,7 @@ fn account() -> AccountSettings {
 
 fn secrets() -> ChannelSecrets {
     ChannelSecrets {
+        replies: false,
         mode: CallbackMode::Plain,
         app_id: APP_ID.to_owned(),
         original_id: "gh_1".to_owned(),
@@ -303,6 +305,7 @@ async fn what_ends_first_comes_first_and_nothing_is_begun_too_late() {
         keeper.store.create_channel(&row).await.unwrap();
         for bridge in [&keeper, &slow] {
             let secrets = ChannelSecrets {
+                replies: false,
                 app_id: app_id.clone(),
                 original_id: format!("gh_{number}"),
                 ..secrets()

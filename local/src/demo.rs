@@ -102,6 +102,7 @@ impl Kept {
 
     fn secrets(&self) -> ChannelSecrets {
         ChannelSecrets {
+            replies: false,
             mode: CallbackMode::Secure,
             app_id: self.app_id.clone(),
             original_id: self.original_id.clone(),

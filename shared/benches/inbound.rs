@@ -92,6 +92,7 @@ impl Push {
         Self {
             event: serde_json::to_vec(&event).unwrap(),
             secrets: ChannelSecrets {
+                replies: false,
                 mode: CallbackMode::Secure,
                 app_id: APP_ID.to_owned(),
                 original_id: ORIGINAL_ID.to_owned(),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::message::ChannelId;
 use crate::moment::Moment;
+use crate::reply::Replies;
 
 /// How many days a channel may keep messages that ended.
 pub const RETENTION: RangeInclusive<u32> = 3..=3650;
@@ -48,6 +49,9 @@ pub struct Channel {
     /// The zone that its times are shown in, by its name at IANA.
     #[serde(default = "beijing")]
     pub time_zone: String,
+    /// What it says in the answers to pushes.
+    #[serde(default, skip_serializing_if = "has_none")]
+    pub replies: Replies,
     /// Where its agents work.
     pub desk: DeskSettings,
     /// Raised by every change; a change on a stale copy is refused.
@@ -56,6 +60,10 @@ pub struct Channel {
 
 /// The zone of a channel that names none.
 pub const TIME_ZONE: &str = "Asia/Shanghai";
+
+fn has_none(replies: &Replies) -> bool {
+    !replies.any()
+}
 
 fn beijing() -> String {
     TIME_ZONE.to_owned()

@@ -21,6 +21,8 @@ pub struct Conversation {
     pub linked: bool,
     /// The open session, if there is one.
     pub session: Option<Session>,
+    /// The last session that ended.
+    pub last_session: Option<String>,
     /// The key of the newest inbound entry that agents have read.
     pub read_up_to: Option<String>,
     /// When something last happened in it.

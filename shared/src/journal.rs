@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::message::{Body, ChannelId, MessageId, OpenId};
 use crate::moment::Moment;
 use crate::reason::Reason;
+use crate::reply::Replied;
 
 /// The key of the hash that hides open ids. It never rotates: with another one
 /// every customer would be a new one.
@@ -404,6 +405,8 @@ pub struct Entry {
     pub window: Option<EntryKey>,
     /// The window that WeChat said was used up when this entry was tried.
     pub exhausted: Option<EntryKey>,
+    /// What was said in the answer to the push that this entry is.
+    pub reply: Option<Replied>,
 }
 
 impl Entry {
@@ -421,6 +424,7 @@ impl Entry {
             claim: None,
             window: None,
             exhausted: None,
+            reply: None,
             redriven: None,
         }
     }

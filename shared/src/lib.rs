@@ -1,18 +1,23 @@
 //! Magpie joins a WeChat Official Account to the desk where agents work.
 //!
-//! In reading order: what is said ([`message`], [`lines`], [`opens`],
-//! [`moment`], [`reason`]), who says it ([`channel`], [`conversation`]), how it
+//! In reading order: what is said ([`message`], [`content`], [`event`], [`fields`],
+//! [`faces`], [`lines`], [`opens`], [`moment`], [`reason`], [`reply`]), who says it ([`channel`], [`conversation`]), how it
 //! is kept and in which order ([`journal`], [`window`], [`delivery`],
 //! [`lane`]), what was done with it ([`tally`]); then the two sides ([`wechat`], [`desk`]), the state
 //! ([`store`], [`secrets`]), the verbs that join them ([`bridge`],
 //! [`console`]), and the edges ([`clock`], [`http`], [`config`],
 //! [`invoke`], [`telemetry`]).
 
+pub mod content;
+pub mod event;
+pub mod faces;
+pub mod fields;
 pub mod lines;
 pub mod message;
 pub mod moment;
 pub mod opens;
 pub mod reason;
+pub mod reply;
 
 pub mod channel;
 pub mod conversation;

@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use crate::content::Content;
+use crate::faces;
 use crate::message::{Body, Fields, Outcome};
 
 /// One thing said in two languages.
@@ -46,23 +48,26 @@ enum Of {
     Event,
 }
 
-/// The line for a body. Words are their own line.
+/// The line for a body. Words are their own line, with WeChat's faces in them.
 #[must_use]
 pub fn line(body: &Body) -> Line {
     match body {
-        Body::Text { text, .. } => both(text, text),
+        Body::Text { text, .. } => {
+            let text = faces::shown(text);
+            both(&text, &text)
+        }
         Body::Other { name, fields, .. } => match row(Of::Message, name) {
-            Some(row) => told(row, name, fields, " ", " "),
+            Some(row) => beside(told(row, name, fields, " ", " "), body.content().as_ref()),
             None => both(
-                &format!("[暂不支持的消息：{name}]"),
-                &format!("[unsupported message: {name}]"),
+                &format!("[暂不支持的消息：{}]", shortened(name)),
+                &format!("[unsupported message: {}]", shortened(name)),
             ),
         },
         Body::Event { name, fields } => match row(Of::Event, name) {
             Some(row) => told(row, name, fields, "：", ": "),
             None => both(
-                &format!("未知事件：{name}"),
-                &format!("unknown event: {name}"),
+                &format!("未知事件：{}", shortened(name)),
+                &format!("unknown event: {}", shortened(name)),
             ),
         },
         Body::Unknown { .. } => both("[无法识别的消息]", "[unreadable message]"),
@@ -78,6 +83,17 @@ pub fn line(body: &Body) -> Line {
             ),
         },
         Body::SessionEnd(_) => both("会话已结束", "session ended"),
+    }
+}
+
+/// The line of a place ends with where a map shows it, whole.
+fn beside(line: Line, content: Option<&Content>) -> Line {
+    match content {
+        Some(Content::Location(place)) => match &place.map {
+            Some(map) => both(&format!("{} {map}", line.zh), &format!("{} {map}", line.en)),
+            None => line,
+        },
+        _ => line,
     }
 }
 
@@ -104,7 +120,7 @@ fn told(row: &Row, name: &str, fields: &Fields, zh_colon: &str, en_colon: &str) 
         .details
         .iter()
         .filter_map(|path| fields.get(*path))
-        .map(|value| value.strip_prefix("qrscene_").unwrap_or(value).trim())
+        .map(|value| crate::event::scene(value).trim())
         .filter(|value| !value.is_empty());
     let mut details: Vec<&str> = said.collect();
     if row.name.ends_with('*') {
@@ -169,9 +185,16 @@ const REVOKED: &[&str] = &["RevokeInfo"];
 const EXPIRES: &[&str] = &["ExpiredTime"];
 const FAILED: &[&str] = &["FailReason", "FailTime"];
 const SWITCHED: &[&str] = &["FromKfAccount", "ToKfAccount"];
-const POPUP: &[&str] = &["SubscribeMsgPopupEvent.List.SubscribeStatusString"];
-const CHANGE: &[&str] = &["SubscribeMsgChangeEvent.List.SubscribeStatusString"];
-const SENT: &[&str] = &["SubscribeMsgSentEvent.List.ErrorStatus"];
+// In JSON the list stands by itself.
+const POPUP: &[&str] = &[
+    "SubscribeMsgPopupEvent.List.SubscribeStatusString",
+    "List.SubscribeStatusString",
+];
+const CHANGE: &[&str] = &[
+    "SubscribeMsgChangeEvent.List.SubscribeStatusString",
+    "List.SubscribeStatusString",
+];
+const SENT: &[&str] = &["SubscribeMsgSentEvent.List.ErrorStatus", "List.ErrorStatus"];
 
 /// Every message other than text, every event, every family of events.
 #[rustfmt::skip]
@@ -180,7 +203,7 @@ const TABLE: &[Row] = &[
     message("voice", "[语音]", "[voice]", &["Recognition"]),
     message("video", "[视频]", "[video]", &[]),
     message("shortvideo", "[小视频]", "[short video]", &[]),
-    message("location", "[位置]", "[location]", &["Label", "Location_X", "Location_Y"]),
+    message("location", "[位置]", "[location]", &["Label"]),
     message("link", "[链接]", "[link]", &["Title", "Url"]),
     message("miniprogrampage", "[小程序卡片]", "[mini-program card]", &["Title"]),
     message("file", "[文件]", "[file]", &["Title", "FileName"]),
@@ -309,7 +332,7 @@ mod tests {
             let line = line(body);
             assert_eq!((line.zh.as_str(), line.en.as_str()), (zh, en));
         };
-        check(&Body::text("你好"), "你好", "你好");
+        check(&Body::text("你好/::)"), "你好🙂", "你好🙂");
         check(&message(Kind::Image, "image", &[]), "[图片]", "[image]");
         check(
             &message(Kind::Voice, "voice", &[("Recognition", "什么时候发货")]),
@@ -331,8 +354,8 @@ mod tests {
                     ("Label", "世纪大道1号"),
                 ],
             ),
-            "[位置] 世纪大道1号 31.2 121.5",
-            "[location] 世纪大道1号 31.2 121.5",
+            "[位置] 世纪大道1号 https://apis.map.qq.com/uri/v1/marker?marker=coord%3A31.2%2C121.5%3Btitle%3A%E4%B8%96%E7%BA%AA%E5%A4%A7%E9%81%931%E5%8F%B7%3Baddr%3A%E4%B8%96%E7%BA%AA%E5%A4%A7%E9%81%931%E5%8F%B7&referer=magpie",
+            "[location] 世纪大道1号 https://apis.map.qq.com/uri/v1/marker?marker=coord%3A31.2%2C121.5%3Btitle%3A%E4%B8%96%E7%BA%AA%E5%A4%A7%E9%81%931%E5%8F%B7%3Baddr%3A%E4%B8%96%E7%BA%AA%E5%A4%A7%E9%81%931%E5%8F%B7&referer=magpie",
         );
         check(
             &message(
@@ -409,5 +432,9 @@ mod tests {
         let long = "长".repeat(5_000);
         let line = line(&event("VIEW", &[("EventKey", &long)]));
         assert!(line.zh.chars().count() < 320 && line.zh.ends_with('…'));
+        for body in [event(&long, &[]), message(Kind::Unknown, &long, &[])] {
+            let line = super::line(&body);
+            assert!(line.zh.chars().count() < 320 && line.en.chars().count() < 330);
+        }
     }
 }

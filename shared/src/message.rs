@@ -4,10 +4,13 @@
 //! journal see a [`Body`]; the wire types stay beside the adapter that speaks
 //! them. The persisted form of a body is versioned in [`crate::journal`].
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::content::{ArticleRef, Content, Text};
+use crate::event::Event;
+pub use crate::fields::Fields;
 
 /// Declares an opaque identifier: a string whose `Debug` never shows it.
 macro_rules! opaque {
@@ -134,11 +137,6 @@ impl From<MessageId> for String {
     }
 }
 
-/// The leaf elements of a push by their path (`EventKey`,
-/// `SendLocationInfo.Label`), without the common header. A repeated path keeps
-/// its values one to a line.
-pub type Fields = BTreeMap<String, String>;
-
 /// What one entry of the journal says.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Body {
@@ -149,6 +147,8 @@ pub enum Body {
         text: String,
         /// The id of the tapped choice.
         choice: Option<String>,
+        /// What else the push carried.
+        fields: Fields,
     },
     /// Any other message of a customer: its kind in our vocabulary, WeChat's
     /// name for it and what it carried.
@@ -191,6 +191,53 @@ impl Body {
         Self::Text {
             text: text.into(),
             choice: None,
+            fields: Fields::new(),
+        }
+    }
+
+    /// What a customer's message holds beside words, as typed data. `None` for what
+    /// holds nothing more, and for what is no message.
+    #[must_use]
+    pub fn content(&self) -> Option<Content> {
+        match self {
+            Self::Text { choice, .. } => {
+                choice.clone().map(|choice| Content::Text(Text { choice }))
+            }
+            Self::Other { kind, name, fields } => Content::of(*kind, name, fields),
+            Self::Event { .. } | Self::Unknown { .. } | Self::Receipt(_) | Self::SessionEnd(_) => {
+                None
+            }
+        }
+    }
+
+    /// What desks and the API are given beside the line. A picture holds nothing that
+    /// they could use.
+    #[must_use]
+    pub fn data(&self) -> Option<Data> {
+        if let Some(event) = self.event() {
+            return Some(Data::Event(event));
+        }
+        let content = self.content();
+        let content = content.filter(|content| !matches!(content, Content::Image(_)));
+        let article = self.article();
+        (content.is_some() || article.is_some()).then_some(Data::Message { content, article })
+    }
+
+    /// The article of a mass message under which a customer sent this.
+    #[must_use]
+    pub fn article(&self) -> Option<ArticleRef> {
+        match self {
+            Self::Text { fields, .. } | Self::Other { fields, .. } => ArticleRef::of(fields),
+            _ => None,
+        }
+    }
+
+    /// What happened, as typed data. `None` for what is no event.
+    #[must_use]
+    pub fn event(&self) -> Option<Event> {
+        match self {
+            Self::Event { name, fields } => Some(Event::of(name, fields)),
+            _ => None,
         }
     }
 
@@ -206,6 +253,23 @@ impl Body {
             Self::SessionEnd(_) => Kind::SessionEnd,
         }
     }
+}
+
+/// What a body holds as data, for desks and the API.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Data {
+    /// What a message holds beside words, and where it comes from.
+    Message {
+        /// What it holds.
+        #[serde(flatten)]
+        content: Option<Content>,
+        /// The article under which it was sent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        article: Option<ArticleRef>,
+    },
+    /// What happened.
+    Event(Event),
 }
 
 /// The neutral kinds of [`Body`].

@@ -104,7 +104,15 @@ mod tests {
         check(&Body::text("你好"), Some(Opens::Message));
         let choice = Some("101".to_owned());
         let text = "满意".to_owned();
-        check(&Body::Text { text, choice }, Some(Opens::Moment));
+        let fields = Fields::new();
+        check(
+            &Body::Text {
+                text,
+                choice,
+                fields,
+            },
+            Some(Opens::Moment),
+        );
         for (kind, name) in [(Kind::Image, "image"), (Kind::Unknown, "hologram")] {
             let (name, fields) = (name.to_owned(), Fields::new());
             check(&Body::Other { kind, name, fields }, Some(Opens::Message));

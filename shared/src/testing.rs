@@ -111,6 +111,7 @@ impl Stage {
             mode: CallbackMode::Plain,
             suspended: false,
             resumed: None,
+            replies: crate::reply::Replies::default(),
             deleted: false,
             api_base: "https://api.weixin.qq.com".to_owned(),
             token_call: TokenCall::Stable,
@@ -122,6 +123,7 @@ impl Stage {
         };
         self.bridge.store.create_channel(&channel).await.unwrap();
         let secrets = ChannelSecrets {
+            replies: false,
             mode: channel.mode,
             app_id: channel.app_id.clone(),
             original_id: channel.original_id.clone(),

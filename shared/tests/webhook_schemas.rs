@@ -8,6 +8,8 @@
 #[path = "../../tests/schema.rs"]
 mod schema;
 
+use std::fs;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
@@ -25,6 +27,7 @@ use magpie::message::{
 };
 use magpie::moment::Moment;
 use magpie::reason::Reason;
+use magpie::wechat::push::{self, Place};
 use proptest::prelude::*;
 use schema::{closed, faults};
 use serde_json::{Value, json};
@@ -159,6 +162,33 @@ async fn every_letter_is_as_the_schema_says() {
         });
         let told = office.tell(News::Event(&entry), true, true).await;
         assert_eq!(told["event"]["name"], name);
+    }
+}
+
+fn is_look(body: &Body) -> bool {
+    matches!(body, Body::Event { name, .. } if name == "VIEW")
+}
+
+#[tokio::test]
+async fn every_sample_of_a_push_is_as_the_schema_says() {
+    let office = Office::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/push");
+    for file in fs::read_dir(folder).unwrap() {
+        let push = push::parse(&fs::read(file.unwrap().path()).unwrap()).unwrap();
+        let data = serde_json::to_value(push.body.data()).unwrap();
+        // Jobs and the like are the account's own, and a look at a link is no news.
+        if matches!(push.place(), Place::Account | Place::Location) || is_look(&push.body) {
+            continue;
+        }
+        let event = push.body.kind() == Kind::Event;
+        let entry = office.entry(push.body);
+        let (news, place) = if event {
+            (News::Event(&entry), "event")
+        } else {
+            (News::Message(&entry), "message")
+        };
+        let told = office.tell(news, true, true).await;
+        assert_eq!(told[place]["data"], data);
     }
 }
 

@@ -10,7 +10,7 @@ use magpie::wechat::split::split;
 
 use crate::checks::{Found, Journal, count, words};
 use crate::far::INBOX;
-use crate::story::Ended;
+use crate::story::{Ended, GREETING};
 
 /// Says what does not hold.
 pub(crate) fn check(ended: &Ended, journal: &Journal) -> Found {
@@ -27,7 +27,7 @@ pub(crate) fn check(ended: &Ended, journal: &Journal) -> Found {
     windows(journal)?;
     for (at, parts) in by_answer(journal).values() {
         let id = parts[0].answer.as_ref().unwrap().message.as_str();
-        whole(ended, id, parts)?;
+        whole(ended, journal, at, id, parts)?;
         if parts[0].origin.channel.as_str() != INBOX {
             told(ended, journal, at, id, parts)?;
         }
@@ -51,7 +51,9 @@ fn by_answer(journal: &Journal) -> Answers<'_> {
 fn phones(ended: &Ended, journal: &Journal) -> Found {
     for (channel, open_ids) in &ended.customers {
         for open_id in open_ids {
-            for (text, shown) in count(ended.world.far.phone(channel, open_id).iter()) {
+            let phone = ended.world.far.phone(channel, open_id);
+            let agents = phone.iter().filter(|text| !text.starts_with(GREETING));
+            for (text, shown) in count(agents) {
                 let wished = journal.saying(Lane::Out, text).into_iter();
                 let wished = wished.map(|(at, entry)| {
                     let place = (at.to_string(), entry.key.to_string());
@@ -97,7 +99,13 @@ fn windows(journal: &Journal) -> Found {
 }
 
 /// A part arrives after the one before it, or not at all.
-fn whole(ended: &Ended, id: &str, parts: &[&Entry]) -> Found {
+fn whole(
+    ended: &Ended,
+    journal: &Journal,
+    at: &ConversationKey,
+    id: &str,
+    parts: &[&Entry],
+) -> Found {
     let tried = ended.world.tried.lock().unwrap();
     let taken = |part: &Entry| {
         let tried = words(part).and_then(|text| tried.get(text));
@@ -122,11 +130,38 @@ fn whole(ended: &Ended, id: &str, parts: &[&Entry]) -> Found {
             _ => {}
         }
     }
-    let missing = |part: &&&Entry| part.state == State::Delivered && taken(part).is_none();
+    let missing = |part: &&&Entry| {
+        part.state == State::Delivered && taken(part).is_none() && !lost(ended, journal, at, part)
+    };
     match parts.iter().find(missing) {
         Some(part) => Err(format!("{id} {} never reached the phone", part.key)),
         None => Ok(()),
     }
+}
+
+/// The push by the reply to which an answer went out.
+fn carrier<'a>(journal: &'a Journal, at: &ConversationKey, part: &Entry) -> Option<&'a Entry> {
+    let mut pushes = journal.lane(Lane::In).filter(|(of, _)| *of == at);
+    let carries = |entry: &Entry| {
+        let replied = entry.reply.as_ref();
+        replied.and_then(|replied| replied.answer.as_ref()) == Some(&part.key)
+    };
+    pushes
+        .find(|(_, entry)| carries(entry))
+        .map(|(_, push)| push)
+}
+
+/// Whether a part went out by the reply to a push that WeChat gave up.
+fn lost(ended: &Ended, journal: &Journal, at: &ConversationKey, part: &Entry) -> bool {
+    let Some(push) = carrier(journal, at, part) else {
+        return false;
+    };
+    if let Some(text) = words(push) {
+        return ended.said.pushes.iter().all(|known| known.text != text);
+    }
+    let given_up = ended.world.given_up.lock().unwrap();
+    let mut places = given_up.iter().filter_map(|who| ended.world.place(who));
+    places.any(|place| place == at.as_str())
 }
 
 /// Whether the desk refused a receipt for this message for good.
@@ -161,6 +196,16 @@ fn told(
         .filter_map(|(_, reason)| reason.as_deref())
         .collect();
     let refused = refused(journal, at, id);
+    let rode = parts
+        .iter()
+        .any(|part| carrier(journal, at, part).is_some());
+    let delivered = words
+        .into_iter()
+        .flatten()
+        .filter(|(state, _)| state == "delivered");
+    if rode && !refused && delivered.count() != 1 {
+        return Err(format!("{id} rode, and the desk was not told once"));
+    }
     let redriven = parts.iter().any(|part| part.redriven.is_some());
     let Some(first) = parts.iter().find(|part| part.state == State::Dead) else {
         return if failed.is_empty() || redriven {

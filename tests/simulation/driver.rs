@@ -25,8 +25,8 @@ const PROCESSES: usize = 3;
 
 /// What the driver is asked to do.
 pub(crate) enum Task {
-    /// Let a process take this push, and say whether it did.
-    Push(&'static str, String, Vec<u8>, oneshot::Sender<bool>),
+    /// Let a process take this push, and say what it answers.
+    Push(&'static str, String, Vec<u8>, oneshot::Sender<(u16, Bytes)>),
     /// Let a process take this call of a desk, and say whether it did.
     Call(&'static str, HeaderMap, Vec<u8>, oneshot::Sender<bool>),
     /// Let a process answer this call of the console.
@@ -150,7 +150,7 @@ impl Driver {
         match task {
             Task::Push(channel, query, body, taken) => process.begin(async move {
                 let answer = inbound(&bridge, channel, &query, &body).await;
-                let _ = taken.send(answer.status() == 200);
+                let _ = taken.send((answer.status().as_u16(), answer.into_body()));
             }),
             Task::Call(channel, headers, body, taken) => process.begin(async move {
                 let answer = outbound(&bridge, channel, &headers, &body).await;

@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use magpie::http::{Answer, Outgoing};
-use magpie_local::simulator::{AccountSettings, Call, Mode, WeChat};
+use magpie_local::simulator::{
+    AccountSettings, Call, Callback, Mode, PushState, Reply, Stage, WeChat,
+};
 
 /// The channels, by the nature of their desks.
 pub(crate) const SMART: &str = "smart";
 pub(crate) const DUMB: &str = "dumb";
+/// The key of all channels' envelopes.
+pub(crate) const AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 pub(crate) const INBOX: &str = "inbox";
 pub(crate) const CHANNELS: [&str; 3] = [SMART, DUMB, INBOX];
 /// Those whose desks are somebody else's.
@@ -117,6 +121,8 @@ impl Desk {
 pub(crate) struct Far {
     pub(crate) wechat: Mutex<WeChat>,
     pub(crate) desks: Mutex<BTreeMap<&'static str, Desk>>,
+    /// What pushes were answered with, by their number.
+    heard: Mutex<BTreeMap<u64, Reply>>,
 }
 
 impl Far {
@@ -129,8 +135,8 @@ impl Far {
                     original_id: original_id(channel),
                     secret: "0123456789abcdef0123456789abcdef".into(),
                     token: "callbacktoken".into(),
-                    aes_key: "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG".into(),
-                    mode: Mode::Plain,
+                    aes_key: AES_KEY.into(),
+                    mode: Mode::Secure,
                     callback_url: format!("http://bridge.test/wechat/{channel}"),
                     name: channel.to_owned(),
                 })
@@ -138,6 +144,7 @@ impl Far {
         }
         Self {
             wechat: Mutex::new(wechat),
+            heard: Mutex::default(),
             desks: Mutex::new(DESKS.map(|channel| (channel, Desk::default())).into()),
         }
     }
@@ -169,6 +176,40 @@ impl Far {
             headers: http::HeaderMap::new(),
             body,
         }
+    }
+
+    /// Takes the answer to a push: what it says, if it says something for the first time.
+    /// A customer is shown that once, however often WeChat asked.
+    pub(crate) fn hears(
+        &self,
+        now_ms: i64,
+        callback: &Callback,
+        body: &[u8],
+    ) -> Result<Option<String>, String> {
+        let mut wechat = self.wechat.lock().unwrap();
+        let reply = wechat.judge(callback, 200, body);
+        let reply = reply.map_err(|error| format!("a push was answered wrongly: {error}"))?;
+        let mut heard = self.heard.lock().unwrap();
+        if let Some(before) = heard.get(&callback.serial) {
+            return if *before == reply {
+                Ok(None)
+            } else {
+                Err(format!("push {} got two replies", callback.serial))
+            };
+        }
+        heard.insert(callback.serial, reply.clone());
+        let state = PushState {
+            serial: callback.serial,
+            stage: Stage::Taken,
+            status: Some(200),
+            attempts: 1,
+            took_ms: 0,
+        };
+        wechat.settle(now_ms, callback, state, &reply);
+        Ok(match reply {
+            Reply::Text(text) => Some(text),
+            Reply::Taken | Reply::Other(_) => None,
+        })
     }
 
     /// What a customer's phone shows of the account's words, in order.

@@ -15,6 +15,8 @@ use crate::near::{KEY, World};
 pub(crate) struct Totals {
     pub(crate) pushes: u64,
     pub(crate) answers: u64,
+    /// Answers that went out by the reply to a push.
+    pub(crate) rode: u64,
     pub(crate) delivered: u64,
     pub(crate) dead: u64,
     pub(crate) redriven: u64,
@@ -33,6 +35,7 @@ impl Totals {
     pub(crate) fn add(&mut self, other: &Self) {
         self.pushes += other.pushes;
         self.answers += other.answers;
+        self.rode += other.rode;
         self.delivered += other.delivered;
         self.dead += other.dead;
         self.redriven += other.redriven;

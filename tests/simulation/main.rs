@@ -97,7 +97,13 @@ fn every_seed_ends_well() {
             });
         }
     });
-    println!("{count} seeds: {:?}", totals.into_inner().unwrap());
+    let totals = totals.into_inner().unwrap();
+    println!("{count} seeds: {totals:?}");
+    // What does not happen is not tested.
+    assert!(
+        count < SEEDS || totals.rode > 0,
+        "no answer rode on a reply"
+    );
     let failed = failed.into_inner().unwrap();
     if let Some((seed, why)) = failed.first_key_value() {
         panic!(

@@ -2,7 +2,7 @@
 //! call to the store and to the network, before it takes effect or after; or
 //! one of its runs alone breaks off there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -77,6 +77,8 @@ pub(crate) struct World {
     pub(crate) calls: Mutex<Vec<String>>,
     pub(crate) order: AtomicU64,
     pub(crate) tried: Mutex<BTreeMap<String, Tried>>,
+    /// The customers of whom WeChat gave a push up: a reply to it is lost.
+    pub(crate) given_up: Mutex<BTreeSet<String>>,
     /// What may have made a desk be told twice, by conversation.
     pub(crate) excuses: Mutex<BTreeMap<String, u64>>,
     /// The last words that went to the top of a conversation of the inbox.
@@ -118,6 +120,7 @@ impl World {
             calls: Mutex::new(Vec::new()),
             order: AtomicU64::new(0),
             tried: Mutex::new(BTreeMap::new()),
+            given_up: Mutex::new(BTreeSet::new()),
             excuses: Mutex::new(BTreeMap::new()),
             touched: Mutex::new(BTreeMap::new()),
             names: Mutex::new(Names::default()),
@@ -330,6 +333,28 @@ impl World {
             tried.taken.push(now);
             tried.late |= late;
         }
+    }
+
+    /// Notes that an answer reached its customer by the reply to a push, which was asked
+    /// for when `looked` was the counter.
+    pub(crate) fn rode(&self, text: &str, looked: u64, late: bool) {
+        let now = self.tick();
+        self.totals.lock().unwrap().rode += 1;
+        let tried = Tried {
+            looked,
+            tries: vec![now],
+            taken: Vec::new(),
+            late: false,
+        };
+        let mut all = self.tried.lock().unwrap();
+        let tried = all.entry(text.to_owned()).or_insert(tried);
+        tried.taken.push(now);
+        tried.late |= late;
+    }
+
+    /// Notes that WeChat gave a push of this customer up.
+    pub(crate) fn unanswered(&self, open_id: &str) {
+        self.given_up.lock().unwrap().insert(open_id.to_owned());
     }
 
     /// Rings a bell once more.

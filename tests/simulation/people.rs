@@ -16,7 +16,7 @@ use crate::draw::Draw;
 use crate::driver::Task;
 use crate::far::app_id;
 use crate::ledger::Told;
-use crate::story::{TROUBLE, secret};
+use crate::story::{GREETING, TROUBLE, secret};
 
 /// A customer id that is nobody's.
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
@@ -94,7 +94,9 @@ impl Push {
 
     /// The first attempt and three more, as WeChat does it.
     async fn attempts(&self, told: &Told) -> bool {
+        let begun = told.world.clock.now();
         for _ in 0..4 {
+            let looked = told.world.tick();
             let (taken, answered) = oneshot::channel();
             let callback = &self.callback;
             let task = Task::Push(
@@ -105,9 +107,10 @@ impl Push {
             );
             told.tasks.send(task).unwrap();
             let answered = tokio::time::timeout(Duration::from_secs(5), answered).await;
-            if !matches!(answered, Ok(Ok(true))) {
+            let Ok(Ok((200, body))) = answered else {
                 continue;
-            }
+            };
+            self.hear(told, &body, looked, begun);
             if let Some(text) = &self.says {
                 let push = told.acknowledge(self.channel, text, &self.open_id);
                 let mut said = told.said.lock().unwrap();
@@ -118,7 +121,28 @@ impl Push {
             }
             return true;
         }
+        told.world.unanswered(&self.open_id);
         false
+    }
+
+    /// Shows the customer what WeChat was answered, which is the same however often it
+    /// asks.
+    fn hear(&self, told: &Told, body: &[u8], looked: u64, begun: Moment) {
+        let world = &told.world;
+        let now = world.clock.now();
+        let said = match world.far.hears(now.millis(), &self.callback, body) {
+            Ok(said) => said,
+            Err(wrong) => {
+                told.said.lock().unwrap().wrongs.push(wrong);
+                return;
+            }
+        };
+        let Some(text) = said.filter(|text| !text.starts_with(GREETING)) else {
+            return;
+        };
+        // What was sent meanwhile waited a second.
+        let late = now.since(begun) > Duration::from_secs(1);
+        world.rode(&text, looked, late);
     }
 }
 
@@ -126,8 +150,15 @@ impl Push {
 /// are not heard, end sessions.
 pub(crate) async fn agents(told: Arc<Told>, channel: &'static str, draw: Draw) {
     let mut calls = JoinSet::new();
-    for n in 0..(4 + draw.below(10)) {
-        tokio::time::sleep(draw.span(TROUBLE / 10)).await;
+    // Some have much to say to one customer: more than a window lets through.
+    let eager = draw.often(400);
+    let (least, pause) = if eager {
+        (12, TROUBLE / 15)
+    } else {
+        (4, TROUBLE / 10)
+    };
+    for n in 0..(least + draw.below(10)) {
+        tokio::time::sleep(draw.span(pause)).await;
         let known = told.world.far.desks.lock().unwrap()[channel]
             .conversations
             .clone();
@@ -137,6 +168,8 @@ pub(crate) async fn agents(told: Arc<Told>, channel: &'static str, draw: Draw) {
         let foreign = draw.often(30);
         let conversation = if foreign {
             NOBODY
+        } else if eager {
+            &known[0]
         } else {
             &known[draw.below(known.len() as u64) as usize]
         };

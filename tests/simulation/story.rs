@@ -12,13 +12,14 @@ use magpie::channel::{CallbackMode, Channel, DeskSettings, TIME_ZONE, TokenCall}
 use magpie::desk::webhook;
 use magpie::message::ChannelId;
 use magpie::moment::Moment;
+use magpie::reply::{Replies, Reply};
 use magpie::store::Store;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::draw::Draw;
 use crate::driver::{Driver, Task};
-use crate::far::{CHANNELS, INBOX, app_id, original_id};
+use crate::far::{AES_KEY, CHANNELS, INBOX, app_id, original_id};
 use crate::house::{inbox, operator, redrive, redriver};
 use crate::ledger::{Said, Told, Totals};
 use crate::near::{Wires, World};
@@ -53,9 +54,10 @@ pub(crate) fn channel(id: &str) -> Channel {
         name: id.to_owned(),
         app_id: app_id(id),
         original_id: original_id(id),
-        mode: CallbackMode::Plain,
+        mode: CallbackMode::Secure,
         suspended: false,
         resumed: None,
+        replies: Replies::default(),
         deleted: false,
         api_base: "http://wechat.test".into(),
         token_call: TokenCall::Stable,
@@ -73,19 +75,45 @@ pub(crate) fn channel(id: &str) -> Channel {
     }
 }
 
+/// What channels say by themselves, and whose answers ride on replies.
+fn greetings() -> Replies {
+    let say = |what: &str| Some(Reply::text(format!("{GREETING}{what}")));
+    Replies {
+        welcome: say("welcome"),
+        first_message: say("first"),
+        acknowledge: say("received"),
+        held_answers: true,
+        ..Replies::default()
+    }
+}
+
+/// What begins all that a channel says by itself.
+pub(crate) const GREETING: &str = "greeting: ";
+
 /// Connects the channels, with customers who follow them.
-async fn connect(world: &World, store: &Store) -> BTreeMap<&'static str, Vec<String>> {
+async fn connect(world: &World, store: &Store, seed: u64) -> BTreeMap<&'static str, Vec<String>> {
     store.create_tables(false).await.unwrap();
     let mut customers = BTreeMap::new();
     let pepper = base64::engine::general_purpose::STANDARD.encode([3; 32]);
     let secrets = &world.secrets;
     secrets.lock().unwrap().insert("pepper".into(), pepper);
     for id in CHANNELS {
-        store.create_channel(&channel(id)).await.unwrap();
+        // Every other story's channels say something in the answers to pushes.
+        let replies = if seed.is_multiple_of(2) {
+            Replies::default()
+        } else {
+            greetings()
+        };
+        let replying = replies.any();
+        let connected = Channel {
+            replies,
+            ..channel(id)
+        };
+        store.create_channel(&connected).await.unwrap();
         let own = serde_json::json!({
-            "mode": "plain", "app_id": app_id(id), "original_id": original_id(id),
+            "mode": "secure", "aes_key": AES_KEY, "app_id": app_id(id), "original_id": original_id(id),
             "token": "callbacktoken", "app_secret": "0123456789abcdef0123456789abcdef",
-            "desk": [secret()],
+            "desk": [secret()], "replies": replying,
         });
         let name = format!("ch/{id}");
         secrets.lock().unwrap().insert(name, own.to_string());
@@ -111,7 +139,7 @@ pub(crate) async fn play(seed: u64) -> Ended {
     };
     let world = World::new(seed, wires);
     let store = Store::new(world.engine.client(), "messages", "control");
-    let customers = connect(&world, &store).await;
+    let customers = connect(&world, &store, seed).await;
     world.faults.store(true, Ordering::Relaxed);
 
     let told = Arc::new(Told {

@@ -170,10 +170,27 @@ impl World {
 
     /// Connects an account to a server of somebody else.
     pub(crate) async fn shop_with_desk(&self, mode: Mode) -> (Shop<'_>, DeskServer) {
+        let (desk, settings) = self.desk().await;
+        (self.shop(mode, settings).await, desk)
+    }
+
+    /// The same for an account that says something in the answers to pushes.
+    pub(crate) async fn shop_that_replies(
+        &self,
+        mode: Mode,
+        replies: Value,
+    ) -> (Shop<'_>, DeskServer) {
+        let (desk, settings) = self.desk().await;
+        let shop = self.shop_set(World::shop_id(), mode, settings, replies);
+        (shop.await, desk)
+    }
+
+    /// A desk of somebody else's and its settings.
+    async fn desk(&self) -> (DeskServer, Value) {
         let desk = DeskServer::start(self.markers()).await;
         let settings = json!({ "kind": "webhook", "url": desk.url(), "secrets": [desk.secret()] });
         self.desks.lock().unwrap().push(desk.clone());
-        (self.shop(mode, settings).await, desk)
+        (desk, settings)
     }
 
     async fn shop(&self, mode: Mode, desk: Value) -> Shop<'_> {
@@ -185,6 +202,10 @@ impl World {
     }
 
     pub(crate) async fn shop_as(&self, id: String, mode: Mode, desk: Value) -> Shop<'_> {
+        self.shop_set(id, mode, desk, Value::Null).await
+    }
+
+    async fn shop_set(&self, id: String, mode: Mode, desk: Value, replies: Value) -> Shop<'_> {
         let account = AccountSettings {
             app_id: format!("wx{:016x}", random()),
             original_id: format!("gh_{:012x}", random() >> 16),
@@ -207,6 +228,7 @@ impl World {
             "app_secret": account.secret,
             "api_base": self.wechat_origin,
             "part_pause_ms": 0,
+            "replies": replies,
             "desk": desk,
         });
         let path = format!("/api/channels/{id}");

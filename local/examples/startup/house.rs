@@ -227,6 +227,7 @@ fn channel(far: &Far) -> Outcome<Channel> {
         mode: CallbackMode::Plain,
         suspended: false,
         resumed: None,
+        replies: magpie::reply::Replies::default(),
         deleted: false,
         api_base: far.outside.clone(),
         token_call: TokenCall::Stable,

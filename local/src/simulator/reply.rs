@@ -100,20 +100,44 @@ fn read(
     match want(fields, "MsgType")? {
         "text" => match want(fields, "Content")? {
             "" => Err(Invalid::Fields),
+            words if words.len() > TEXT_MAX => Err(Invalid::Fields),
             words => Ok(Reply::Text(words.to_owned())),
         },
-        kind @ ("image" | "voice" | "video" | "music" | "news" | "transfer_customer_service") => {
+        kind => {
+            for path in needs(fields, kind).ok_or(Invalid::Fields)? {
+                if want(fields, path)?.is_empty() {
+                    return Err(Invalid::Fields);
+                }
+            }
             Ok(Reply::Other(kind.to_owned()))
         }
-        _ => Err(Invalid::Fields),
     }
+}
+
+/// The longest text, in bytes.
+const TEXT_MAX: usize = 2048;
+
+/// The elements that a reply of this kind cannot do without.
+fn needs(fields: &BTreeMap<String, String>, kind: &str) -> Option<&'static [&'static str]> {
+    Some(match kind {
+        "image" => &["Image.MediaId"],
+        "voice" => &["Voice.MediaId"],
+        "video" => &["Video.MediaId"],
+        "music" => &["Music.ThumbMediaId"],
+        "news" => &["ArticleCount", "Articles.item.Title", "Articles.item.Url"],
+        "transfer_customer_service" if fields.contains_key("TransInfo.KfAccount") => {
+            &["TransInfo.KfAccount"]
+        }
+        "transfer_customer_service" => &[],
+        _ => return None,
+    })
 }
 
 fn want<'a>(fields: &'a BTreeMap<String, String>, name: &str) -> Result<&'a str, Invalid> {
     fields.get(name).map(String::as_str).ok_or(Invalid::Fields)
 }
 
-/// The elements right below `<xml>` with their words; `None` if the document is
+/// The elements below `<xml>` by their path, with their words; `None` if the document is
 /// not well-formed, has another root or a document type.
 pub(crate) fn fields(text: &str) -> Option<BTreeMap<String, String>> {
     let mut reader = Reader::from_str(text);
@@ -131,34 +155,41 @@ pub(crate) fn fields(text: &str) -> Option<BTreeMap<String, String>> {
                 words.clear();
                 quoted = None;
             }
-            Event::Empty(tag) if path.len() == 1 => {
-                fields.insert(tag.name().as_ref().to_owned(), String::new());
+            Event::Empty(tag) if !path.is_empty() => {
+                fields.insert(place(&path, tag.name().as_ref()), String::new());
             }
             Event::End(_) => {
                 let name = path.pop()?;
-                match path.len() {
-                    0 if name != "xml" => return None,
-                    1 => {
-                        let value = quoted.take().unwrap_or_else(|| words.trim().to_owned());
-                        fields.insert(name, value);
-                    }
-                    _ => {}
+                if path.is_empty() && name != "xml" {
+                    return None;
                 }
+                if !path.is_empty() {
+                    let value = quoted.take().unwrap_or_else(|| words.trim().to_owned());
+                    fields.insert(place(&path, &name), value);
+                }
+                words.clear();
             }
             Event::Text(said) => match path.len() {
                 0 if !said.trim().is_empty() => return None,
-                2 => words.push_str(&said),
+                2.. => words.push_str(&said),
                 _ => {}
             },
-            Event::CData(said) if path.len() == 2 => {
+            Event::CData(said) if path.len() >= 2 => {
                 quoted.get_or_insert_default().push_str(&said);
             }
-            Event::GeneralRef(name) if path.len() == 2 => words.push(entity(&name)?),
+            Event::GeneralRef(name) if path.len() >= 2 => words.push(entity(&name)?),
             Event::DocType(_) => return None,
             Event::Eof => return (path.is_empty() && roots == 1).then_some(fields),
             _ => {}
         }
     }
+}
+
+/// The path of an element below the root and these.
+fn place(above: &[String], name: &str) -> String {
+    let mut parts: Vec<&str> = above.iter().skip(1).map(String::as_str).collect();
+    parts.push(name);
+    parts.join(".")
 }
 
 fn entity(name: &quick_xml::events::BytesRef<'_>) -> Option<char> {

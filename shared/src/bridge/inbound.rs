@@ -1,7 +1,8 @@
 //! `POST /wechat/{channel}`: a push is opened, read and journalled.
 //!
 //! Invariant: one write and no read of the tables on the way to the answer (and
-//! once a minute a note of what was seen), and nothing after it. What is
+//! once a minute a note of what was seen), and nothing after it; only where a channel
+//! has replies (`replies.rs`) is read what they depend on. What is
 //! authentic is journalled, readable or not; what is not journalled is answered
 //! 5xx, so that WeChat tries again.
 
@@ -12,11 +13,13 @@ use tracing::{error, warn};
 
 use super::opened::{Kind, Row, open};
 use super::seen::Sight;
-use super::{Bridge, Broken, Response, plain, refused};
+use super::{Bridge, Broken, Response, plain, refused, replies};
 use crate::message::ChannelId;
+use crate::reply::Replied;
 use crate::secrets::ChannelSecrets;
-use crate::store::Put;
+use crate::store::{Pushed, Put};
 use crate::tally::Deed;
+use crate::wechat::reply::Seal;
 
 /// WeChat waits five seconds; a push that is not journalled by then is better
 /// refused, since it comes again.
@@ -62,8 +65,17 @@ async fn take(
             if !opened.is_readable() {
                 warn!(channel = %id, "an authentic push cannot be read: journalled as it came");
             }
-            journal(bridge, opened.row(&id, bridge.pepper().await?, now)).await?;
-            (plain(StatusCode::OK, "success"), Some((id, Sight::Push)))
+            // A repeat is answered as the first attempt was, whatever is set by now.
+            let head = opened.letterhead();
+            let looks_for = head.as_ref().filter(|_| opened.may_reply());
+            let seal = looks_for.map(|head| head.seal.clone());
+            let row = opened.row(&id, bridge.pepper().await?, now);
+            let replied = journal(bridge, row, seal.as_ref()).await?;
+            let response = match head.zip(replied) {
+                Some((head, replied)) => replies::say(bridge, &head, &replied),
+                None => plain(StatusCode::OK, "success"),
+            };
+            (response, Some((id, Sight::Push)))
         }
         Err(rejected) => {
             warn!(channel = %id, code = rejected.code(), "refused a push");
@@ -73,29 +85,41 @@ async fn take(
     })
 }
 
-/// Writes the row of a push and rings its bell.
-async fn journal(bridge: &Bridge, row: Row) -> Result<(), Broken> {
-    let Row { at, entry, kind } = row;
-    match kind {
-        Kind::Location => bridge.store.put_location(&at, &entry).await?,
+/// Writes the row of a push and rings its bell. Says what the push is answered with, which
+/// is chosen here if the channel has replies, which are `sealed` in this way.
+async fn journal(
+    bridge: &Bridge,
+    mut row: Row,
+    sealed: Option<&Seal>,
+) -> Result<Option<Replied>, Broken> {
+    match row.kind {
+        Kind::Location => {
+            bridge.store.put_location(&row.at, &row.entry).await?;
+            Ok(None)
+        }
         Kind::Account { expires } => {
-            let put = bridge.store.put_entry(&at, &entry, Some(expires)).await?;
-            bridge.tally.note(&at, &entry.key, deed(put));
+            let put = bridge.store.put_entry(&row.at, &row.entry, Some(expires));
+            let deed = match put.await? {
+                Put::Stored => Deed::Pushed,
+                Put::Repeat => Deed::Repeated,
+            };
+            bridge.tally.note(&row.at, &row.entry.key, deed);
+            Ok(None)
         }
         // A repeat rings too: the bell of the first may have been lost with its
         // process.
         Kind::Lane => {
-            let put = bridge.store.put_entry(&at, &entry, None).await?;
-            bridge.tally.note(&at, &entry.key, deed(put));
-            bridge.ring(&at, &entry.key);
+            let pushed = match sealed {
+                Some(seal) => bridge.push_with_reply(&mut row, seal.key.is_some()).await?,
+                None => bridge.store.put_push(&row.at, &row.entry).await?,
+            };
+            let (deed, replied) = match pushed {
+                Pushed::Repeat(replied) => (Deed::Repeated, replied),
+                Pushed::Stored => (Deed::Pushed, row.entry.reply),
+            };
+            bridge.tally.note(&row.at, &row.entry.key, deed);
+            bridge.ring(&row.at, &row.entry.key);
+            Ok(replied)
         }
-    }
-    Ok(())
-}
-
-fn deed(put: Put) -> Deed {
-    match put {
-        Put::Stored => Deed::Pushed,
-        Put::Repeat => Deed::Repeated,
     }
 }

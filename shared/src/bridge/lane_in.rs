@@ -189,6 +189,7 @@ impl Context<'_> {
                 linked: false,
                 session: None,
                 read_up_to: None,
+                last_session: None,
                 late_sends: None,
                 active: entry.at,
             };
@@ -348,7 +349,7 @@ pub(super) fn said(entry: &Entry) -> crate::moment::Moment {
 /// The first words of a message, for lists.
 pub(crate) fn snippet(body: &Body) -> String {
     let text = match body {
-        Body::Text { text, .. } => text.clone(),
+        Body::Text { .. } => lines::line(body).zh,
         other => {
             let line = lines::line(other);
             format!("{} {}", line.zh, line.en)

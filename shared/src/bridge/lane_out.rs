@@ -16,6 +16,10 @@ use crate::store::{Death, Holder, Look};
 use crate::tally::Deed;
 use crate::window::{MESSAGE_SPAN, Opening, Used, Windows};
 
+/// How long the reply to a push is on its way, from the first attempt: most of it is the
+/// write that comes before it, and a lane has to end within its run.
+pub(super) const REPLY_WAY: Duration = Duration::from_secs(1);
+
 /// Whether a look goes back far enough to know every open window: to the last
 /// message, to an unfollow, or for 48 hours.
 pub(super) fn shows_windows(look: &Look, now: Moment) -> bool {
@@ -253,6 +257,7 @@ impl Context<'_> {
             1 => Duration::ZERO,
             _ => self.channel.part_pause(),
         };
+        let pause = pause.max(self.behind_reply());
         if !self.time_for(pause) {
             return Ok(Some(stop(key.clone(), Reason::OutOfTime, Wait::Now)));
         }
@@ -289,6 +294,18 @@ impl Context<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// How long the reply to the last push may still be on its way: what is sent beside
+    /// it could come first.
+    fn behind_reply(&self) -> Duration {
+        let entries = self.look.entries.values();
+        let replied = entries.filter(|entry| entry.reply.is_some());
+        let last = replied.map(|entry| entry.at).max();
+        last.map_or(Duration::ZERO, |at| {
+            // The clock of whoever took the push may be ahead of ours.
+            at.plus(REPLY_WAY).since(self.bridge.now()).min(REPLY_WAY)
+        })
     }
 
     /// Tells the desk of answers that arrived. Once: it may be lost.

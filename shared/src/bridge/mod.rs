@@ -13,6 +13,7 @@ pub mod opened;
 pub mod outbound;
 mod part;
 mod receipts;
+mod replies;
 mod seen;
 mod sessions;
 pub mod status;

@@ -13,7 +13,9 @@ use crate::moment::Moment;
 use crate::secrets::ChannelSecrets;
 use crate::wechat::callback::{self, Query, Rejected, Verified};
 use crate::wechat::crypto::AesKey;
+use crate::wechat::document::is_json;
 use crate::wechat::push::{self, Place, Push};
+use crate::wechat::reply::Seal;
 
 /// How much longer than the shortest retention a channel's own journal is kept:
 /// its settings are not read here.
@@ -24,6 +26,20 @@ const OWN_JOURNAL: Duration = Duration::from_hours(27 * 24);
 pub struct Opened {
     verified: Verified,
     push: Option<Push>,
+    seal: Seal,
+    original_id: String,
+    replies: bool,
+}
+
+/// From whom and how a reply to a push is sent.
+#[derive(Debug)]
+pub struct Letterhead {
+    /// The customer.
+    pub to: OpenId,
+    /// The account's original id.
+    pub from: String,
+    /// How the answer is protected.
+    pub seal: Seal,
 }
 
 /// The one row of a push.
@@ -79,14 +95,24 @@ pub fn open(
     let settings = settings(secrets)?;
     let opened = Query::parse(query)
         .and_then(|query| callback::open(&settings, &query, body, now.seconds()))
-        .and_then(|verified| match push::parse(verified.xml()) {
+        .and_then(|verified| match push::parse(verified.document()) {
             Ok(push) => {
                 callback::addressed_to_us(&settings, &push)?;
                 Ok((verified, Some(push)))
             }
             Err(_) => Ok((verified, None)),
         });
-    Ok(opened.map(|(verified, push)| Opened { verified, push }))
+    Ok(opened.map(|(verified, push)| Opened {
+        seal: Seal {
+            token: secrets.token.clone(),
+            app_id: secrets.app_id.clone(),
+            key: verified.key().cloned(),
+        },
+        original_id: secrets.original_id.clone(),
+        replies: secrets.replies,
+        verified,
+        push,
+    }))
 }
 
 impl Opened {
@@ -94,6 +120,24 @@ impl Opened {
     #[must_use]
     pub fn is_readable(&self) -> bool {
         self.push.is_some()
+    }
+
+    /// Whether a reply is to be looked for: as far as is known here, the channel has some.
+    #[must_use]
+    pub fn may_reply(&self) -> bool {
+        self.replies
+    }
+
+    /// What a reply to this push needs. `None` where there can be none: it is no customer's,
+    /// or it came in JSON, in which no reply is documented.
+    #[must_use]
+    pub fn letterhead(&self) -> Option<Letterhead> {
+        let to = self.customer()?;
+        (!is_json(self.verified.document())).then(|| Letterhead {
+            to: to.clone(),
+            from: self.original_id.clone(),
+            seal: self.seal.clone(),
+        })
     }
 
     /// The customer in whose conversation it belongs, if it belongs in one.
@@ -113,7 +157,7 @@ impl Opened {
         // The same on every repeat, and near enough where a push has no time.
         let signed = u64::try_from(self.verified.timestamp()).unwrap_or(0);
         let Some(push) = self.push else {
-            let bytes = self.verified.xml().to_vec();
+            let bytes = self.verified.document().to_vec();
             let key = EntryKey::hashed(signed, Class::Event, &bytes);
             return own(channel, key, now, Body::Unknown { bytes }, None);
         };

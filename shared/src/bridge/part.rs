@@ -15,7 +15,7 @@ use super::{Broken, expires};
 use crate::delivery::{Failure, Retry};
 use crate::journal::{Claim, Entry, EntryKey, State};
 use crate::lane;
-use crate::message::Body;
+use crate::message::{Body, Outcome};
 use crate::reason::Reason;
 use crate::store::{Death, Holder, StoreError};
 use crate::tally::{Deed, Trace};
@@ -243,7 +243,8 @@ impl Context<'_> {
     pub(super) async fn bury(&self, entry: &Entry, reason: Reason) -> Result<bool, Broken> {
         let now = self.bridge.now();
         let told = reason != Reason::EarlierPartFailed;
-        let receipt = receipt(entry, reason, now).filter(|_| told);
+        let said = entry.redriven.unwrap_or_else(|| entry.key.said());
+        let receipt = receipt(entry, Outcome::Failed(reason), said, now).filter(|_| told);
         let death = Death {
             entry,
             holder: Holder::of(entry),

@@ -1,7 +1,8 @@
 //! Receipts: what became of an answer, for the desk that it came from.
 //!
 //! Invariant: a failure is an entry of the inbound lane, ordered and retried
-//! like any other; that an answer arrived or waits is told once, and may be lost.
+//! like any other, and so is the arrival of an answer that went out by the reply to a
+//! push; that any other arrived or waits is told once, and may be lost.
 
 use super::{Bridge, Broken, Run};
 use crate::channel::{Channel, DeskSettings};
@@ -13,12 +14,12 @@ use crate::message::{Body, CustomerId, Outcome, Receipt};
 use crate::moment::Moment;
 use crate::reason::Reason;
 
-/// The entry that tells the desk of an answer's failure: the same however
-/// often it is made, and another one for each time that it was redriven.
-pub(super) fn receipt(entry: &Entry, reason: Reason, now: Moment) -> Option<Entry> {
+/// The entry that tells the desk how an answer ended: the same however often it is made,
+/// and another one for each time that it was redriven.
+/// `said` is its place in the lane.
+pub(super) fn receipt(entry: &Entry, outcome: Outcome, said: Moment, now: Moment) -> Option<Entry> {
     let answer = entry.answer.as_ref()?;
     let redriven = entry.redriven.map_or(0, Moment::millis);
-    let said = entry.redriven.or_else(|| entry.key.time())?;
     let identity = format!("{} {redriven}", entry.key.with_part(0));
     let key = EntryKey::hashed(
         u64::try_from(said.seconds()).unwrap_or(0),
@@ -27,7 +28,7 @@ pub(super) fn receipt(entry: &Entry, reason: Reason, now: Moment) -> Option<Entr
     );
     let receipt = Receipt {
         message: answer.message.clone(),
-        outcome: Outcome::Failed(reason),
+        outcome,
         conversation: None,
     };
     let origin = Origin {

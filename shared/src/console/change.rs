@@ -147,7 +147,12 @@ async fn exchange(
 ) -> Result<bool, Refusal> {
     let id = &known.id;
     let secrets = settings.secrets.clone();
-    let proposed = Kept::proposed(known.revision, stored, secrets.clone());
+    // The row decides: whoever checks with these looks there while the change is under way.
+    let current = ChannelSecrets {
+        replies: stored.replies || secrets.replies,
+        ..stored
+    };
+    let proposed = Kept::proposed(known.revision, current, secrets.clone());
     if !bridge.secrets.keep(id, Some(version), &proposed).await?
         || !bridge.store.update_channel(&settings.channel).await?
     {

@@ -18,6 +18,7 @@ use crate::bridge::{Bridge, Broken};
 use crate::channel::{CallbackMode, Channel, DeskSettings, Seen, TokenCall};
 use crate::journal::SHARDS;
 use crate::message::ChannelId;
+use crate::reply::Replies;
 use crate::secrets::{ChannelSecrets, SecretError};
 
 /// How often a deletion is tried anew because a change came first.
@@ -38,6 +39,7 @@ struct Shown<'a> {
     part_pause_ms: u32,
     retention_days: u32,
     time_zone: &'a str,
+    replies: &'a Replies,
     desk: ShownDesk<'a>,
     callback_url: String,
     desk_url: Option<String>,
@@ -95,6 +97,7 @@ fn show<'a>(
         part_pause_ms: channel.part_pause_ms,
         retention_days: channel.retention_days,
         time_zone: &channel.time_zone,
+        replies: &channel.replies,
         desk: ShownDesk {
             kind: channel.desk.kind(),
             url: webhook,

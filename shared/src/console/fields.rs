@@ -260,6 +260,56 @@ impl Fields {
         }
     }
 
+    /// An object that may be absent or null. Its problems come back by [`Self::close`].
+    pub(super) fn maybe_object(&mut self, name: &str) -> Option<Self> {
+        match self.left.get(name) {
+            None => None,
+            Some(Value::Null) => {
+                self.left.remove(name);
+                None
+            }
+            Some(_) => Some(self.object(name)),
+        }
+    }
+
+    /// A list of objects that must be there. The problems of each come back by
+    /// [`Self::close`]. `None` is noted.
+    pub(super) fn objects(&mut self, name: &str) -> Option<Vec<Self>> {
+        self.needed(name, |fields| {
+            let values = match fields.left.remove(name) {
+                None | Some(Value::Null) => return None,
+                Some(Value::Array(values)) => values,
+                Some(_) => Vec::from([Value::Null]),
+            };
+            let objects = values
+                .into_iter()
+                .enumerate()
+                .map(|(at, value)| match value {
+                    Value::Object(left) => Some(Self {
+                        path: format!("{}{name}.{at}.", fields.path),
+                        left,
+                        faults: Vec::new(),
+                    }),
+                    _ => None,
+                });
+            let objects: Option<Vec<_>> = objects.collect();
+            if objects.is_none() {
+                fields.fault(name, "应为对象列表", "it must be a list of objects");
+            }
+            objects
+        })
+    }
+
+    /// The names that nobody has asked for yet.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.left.keys().cloned().collect()
+    }
+
+    /// Leaves all fields unread: nobody can say whether they are right.
+    pub(super) fn pass_over_all(&mut self) {
+        self.left.clear();
+    }
+
     /// Leaves fields unread of which nobody can say whether they are right.
     pub(super) fn pass_over(&mut self, names: &[&str]) {
         for name in names {

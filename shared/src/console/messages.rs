@@ -8,12 +8,14 @@ use super::Call;
 use super::cursor::{entry_key, veil};
 use super::lang::Lang;
 use crate::bridge::Broken;
+use crate::faces;
 use crate::journal::{Class, ConversationKey, Entry, EntryKey, Lane, State};
 use crate::lane::Parked;
 use crate::lines;
-use crate::message::{Body, Kind};
+use crate::message::{Body, Data, Kind};
 use crate::moment::Moment;
 use crate::reason::Reason;
+use crate::reply::Reply;
 
 /// One entry as it is shown.
 #[derive(Serialize)]
@@ -26,6 +28,10 @@ pub(super) struct Message {
     text_zh: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     text_en: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Data>,
+    #[serde(skip_serializing_if = "is_false")]
+    automatic: bool,
     time: String,
     state: &'static str,
     reason: Option<Why>,
@@ -35,6 +41,14 @@ pub(super) struct Message {
     part: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parts: Option<u8>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// A reason in both languages.
@@ -83,7 +97,8 @@ pub(super) fn show(lang: Lang, entry: &Entry, parked: Option<&Parked>) -> Messag
     };
     let text = match (&line, &entry.body) {
         (Some(line), _) => lang.pick(&line.zh, &line.en).clone(),
-        (None, Body::Text { text, .. }) => text.clone(),
+        (None, Body::Text { text, .. }) if outbound => text.clone(),
+        (None, Body::Text { text, .. }) => faces::shown(text).into_owned(),
         (None, _) => String::new(),
     };
     Message {
@@ -93,6 +108,8 @@ pub(super) fn show(lang: Lang, entry: &Entry, parked: Option<&Parked>) -> Messag
         text,
         text_zh: line.as_ref().map(|line| line.zh.clone()),
         text_en: line.map(|line| line.en),
+        data: entry.body.data(),
+        automatic: false,
         time: said(entry).to_string(),
         state,
         reason: told.or(entry.reason).map(Why::from),
@@ -100,6 +117,33 @@ pub(super) fn show(lang: Lang, entry: &Entry, parked: Option<&Parked>) -> Messag
         part: outbound.then(|| entry.key.part()),
         parts: entry.answer.as_ref().map(|answer| answer.parts),
     }
+}
+
+/// Shows what was said in the answer to a push: a message of ours right behind it. One
+/// that was an agent's answer is shown as that.
+pub(super) fn show_reply(lang: Lang, entry: &Entry) -> Option<Message> {
+    let replied = entry.reply.as_ref()?;
+    if replied.answer.is_some() {
+        return None;
+    }
+    let text = matches!(replied.reply, Reply::Text { .. });
+    let line = replied.reply.line();
+    Some(Message {
+        id: veil(&format!("{} reply", entry.key)),
+        direction: "out",
+        kind: replied.reply.kind(),
+        text: lang.pick(&line.zh, &line.en).clone(),
+        text_zh: (!text).then_some(line.zh),
+        text_en: (!text).then_some(line.en),
+        data: None,
+        automatic: true,
+        time: said(entry).to_string(),
+        state: "delivered",
+        reason: None,
+        answer: None,
+        part: None,
+        parts: None,
+    })
 }
 
 /// Where a page of messages ends: what is older of each lane comes next.
@@ -130,7 +174,7 @@ impl Before {
     }
 }
 
-/// The newest messages before a place, oldest first, and where the next page
+/// The newest entries before a place and the replies that they got, oldest first, and where the next page
 /// begins, if there is one.
 pub(super) async fn page(
     call: &Call<'_>,
@@ -145,7 +189,8 @@ pub(super) async fn page(
     let mut outbound = outbound.into_iter().peekable();
     let mut next = before;
     let mut messages = Vec::new();
-    while messages.len() < limit {
+    let mut entries = 0;
+    while entries < limit {
         let later = match (inbound.peek(), outbound.peek()) {
             (Some(one), Some(other)) => said(one) > said(other),
             (one, _) => one.is_some(),
@@ -156,7 +201,10 @@ pub(super) async fn page(
             outbound.next()
         };
         let Some(entry) = entry else { break };
+        // It was said behind the push.
+        messages.extend(show_reply(call.lang, &entry));
         messages.push(show(call.lang, &entry, parked));
+        entries += 1;
         match entry.key.lane() {
             Lane::In => next.inbound = Some(entry.key),
             Lane::Out => next.outbound = Some(entry.key),

@@ -21,6 +21,7 @@ mod messages;
 mod pages;
 mod parked;
 mod problem;
+mod replies;
 mod seen;
 mod session;
 mod settings;

@@ -19,15 +19,24 @@ use crate::store::StoreError;
 
 const SCRIPT: &str = include_str!("assets/console.js");
 const STYLE: &str = include_str!("assets/console.css");
-/// One module; each of its files is about one noun.
+/// The list of channels and the status: one module; each of its files is about one noun.
 const OPERATOR_SCRIPT: &str = concat!(
     include_str!("assets/operator/words.js"),
     include_str!("assets/operator/page.js"),
     include_str!("assets/operator/parts.js"),
     include_str!("assets/operator/channels.js"),
+    include_str!("assets/operator/status.js"),
+    include_str!("assets/operator/start.js"),
+);
+/// One channel and its set-up: a module that shares files with the other.
+const CHANNEL_SCRIPT: &str = concat!(
+    include_str!("assets/operator/words.js"),
+    include_str!("assets/operator/page.js"),
+    include_str!("assets/operator/parts.js"),
+    include_str!("assets/operator/channels.js"),
+    include_str!("assets/operator/replies.js"),
     include_str!("assets/operator/channel.js"),
     include_str!("assets/operator/setup.js"),
-    include_str!("assets/operator/status.js"),
     include_str!("assets/operator/start.js"),
 );
 const OPERATOR_STYLE: &str = include_str!("assets/operator.css");
@@ -44,6 +53,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
         .chain_update(SCRIPT)
         .chain_update(STYLE)
         .chain_update(OPERATOR_SCRIPT)
+        .chain_update(CHANNEL_SCRIPT)
         .chain_update(OPERATOR_STYLE)
         .finalize();
     digest.iter().take(6).fold(String::new(), |mut text, byte| {
@@ -66,6 +76,7 @@ struct Operator<'a> {
     lang: &'a str,
     title: &'a str,
     asset_version: &'a str,
+    script: &'a str,
 }
 
 /// What lies at an address.
@@ -73,9 +84,10 @@ enum Place {
     /// The address of the inbox without its slash.
     Door,
     Inbox,
-    /// Channels, their set-up, one channel, the status: the page's script looks
-    /// at the address and says whether there is such a channel.
+    /// Channels and the status: the page's script looks at the address.
     Operator,
+    /// One channel or its set-up: the page's script says whether there is such a channel.
+    Channel,
     Script(&'static str),
     Style(&'static str),
 }
@@ -94,10 +106,11 @@ impl Place {
             "/console.js" => Self::Script(SCRIPT),
             "/console.css" => Self::Style(STYLE),
             "/operator.js" => Self::Script(OPERATOR_SCRIPT),
+            "/channel.js" => Self::Script(CHANNEL_SCRIPT),
             "/operator.css" => Self::Style(OPERATOR_STYLE),
             _ => {
                 ChannelId::parse(rest.strip_prefix("/channels/")?)?;
-                Self::Operator
+                Self::Channel
             }
         })
     }
@@ -111,7 +124,9 @@ pub(super) fn answer(call: &Call<'_>) -> Answered {
     }
     let (kind, body) = match place {
         Place::Door => return Ok(to_inbox()),
-        Place::Inbox | Place::Operator => ("text/html; charset=utf-8", page(&place, call.lang)?),
+        Place::Inbox | Place::Operator | Place::Channel => {
+            ("text/html; charset=utf-8", page(&place, call.lang)?)
+        }
         Place::Script(text) => (
             "text/javascript; charset=utf-8",
             Bytes::from_static(text.as_bytes()),
@@ -144,20 +159,26 @@ fn to_inbox() -> Response {
 
 fn page(place: &Place, lang: Lang) -> Result<Bytes, StoreError> {
     let (lang, title, asset_version) = (lang.pick("zh-CN", "en"), "Magpie", VERSION.as_str());
-    let html = if matches!(place, Place::Operator) {
+    let operator = |script| {
         let page = Operator {
             lang,
             title,
             asset_version,
+            script,
         };
         page.render()
-    } else {
-        let page = Inbox {
-            lang,
-            title,
-            asset_version,
-        };
-        page.render()
+    };
+    let html = match place {
+        Place::Channel => operator("channel"),
+        Place::Operator => operator("operator"),
+        _ => {
+            let page = Inbox {
+                lang,
+                title,
+                asset_version,
+            };
+            page.render()
+        }
     };
     let html = html.map_err(|_| StoreError::Unreadable("page"))?;
     Ok(Bytes::from(html))

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
     use crate::channel::REFUSED_FOR;
     use crate::wechat::callback::Rejected;
-    use crate::wechat::xml::Unreadable;
+    use crate::wechat::document::Unreadable;
 
     #[test]
     fn every_reason_for_a_refusal_has_words_of_its_own() {

@@ -5,6 +5,7 @@ use url::Url;
 
 use super::fields::{Fields, Secret};
 use super::problem::{Problem, Refusal};
+use super::replies;
 use crate::channel::{
     CallbackMode, Channel, DeskSettings, RETENTION, RETENTION_DAYS, TIME_ZONE, TokenCall,
 };
@@ -79,6 +80,7 @@ pub(super) fn read(
     let callback = callback(&mut fields, stored);
     let mut made = None;
     let desk = desk(&mut fields, stored, allowed, random, &mut made);
+    let replies = replies::read(&mut fields);
     fields.done()?;
     // What is missing was noted, and has ended the reading.
     let (Some(name), Some(app_id), Some(original_id)) = (name, app_id, original_id) else {
@@ -93,6 +95,7 @@ pub(super) fn read(
             mode: callback.mode,
             suspended,
             resumed: None,
+            replies: replies.clone(),
             deleted: false,
             api_base,
             token_call,
@@ -110,6 +113,7 @@ pub(super) fn read(
             aes_key: callback.key,
             previous_aes_key: callback.previous,
             app_secret: app_secret.over(stored.and_then(|s| s.app_secret.clone())),
+            replies: replies.any(),
             desk: desk.1,
         },
         made,

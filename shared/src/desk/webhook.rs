@@ -21,7 +21,7 @@ use crate::delivery::{Delivery, Failure};
 use crate::http::{Answer, Http, Outgoing, Trouble};
 use crate::lane::ATTEMPT;
 use crate::lines;
-use crate::message::{Body, ChannelId, CustomerId, MessageId, Outcome};
+use crate::message::{Body, ChannelId, CustomerId, Data, MessageId, Outcome};
 use crate::moment::Moment;
 use crate::reason::Reason;
 
@@ -104,6 +104,8 @@ struct Said<'a> {
     kind: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Data>,
 }
 
 #[derive(Serialize)]
@@ -111,6 +113,8 @@ struct Happened<'a> {
     id: &'a str,
     name: &'a str,
     text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Data>,
 }
 
 #[derive(Serialize)]
@@ -157,13 +161,14 @@ fn payload(letter: &Letter<'_>) -> Option<Vec<u8>> {
         }
         News::Message(entry) => {
             let text = match &entry.body {
-                Body::Text { text, .. } => text.clone(),
+                Body::Text { .. } => lines::line(&entry.body).zh,
                 other => both(&lines::line(other)),
             };
             payload.message = Some(Said {
                 id: &letter.id,
                 kind: Some(entry.body.kind().word()),
                 text: Some(text),
+                data: entry.body.data(),
             });
         }
         News::Event(entry) => {
@@ -176,6 +181,7 @@ fn payload(letter: &Letter<'_>) -> Option<Vec<u8>> {
                 id: &letter.id,
                 name,
                 text: both(&lines::line(&entry.body)),
+                data: entry.body.data(),
             });
         }
         News::Status(receipt) => {
@@ -185,6 +191,7 @@ fn payload(letter: &Letter<'_>) -> Option<Vec<u8>> {
                 id: receipt.message.as_str(),
                 kind: None,
                 text: None,
+                data: None,
             });
             let (state, reason) = match receipt.outcome {
                 Outcome::Delivered => ("delivered", None),

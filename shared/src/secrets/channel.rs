@@ -40,9 +40,21 @@ pub struct ChannelSecrets {
     /// The app secret, for token calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_secret: Option<String>,
+    /// Whether the channel's settings hold passive replies: a callback need not look
+    /// there for them otherwise.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub replies: bool,
     /// The secrets of a webhook desk, the signing one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub desk: Vec<String>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl fmt::Debug for ChannelSecrets {
@@ -224,6 +236,7 @@ mod tests {
 
     fn secrets(token: &str) -> ChannelSecrets {
         ChannelSecrets {
+            replies: false,
             mode: CallbackMode::Plain,
             app_id: "wx1".to_owned(),
             original_id: "gh_1".to_owned(),

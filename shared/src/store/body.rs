@@ -6,10 +6,13 @@ use std::io::{Read, Write};
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
+use crate::journal::EntryKey;
 use crate::message::{Body, Fields, Kind, Receipt, SessionEnd};
+use crate::reply::{Replied, Reply};
 
 /// Bodies over this many bytes are compressed: a row is paid by the kilobyte.
 const PACK_OVER: usize = 700;
@@ -29,6 +32,8 @@ enum Stored {
         text: String,
         #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
         choice: Option<String>,
+        #[serde(rename = "f", default, skip_serializing_if = "Fields::is_empty")]
+        fields: Fields,
     },
     #[serde(rename = "o")]
     Other {
@@ -61,7 +66,15 @@ enum Stored {
 pub(crate) fn pack(body: &Body) -> Result<Vec<u8>, StoreError> {
     use base64::Engine as _;
     let stored = match body.clone() {
-        Body::Text { text, choice } => Stored::Text { text, choice },
+        Body::Text {
+            text,
+            choice,
+            fields,
+        } => Stored::Text {
+            text,
+            choice,
+            fields,
+        },
         Body::Other { kind, name, fields } => Stored::Other { kind, name, fields },
         Body::Event { name, fields } => Stored::Event { name, fields },
         Body::Unknown { bytes } => Stored::Unknown {
@@ -70,8 +83,13 @@ pub(crate) fn pack(body: &Body) -> Result<Vec<u8>, StoreError> {
         Body::Receipt(receipt) => Stored::Receipt(receipt),
         Body::SessionEnd(end) => Stored::SessionEnd(end),
     };
-    let broken = |_| StoreError::Unreadable("b");
-    let json = serde_json::to_vec(&stored).map_err(|_| StoreError::Unreadable("b"))?;
+    squeeze(&stored, "b")
+}
+
+/// Packs a value as bodies are packed, for the attribute of this name.
+fn squeeze(value: &impl Serialize, name: &'static str) -> Result<Vec<u8>, StoreError> {
+    let broken = |_| StoreError::Unreadable(name);
+    let json = serde_json::to_vec(value).map_err(|_| StoreError::Unreadable(name))?;
     if json.len() <= PACK_OVER {
         let mut plain = Vec::with_capacity(json.len() + 1);
         plain.push(PLAIN);
@@ -87,20 +105,17 @@ pub(crate) fn pack(body: &Body) -> Result<Vec<u8>, StoreError> {
 pub(crate) fn unpack(bytes: &[u8]) -> Result<Body, StoreError> {
     use base64::Engine as _;
     let broken = || StoreError::Unreadable("b");
-    let stored: Stored = match bytes.split_first() {
-        Some((&PLAIN, json)) => serde_json::from_slice(json).map_err(|_| broken())?,
-        Some((&DEFLATED, packed)) => {
-            let mut json = Vec::new();
-            DeflateDecoder::new(packed)
-                .take(UNPACK_MAX)
-                .read_to_end(&mut json)
-                .map_err(|_| broken())?;
-            serde_json::from_slice(&json).map_err(|_| broken())?
-        }
-        _ => return Err(broken()),
-    };
+    let stored: Stored = stretch(bytes, "b")?;
     Ok(match stored {
-        Stored::Text { text, choice } => Body::Text { text, choice },
+        Stored::Text {
+            text,
+            choice,
+            fields,
+        } => Body::Text {
+            text,
+            choice,
+            fields,
+        },
         Stored::Other { kind, name, fields } => Body::Other { kind, name, fields },
         Stored::Event { name, fields } => Body::Event { name, fields },
         Stored::Unknown { base64 } => Body::Unknown {
@@ -110,6 +125,51 @@ pub(crate) fn unpack(bytes: &[u8]) -> Result<Body, StoreError> {
         },
         Stored::Receipt(receipt) => Body::Receipt(receipt),
         Stored::SessionEnd(end) => Body::SessionEnd(end),
+    })
+}
+
+/// Unpacks what [`squeeze`] packed.
+fn stretch<T: DeserializeOwned>(bytes: &[u8], name: &'static str) -> Result<T, StoreError> {
+    let broken = || StoreError::Unreadable(name);
+    match bytes.split_first() {
+        Some((&PLAIN, json)) => serde_json::from_slice(json).map_err(|_| broken()),
+        Some((&DEFLATED, packed)) => {
+            let mut json = Vec::new();
+            DeflateDecoder::new(packed)
+                .take(UNPACK_MAX)
+                .read_to_end(&mut json)
+                .map_err(|_| broken())?;
+            serde_json::from_slice(&json).map_err(|_| broken())
+        }
+        _ => Err(broken()),
+    }
+}
+
+/// The reply that a push got, as it is kept with its entry. Version 1; a reply has the
+/// form in which settings are kept, too.
+#[derive(Serialize, Deserialize)]
+struct StoredReply {
+    #[serde(rename = "r")]
+    reply: Reply,
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    answer: Option<String>,
+}
+
+/// Packs the reply that a push got.
+pub(super) fn pack_reply(replied: &Replied) -> Result<Vec<u8>, StoreError> {
+    let stored = StoredReply {
+        reply: replied.reply.clone(),
+        answer: replied.answer.as_ref().map(|key| key.as_str().to_owned()),
+    };
+    squeeze(&stored, "rp")
+}
+
+/// Unpacks it.
+pub(super) fn unpack_reply(bytes: &[u8]) -> Result<Replied, StoreError> {
+    let stored: StoredReply = stretch(bytes, "rp")?;
+    Ok(Replied {
+        reply: stored.reply,
+        answer: stored.answer.as_deref().and_then(EntryKey::parse),
     })
 }
 
@@ -127,8 +187,17 @@ mod tests {
                 Body::Text {
                     text: "满意".into(),
                     choice: Some("101".into()),
+                    fields: Fields::new(),
                 },
                 r#"{"t":{"t":"满意","c":"101"}}"#,
+            ),
+            (
+                Body::Text {
+                    text: "好文".into(),
+                    choice: None,
+                    fields: Fields::from([("Idx".to_owned(), "2".to_owned())]),
+                },
+                r#"{"t":{"t":"好文","f":{"Idx":"2"}}}"#,
             ),
             (
                 Body::Other {
@@ -176,6 +245,18 @@ mod tests {
             assert_eq!(pack(&body).unwrap(), stored);
             assert!(unpack(&stored).unwrap() == body);
         }
+    }
+
+    #[test]
+    fn a_reply_is_read_as_it_was_written() {
+        let replied = Replied {
+            reply: Reply::text("已收到"),
+            answer: EntryKey::parse("O#1795335330120#msg_2abc#01"),
+        };
+        let json = r#"{"r":{"kind":"text","text":"已收到"},"a":"O#1795335330120#msg_2abc#01"}"#;
+        let stored = [&[PLAIN], json.as_bytes()].concat();
+        assert_eq!(pack_reply(&replied).unwrap(), stored);
+        assert_eq!(unpack_reply(&stored).unwrap(), replied);
     }
 
     #[test]

@@ -69,6 +69,7 @@ pub(super) fn read(row: &Row) -> Result<Conversation, StoreError> {
         open_id: OpenId::new(row.need("oid")?),
         linked: row.flag("lk"),
         session,
+        last_session: row.text("ls").map(str::to_owned),
         read_up_to: row.text("rd").map(str::to_owned),
         active: row.moment("act")?,
         late_sends: match (row.text("wl").and_then(EntryKey::parse), row.number("wu")) {

@@ -91,6 +91,9 @@ pub(super) fn write(at: &ConversationKey, entry: &Entry) -> Result<Row, StoreErr
     if let Some(reason) = entry.reason {
         row.insert("r".to_owned(), s(reason.code()));
     }
+    if let Some(replied) = &entry.reply {
+        row.insert("rp".to_owned(), b(body::pack_reply(replied)?));
+    }
     Ok(row)
 }
 
@@ -135,6 +138,7 @@ pub(super) fn read(row: &Row) -> Result<Entry, StoreError> {
         claim,
         window: row.text("win").and_then(EntryKey::parse),
         exhausted: row.text("xw").and_then(EntryKey::parse),
+        reply: row.bytes("rp").and_then(body::unpack_reply).ok(),
     })
 }
 

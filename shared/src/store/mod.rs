@@ -22,6 +22,7 @@ mod lanes;
 mod lists;
 pub(crate) mod network;
 mod outcomes;
+mod pushes;
 mod row;
 mod seen;
 pub mod shape;
@@ -47,6 +48,7 @@ pub use lanes::{Park, Taken};
 pub use lists::{BoardPage, DeadEntry, DeadPlace, Due, Page};
 pub use network::{Https, client, fair_client, patient_client};
 pub use outcomes::{Death, Holder};
+pub use pushes::{Pushed, Ride};
 pub use token::{Lease, StoredToken};
 pub use walk::{Waiting, WalkPlace};
 

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::crypto::{self, AesKey};
+use super::document::{self, Unreadable};
 use super::push::Push;
-use super::xml::{self, Unreadable};
 use crate::channel::CallbackMode as Mode;
 
 /// The longest body that is read, in bytes. WeChat's pushes have at most a few
@@ -96,16 +96,23 @@ impl fmt::Debug for Query<'_> {
 /// A push that WeChat made for this channel, decrypted.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Verified {
-    xml: Vec<u8>,
+    document: Vec<u8>,
     timestamp: i64,
+    key: Option<AesKey>,
 }
 
 impl Verified {
     /// The plain document. It may be none: what is authentic may still be
     /// unreadable.
     #[must_use]
-    pub fn xml(&self) -> &[u8] {
-        &self.xml
+    pub fn document(&self) -> &[u8] {
+        &self.document
+    }
+
+    /// The key that opened its envelope; `None` if it came without one.
+    #[must_use]
+    pub fn key(&self) -> Option<&AesKey> {
+        self.key.as_ref()
     }
 
     /// When WeChat made the first attempt at this push, in seconds since 1970.
@@ -117,7 +124,7 @@ impl Verified {
 
 impl fmt::Debug for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Verified({} bytes)", self.xml.len())
+        write!(f, "Verified({} bytes)", self.document.len())
     }
 }
 
@@ -205,8 +212,11 @@ pub fn open(
         Mode::Plain => {
             let timestamp = check(settings, query, query.signature.as_deref(), None, now)?;
             plain(body)?;
-            let xml = body.to_vec();
-            Ok(Verified { xml, timestamp })
+            Ok(Verified {
+                document: body.to_vec(),
+                timestamp,
+                key: None,
+            })
         }
         Mode::Compatible | Mode::Secure => {
             let signature = query.msg_signature.as_deref();
@@ -218,8 +228,12 @@ pub fn open(
             }
             let envelope = envelope(body)?;
             let timestamp = check(settings, query, signature, Some(&envelope), now)?;
-            let xml = decrypt(settings, &envelope)?;
-            Ok(Verified { xml, timestamp })
+            let (document, key) = decrypt(settings, &envelope)?;
+            Ok(Verified {
+                document,
+                timestamp,
+                key: Some(key),
+            })
         }
     }
 }
@@ -265,11 +279,11 @@ fn check(
 
 /// The text of the envelope around an encrypted push.
 fn envelope(body: &[u8]) -> Result<String, Rejected> {
-    let mut leaves = xml::leaves(body).map_err(Rejected::Envelope)?;
+    let mut leaves = document::leaves(body).map_err(Rejected::Envelope)?;
     if leaves.iter().filter(|(path, _)| path == "Encrypt").count() > 1 {
         return Err(Rejected::Malformed("there are two envelopes"));
     }
-    let text = xml::take(&mut leaves, "Encrypt").ok_or(Rejected::ModeMismatch)?;
+    let text = document::take(&mut leaves, "Encrypt").ok_or(Rejected::ModeMismatch)?;
     Ok(text.trim().to_owned())
 }
 
@@ -279,7 +293,7 @@ fn plain(body: &[u8]) -> Result<(), Rejected> {
     if body.trim_ascii().is_empty() {
         return Err(Rejected::Malformed("the body is empty"));
     }
-    match xml::leaves(body) {
+    match document::leaves(body) {
         Err(error @ Unreadable::Dtd) => Err(Rejected::Envelope(error)),
         Err(_) => Ok(()),
         Ok(leaves) => {
@@ -294,11 +308,13 @@ fn plain(body: &[u8]) -> Result<(), Rejected> {
 }
 
 /// Opens the envelope with the first key that fits.
-fn decrypt(settings: &Settings<'_>, envelope: &str) -> Result<Vec<u8>, Rejected> {
+fn decrypt(settings: &Settings<'_>, envelope: &str) -> Result<(Vec<u8>, AesKey), Rejected> {
     let mut rejected = Rejected::Undecryptable;
     for key in &settings.keys {
         match crypto::decrypt(key, envelope) {
-            Ok(opened) if opened.app_id == settings.app_id => return Ok(opened.message),
+            Ok(opened) if opened.app_id == settings.app_id => {
+                return Ok((opened.message, key.clone()));
+            }
             Ok(_) => rejected = Rejected::AnotherApp,
             Err(_) => {}
         }
@@ -424,7 +440,7 @@ mod tests {
         let full = signed("kestrel", NOW, Some(&text));
         let check = |mode, query: &str, body: &str, expected: Result<&str, Rejected>| {
             let result = opened(mode, query, body);
-            let xml = result.as_ref().map(Verified::xml);
+            let xml = result.as_ref().map(Verified::document);
             assert_eq!(xml, expected.as_ref().map(|xml| xml.as_bytes()), "{mode:?}");
         };
         check(Mode::Plain, &bare, PUSH, Ok(PUSH));
@@ -442,6 +458,32 @@ mod tests {
             check(mode, &forged, PUSH, Err(Rejected::WrongSignature));
             check(mode, "", PUSH, Err(Rejected::WrongSignature));
         }
+    }
+
+    #[test]
+    fn json_is_opened_as_xml_is() {
+        let push = r#"{"ToUserName":"gh_1","MsgType":"text"}"#;
+        let text = crypto::encrypt(&key('a'), [7; 16], push.as_bytes(), "wx71c0e94fb8a25d36");
+        let secure = format!(r#"{{"ToUserName":"gh_1","Encrypt":"{text}"}}"#);
+        let twice = format!(r#"{{"Encrypt":"{text}","Encrypt":"{text}"}}"#);
+        let bare = signed("kestrel", NOW, None);
+        let full = signed("kestrel", NOW, Some(&text));
+        let check = |mode, query: &str, body: &str, expected: Result<&str, Rejected>| {
+            let result = opened(mode, query, body);
+            let document = result.as_ref().map(Verified::document);
+            assert_eq!(document, expected.as_ref().map(|d| d.as_bytes()), "{body}");
+        };
+        check(Mode::Secure, &full, &secure, Ok(push));
+        check(Mode::Compatible, &full, &secure, Ok(push));
+        check(Mode::Plain, &bare, push, Ok(push));
+        check(Mode::Plain, &full, &secure, Err(Rejected::ModeMismatch));
+        check(Mode::Secure, &full, push, Err(Rejected::ModeMismatch));
+        check(
+            Mode::Secure,
+            &full,
+            &twice,
+            Err(Rejected::Malformed("there are two envelopes")),
+        );
     }
 
     #[test]

@@ -25,7 +25,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The random bytes that stand before the length.
-const RANDOM: usize = 16;
+pub const RANDOM: usize = 16;
 /// WeChat pads to 32 bytes although the cipher's block has 16, so a pad of 17
 /// to 32 bytes is right and libraries refuse it.
 const PAD: usize = 32;

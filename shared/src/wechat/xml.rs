@@ -8,63 +8,12 @@ use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesRef, Event};
 use quick_xml::{Error, Reader};
 
-/// How deep elements may nest. WeChat's deepest push has five levels.
-pub(super) const MAX_DEPTH: usize = 16;
-/// How many elements there may be. WeChat's longest push has about 150.
-pub(super) const MAX_ELEMENTS: usize = 512;
-/// How many bytes the paths of all elements may have together. They repeat the
-/// names of their ancestors, so a hostile document could swell; WeChat's longest
-/// push needs about six thousand.
-pub(super) const MAX_PATHS: usize = 128 * 1024;
-
-/// What some writers begin UTF-8 with.
-const BOM: &[u8] = "\u{feff}".as_bytes();
-
-/// Why a document is not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-pub enum Unreadable {
-    /// It is not UTF-8.
-    #[error("the document is not UTF-8")]
-    Encoding,
-    /// It is not well-formed. The parser's own words quote the document, so
-    /// they are left out.
-    #[error("the document is not well-formed XML at byte {at}")]
-    Syntax {
-        /// Where.
-        at: u64,
-    },
-    /// It declares a document type.
-    #[error("the document has a DTD")]
-    Dtd,
-    /// It uses an entity that XML does not define.
-    #[error("the document uses an entity of its own")]
-    Entity,
-    /// It nests too deep.
-    #[error("the document nests deeper than {MAX_DEPTH} levels")]
-    TooDeep,
-    /// It has too many elements.
-    #[error("the document has more than {MAX_ELEMENTS} elements")]
-    TooMany,
-    /// Its elements' names are too long for their depth.
-    #[error("the paths of the document's elements have more than {MAX_PATHS} bytes")]
-    TooLong,
-}
-
-/// The elements without children: path below the root, and text.
-pub(super) type Leaves = Vec<(String, String)>;
-
-/// Takes the first leaf of this path, and the others of the same path away.
-pub(super) fn take(leaves: &mut Leaves, path: &str) -> Option<String> {
-    let mut taken = leaves.extract_if(.., |(leaf, _)| leaf == path);
-    let (_, value) = taken.next()?;
-    taken.for_each(drop);
-    Some(value)
-}
+use super::document::{Leaves, MAX_DEPTH, MAX_ELEMENTS, MAX_PATHS, Unreadable};
 
 /// Reads a document into its leaves, in its order.
 pub(super) fn leaves(xml: &[u8]) -> Result<Leaves, Unreadable> {
     // The reader checks that each piece is UTF-8: once is enough.
-    let mut reader = Reader::from_reader(xml.strip_prefix(BOM).unwrap_or(xml).trim_ascii());
+    let mut reader = Reader::from_reader(xml);
     let mut tree = Tree::default();
     loop {
         let event = reader.read_event();

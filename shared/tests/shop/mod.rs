@@ -68,6 +68,7 @@ pub(crate) fn channel(desk: DeskSettings, mode: CallbackMode) -> Channel {
         mode,
         suspended: false,
         resumed: None,
+        replies: magpie::reply::Replies::default(),
         deleted: false,
         api_base: "https://api.weixin.qq.com".to_owned(),
         token_call: TokenCall::Stable,
@@ -81,6 +82,7 @@ pub(crate) fn channel(desk: DeskSettings, mode: CallbackMode) -> Channel {
 
 pub(crate) fn secrets(mode: CallbackMode) -> ChannelSecrets {
     ChannelSecrets {
+        replies: false,
         mode,
         app_id: APP_ID.to_owned(),
         original_id: ORIGINAL_ID.to_owned(),

@@ -44,6 +44,7 @@ async fn every_body_comes_back_as_it_went() {
         Body::Text {
             text: "满意".to_owned(),
             choice: Some("101".to_owned()),
+            fields: Fields::from([("MsgDataId".to_owned(), "2247".to_owned())]),
         },
         Body::Other {
             kind: Kind::Image,

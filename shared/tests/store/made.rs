@@ -123,6 +123,7 @@ pub(crate) fn conversation(customer: u8, open_id: &str) -> Conversation {
         linked: false,
         session: None,
         read_up_to: None,
+        last_session: None,
         late_sends: None,
         active: after(0),
     }
@@ -155,6 +156,7 @@ pub(crate) fn channel(id: &str, account: &str) -> Channel {
         mode: CallbackMode::Secure,
         suspended: false,
         resumed: None,
+        replies: magpie::reply::Replies::default(),
         deleted: false,
         api_base: "https://api.weixin.qq.com".to_owned(),
         token_call: TokenCall::Stable,

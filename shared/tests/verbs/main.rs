@@ -11,6 +11,7 @@ mod desk_down;
 mod events;
 mod inbound;
 mod outbound;
+mod replies;
 mod sends;
 #[path = "../shop/mod.rs"]
 mod shop;

@@ -142,6 +142,7 @@ async fn unknown_and_foreign_conversations_are_answered_alike() {
         linked: false,
         session: None,
         read_up_to: None,
+        last_session: None,
         late_sends: None,
         active: shop.bridge.now(),
     };

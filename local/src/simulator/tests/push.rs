@@ -165,3 +165,48 @@ fn which_answers_are_valid() {
         Ok(Reply::Other(transfer.to_owned())),
     );
 }
+
+#[test]
+fn a_reply_is_whole_or_none() {
+    let (mut wechat, ming, _) = start();
+    let transfer = "transfer_customer_service";
+    let media = "<MediaId><![CDATA[m]]></MediaId>";
+    let news = "<ArticleCount>1</ArticleCount><Articles><item><Title>t</Title><Url>u</Url></item></Articles>";
+    for (kind, rest, whole) in [
+        ("image", format!("<Image>{media}</Image>"), true),
+        ("image", media.to_owned(), false),
+        ("image", "<Image><MediaId/></Image>".to_owned(), false),
+        ("voice", format!("<Voice>{media}</Voice>"), true),
+        ("voice", format!("<Image>{media}</Image>"), false),
+        ("video", format!("<Video>{media}</Video>"), true),
+        ("video", String::new(), false),
+        (
+            "music",
+            "<Music><ThumbMediaId>m</ThumbMediaId></Music>".to_owned(),
+            true,
+        ),
+        ("music", format!("<Music>{media}</Music>"), false),
+        ("news", news.to_owned(), true),
+        ("news", news.replace("<Url>u</Url>", ""), false),
+        (
+            transfer,
+            "<TransInfo><KfAccount/></TransInfo>".to_owned(),
+            false,
+        ),
+        (
+            "text",
+            format!("<Content>{}</Content>", "a".repeat(2049)),
+            false,
+        ),
+    ] {
+        let expected = if whole {
+            Ok(Reply::Other(kind.to_owned()))
+        } else {
+            Err(Invalid::Fields)
+        };
+        let callback = wechat.act(NOW, APP, &ming, &say("hi")).unwrap();
+        let body = passive(&ming, kind, &rest);
+        let judged = wechat.judge(&callback, 200, body.as_bytes());
+        assert_eq!(judged, expected, "{body}");
+    }
+}

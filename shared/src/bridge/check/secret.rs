@@ -105,6 +105,7 @@ mod tests {
             mode: CallbackMode::Secure,
             suspended: false,
             resumed: None,
+            replies: crate::reply::Replies::default(),
             deleted: false,
             api_base: String::new(),
             token_call: TokenCall::Stable,
@@ -120,6 +121,7 @@ mod tests {
     fn what_is_kept_is_looked_at_piece_by_piece() {
         let key = Some("a".repeat(43));
         let whole = ChannelSecrets {
+            replies: false,
             mode: CallbackMode::Secure,
             app_id: "wx1".to_owned(),
             original_id: "gh_1".to_owned(),

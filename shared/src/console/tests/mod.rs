@@ -15,6 +15,7 @@ mod pages;
 mod parked;
 mod purge;
 mod races;
+mod replies;
 #[path = "../../../../tests/schema.rs"]
 mod schema;
 mod seen;

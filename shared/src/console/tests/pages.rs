@@ -15,6 +15,7 @@ const CODE: &[&str] = &[
     include_str!("../assets/operator/page.js"),
     include_str!("../assets/operator/parts.js"),
     include_str!("../assets/operator/channels.js"),
+    include_str!("../assets/operator/replies.js"),
     include_str!("../assets/operator/channel.js"),
     include_str!("../assets/operator/setup.js"),
     include_str!("../assets/operator/status.js"),
@@ -26,12 +27,12 @@ const CODE: &[&str] = &[
 #[tokio::test(start_paused = true)]
 async fn every_page_of_the_operator_is_served_and_nothing_beside_them() {
     let house = House::new().await;
-    for path in [
-        "/console/channels",
-        "/console/channels/new",
-        "/console/channels/demo",
-        "/console/channels/there-is-none",
-        "/console/status",
+    for (path, script) in [
+        ("/console/channels", "operator"),
+        ("/console/channels/new", "channel"),
+        ("/console/channels/demo", "channel"),
+        ("/console/channels/there-is-none", "channel"),
+        ("/console/status", "operator"),
     ] {
         let headers = [("accept-language", "zh-CN,zh;q=0.9")];
         let page = house.call("GET", path, &headers, None).await;
@@ -42,7 +43,7 @@ async fn every_page_of_the_operator_is_served_and_nothing_beside_them() {
         assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"));
         assert!(!policy.contains("unsafe"), "{policy}");
         assert!(page.text.contains(r#"<html lang="zh-CN">"#));
-        assert!(page.text.contains("/console/operator.js?v="));
+        assert!(page.text.contains(&format!("/console/{script}.js?v=")));
         for strange in ["console.js", "console.css", "<style", "style=", "onclick"] {
             assert!(!page.text.contains(strange), "{strange} in {path}");
         }
@@ -70,11 +71,15 @@ async fn every_page_of_the_operator_is_served_and_nothing_beside_them() {
 #[tokio::test(start_paused = true)]
 async fn what_the_pages_load_is_small_and_kept_by_browsers() {
     let house = House::new().await;
-    let page = house.call("GET", "/console/status", &[], None).await;
-    for (name, kind, most) in [
-        ("operator.js", "text/javascript; charset=utf-8", 80_000),
-        ("operator.css", "text/css; charset=utf-8", 13_000),
+    let script = "text/javascript; charset=utf-8";
+    for (page, name, kind, most) in [
+        ("status", "operator.js", script, 80_000),
+        ("channels/demo", "channel.js", script, 80_000),
+        ("status", "operator.css", "text/css; charset=utf-8", 13_000),
     ] {
+        let page = house
+            .call("GET", &format!("/console/{page}"), &[], None)
+            .await;
         let start = format!("/console/{name}?v=");
         let (_, rest) = page.text.split_once(&start).unwrap();
         let path = format!("{start}{}", rest.split('"').next().unwrap());

@@ -88,6 +88,7 @@ async fn everything_goes_begun_or_not_and_the_row_goes_last() {
         linked: false,
         session: None,
         read_up_to: None,
+        last_session: None,
         late_sends: None,
         active: bridge.now(),
     };

@@ -1,6 +1,8 @@
 //! Conversations: the list, the messages, the changes.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -10,6 +12,7 @@ use crate::channel::DeskSettings;
 use crate::conversation::{Conversation, customer_id};
 use crate::journal::{Entry, EntryKey, Origin};
 use crate::message::{Body, ChannelId, OpenId};
+use crate::wechat::push::{self, Place};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -96,6 +99,7 @@ async fn a_conversation_is_listed_once_its_customer_can_be_found() {
         linked: false,
         session: None,
         read_up_to: None,
+        last_session: None,
         late_sends: None,
         active: house.stage.bridge.now(),
     };
@@ -385,6 +389,41 @@ async fn changes_tell_of_what_moved_and_of_the_open_conversation() {
         .get(&format!("/api/changes?cursor={later}&customer={nobody}"))
         .await;
     assert_eq!(told["messages"], Value::Null);
+}
+
+/// The API's document holds what every message and event has as data.
+#[tokio::test(start_paused = true)]
+async fn every_sample_of_a_push_is_shown() {
+    let mut house = House::new().await;
+    customers(&mut house, &["demo"], 1).await;
+    let channel = ChannelId::parse("demo").unwrap();
+    let at = house.stage.place(&channel, "openid-0").await;
+    let now = house.stage.bridge.now();
+    let origin = Origin {
+        channel,
+        open_id: Some(OpenId::new("openid-0")),
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/push");
+    let mut expected = Vec::new();
+    for (number, file) in fs::read_dir(folder).unwrap().enumerate() {
+        let push = push::parse(&fs::read(file.unwrap().path()).unwrap()).unwrap();
+        if matches!(push.place(), Place::Account | Place::Location) {
+            continue;
+        }
+        let seconds = u64::try_from(now.seconds()).unwrap() + u64::try_from(number).unwrap();
+        expected.push(serde_json::to_value(push.body.data()).unwrap());
+        let key = EntryKey::message(seconds, "1");
+        let entry = Entry::pending(key, now, push.body, origin.clone());
+        let store = &house.stage.bridge.store;
+        store.put_entry(&at, &entry, None).await.unwrap();
+    }
+    let customer = first(&house).await;
+    let talk = house
+        .get(&format!("/api/conversations/{customer}?limit=100"))
+        .await;
+    let shown = talk["messages"].as_array().unwrap();
+    let shown: Vec<_> = shown.iter().map(|m| m["data"].clone()).collect();
+    assert_eq!(shown[shown.len() - expected.len()..], expected);
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,7 +39,7 @@ function channelPage(id) {
   function build() {
     built = true;
     ui.body.lastChild.remove();
-    ui.body.append(section('facts', overview), checkSection(), settingsSection(), keysSection(), careSection());
+    ui.body.append(section('facts', overview), checkSection(), settingsSection(), repliesSection(id, c, take), keysSection(), careSection());
   }
   const section = (title, ...children) => el('section.card', { id: title }, el('h2', { t: title }), ...children);
 
@@ -276,3 +276,4 @@ function channelPage(id) {
     },
   };
 }
+PAGES.channel = channelPage;

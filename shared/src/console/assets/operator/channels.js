@@ -163,3 +163,4 @@ function pasteSteps(c, fresh, { saved, done, edit, fit, before = [], soon }) {
     el('li', {}, el('p', { t: soon ? 'submit_soon' : 'submit_there' }), third));
   return Object.assign(steps, { fields, stop: () => stop() });
 }
+PAGES.list = listPage;

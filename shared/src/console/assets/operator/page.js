@@ -166,7 +166,7 @@ async function change(id, edit) {
   const body = {
     name: c.name, app_id: c.app_id, original_id: c.original_id, suspended: c.suspended,
     callback: { mode: c.callback.mode }, api_base: c.api_base, token_call: c.token_call,
-    part_pause_ms: c.part_pause_ms, retention_days: c.retention_days, time_zone: c.time_zone, desk,
+    part_pause_ms: c.part_pause_ms, retention_days: c.retention_days, time_zone: c.time_zone, replies: c.replies, desk,
   };
   edit(body);
   return call('PUT', `channels/${id}`, body);
@@ -201,6 +201,8 @@ async function copy(input, what, said) {
   announce(() => t('copied_it', words(what)));
 }
 
+// What the pages of this module show, by what they are about.
+const PAGES = {};
 // A page: what it shows at first, and how it is brought up to date.
 let page;
 let inside = false;

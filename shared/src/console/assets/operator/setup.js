@@ -168,3 +168,4 @@ function setupPage() {
     },
   };
 }
+PAGES.setup = setupPage;

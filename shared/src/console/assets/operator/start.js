@@ -8,9 +8,7 @@ const [, , area, name] = location.pathname.split('/');
 for (const a of document.querySelectorAll('#nav a')) {
   if (a.pathname === `/console/${area}`) a.ariaCurrent = name ? 'true' : 'page';
 }
-if (area === 'status') page = statusPage();
-else if (!name) page = listPage();
-else if (name === 'new' && location.hash !== '#channel') page = setupPage();
-else page = channelPage(name);
+const shown = area === 'status' ? 'status' : !name ? 'list' : name === 'new' && location.hash !== '#channel' ? 'setup' : 'channel';
+page = PAGES[shown](name);
 setInterval(refresh, 15e3);
 start();

@@ -151,3 +151,4 @@ function statusPage() {
     },
   };
 }
+PAGES.status = statusPage;
