@@ -2,7 +2,7 @@
 //! the number included.
 //!
 //! Invariant: the parts without their numbers, joined, are the text without its
-//! control characters; no cut is inside a grapheme that fits into a part. The
+//! control characters, and with nothing that WeChat takes for markup; no cut is inside a grapheme that fits into a part. The
 //! limit is measured, not documented:
 //! <https://developers.weixin.qq.com/doc/offiaccount/Customer_Service/Customer_Service_Messages.html>
 
@@ -60,9 +60,40 @@ pub fn split(text: &str) -> Result<Vec<String>, Refused> {
 /// The text without control characters, which WeChat refuses; line ends and
 /// tabs stay.
 fn sanitised(text: &str) -> String {
-    text.chars()
+    let taken = text
+        .chars()
         .filter(|c| matches!(c, '\n' | '\t') || !c.is_control())
-        .collect()
+        .collect();
+    literal(taken)
+}
+
+/// The text as it is meant to be seen. WeChat makes a link of what looks like one in HTML
+/// (`<a href=…>`), and a tap on it may say words in the customer's name: whoever writes
+/// that, or pastes it, means the characters. A blank of no width keeps them apart.
+fn literal(text: String) -> String {
+    if !text.contains('<') {
+        return text;
+    }
+    let mut pieces = text.split('<');
+    let mut literal = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        literal.push('<');
+        if is_link(piece) {
+            literal.push(NO_WIDTH);
+        }
+        literal.push_str(piece);
+    }
+    literal
+}
+
+/// What keeps a tag from being one.
+const NO_WIDTH: char = '\u{200b}';
+
+/// Whether what follows a `<` begins or ends a link in HTML.
+fn is_link(piece: &str) -> bool {
+    let name = piece.strip_prefix('/').unwrap_or(piece);
+    let rest = name.strip_prefix(['a', 'A']);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(|c: char| !c.is_alphanumeric()))
 }
 
 /// How much a cut may cost for the sake of the reader.
@@ -265,6 +296,22 @@ mod tests {
         check(&"a".repeat(MAX_PARTS * ROOM + 1), None);
     }
 
+    #[test]
+    fn what_looks_like_a_link_is_shown_as_it_was_written() {
+        let check = |text: &str, sent: &str| assert_eq!(split(text), Ok(vec![sent.to_owned()]));
+        check(
+            "见 https://a.example/?b=1&c=2 谢谢",
+            "见 https://a.example/?b=1&c=2 谢谢",
+        );
+        check(
+            "<a href=\"weixin://bizmsgmenu?msgmenucontent=退款&msgmenuid=1\">点这里</a>",
+            "<\u{200b}a href=\"weixin://bizmsgmenu?msgmenucontent=退款&msgmenuid=1\">点这里<\u{200b}/a>",
+        );
+        check("<A\nhref=x>", "<\u{200b}A\nhref=x>");
+        check("<a", "<\u{200b}a");
+        check("1 <abc <b> 2<3 <<a/>", "1 <abc <b> 2<3 <<\u{200b}a/>");
+    }
+
     /// Texts of words, scripts, emoji, combining marks and line ends, long
     /// enough to be split.
     fn texts() -> impl Strategy<Value = String> {
@@ -282,6 +329,7 @@ mod tests {
             Just("\u{600}12".to_owned()),
             "e[\u{300}-\u{36f}]{1,20}",
             "\\PC{1,20}",
+            Just("<a href='x'>".to_owned()),
         ];
         proptest::collection::vec((piece, 1_usize..40), 1..40)
             .prop_map(|pieces| pieces.iter().map(|(p, n)| p.repeat(*n)).collect())
