@@ -9,7 +9,7 @@ use magpie::desk::webhook::new_secret;
 use magpie_local::simulator::{Act, Mode};
 use serde_json::json;
 
-use crate::world::{WINDOW, World, message, time};
+use crate::world::{World, message, time};
 
 #[tokio::test]
 async fn hello_there_and_back() {
@@ -86,12 +86,8 @@ async fn a_desk_is_told_that_an_answer_waits() {
     desk.hears(&world, "session.opened").await;
     let news = desk.hears_message(&world, "你好").await;
     let conversation = news["conversation"].as_str().unwrap().to_owned();
-    for _ in 0..WINDOW {
-        let reply = world.markers().text();
-        let id = desk.says(&shop, &conversation, &reply).await;
-        customer.sees(&reply).await;
-        desk.hears_status(&world, &id, "delivered").await;
-    }
+    desk.uses_up_the_window(&shop, &customer, &conversation)
+        .await;
     let sixth = world.markers().text();
     let id = desk.says(&shop, &conversation, &sixth).await;
     let news = desk.hears_status(&world, &id, "held").await;
@@ -134,12 +130,8 @@ pub(crate) async fn greetings_and_a_ride(world: World) {
     desk.hears(&world, "session.opened").await;
     let news = desk.hears_message(&world, "你好").await;
     let conversation = news["conversation"].as_str().unwrap().to_owned();
-    for _ in 0..WINDOW {
-        let reply = world.markers().text();
-        let id = desk.says(&shop, &conversation, &reply).await;
-        customer.sees(&reply).await;
-        desk.hears_status(&world, &id, "delivered").await;
-    }
+    desk.uses_up_the_window(&shop, &customer, &conversation)
+        .await;
     let sixth = world.markers().text();
     let id = desk.says(&shop, &conversation, &sixth).await;
     desk.hears_status(&world, &id, "held").await;
@@ -150,12 +142,8 @@ pub(crate) async fn greetings_and_a_ride(world: World) {
     desk.hears_message(&world, "在吗").await;
     desk.hears_status(&world, &id, "delivered").await;
     // The new window has all that it ever has.
-    for _ in 0..WINDOW {
-        let reply = world.markers().text();
-        let id = desk.says(&shop, &conversation, &reply).await;
-        customer.sees(&reply).await;
-        desk.hears_status(&world, &id, "delivered").await;
-    }
+    desk.uses_up_the_window(&shop, &customer, &conversation)
+        .await;
     world.close().await;
 }
 

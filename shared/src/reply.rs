@@ -191,16 +191,8 @@ pub struct Replies {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledge: Option<Reply>,
     /// Whether an answer that waits for the window goes out by the next push's reply.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub held_answers: bool,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands out a reference"
-)]
-fn is_false(flag: &bool) -> bool {
-    !flag
 }
 
 impl Replies {

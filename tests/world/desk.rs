@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::schema::{closed, faults};
-use super::{Shop, World, time};
+use super::{Customer, Shop, WINDOW, World, time};
 use crate::harness::markers::Markers;
 use crate::harness::{now_ms, random};
 
@@ -125,6 +125,22 @@ impl DeskServer {
         assert_eq!(news["message"]["id"], id);
         assert_eq!(news["state"], state, "{news}");
         news
+    }
+
+    /// An agent answers as often as WeChat lets answers out for one message; the customer
+    /// sees each of them.
+    pub(crate) async fn uses_up_the_window(
+        &self,
+        shop: &Shop<'_>,
+        customer: &Customer<'_>,
+        conversation: &str,
+    ) {
+        for _ in 0..WINDOW {
+            let reply = shop.world.markers().text();
+            let id = self.says(shop, conversation, &reply).await;
+            customer.sees(&reply).await;
+            self.hears_status(shop.world, &id, "delivered").await;
+        }
     }
 
     /// The next news: the customer's words.

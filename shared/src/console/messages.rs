@@ -30,7 +30,7 @@ pub(super) struct Message {
     text_en: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Data>,
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     automatic: bool,
     time: String,
     state: &'static str,
@@ -41,14 +41,6 @@ pub(super) struct Message {
     part: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parts: Option<u8>,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands out a reference"
-)]
-fn is_false(flag: &bool) -> bool {
-    !flag
 }
 
 /// A reason in both languages.

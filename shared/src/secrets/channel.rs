@@ -42,19 +42,11 @@ pub struct ChannelSecrets {
     pub app_secret: Option<String>,
     /// Whether the channel's settings hold passive replies: a callback need not look
     /// there for them otherwise.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replies: bool,
     /// The secrets of a webhook desk, the signing one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub desk: Vec<String>,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands out a reference"
-)]
-fn is_false(flag: &bool) -> bool {
-    !flag
 }
 
 impl fmt::Debug for ChannelSecrets {
