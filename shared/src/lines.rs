@@ -57,7 +57,7 @@ pub fn line(body: &Body) -> Line {
             both(&text, &text)
         }
         Body::Other { name, fields, .. } => match row(Of::Message, name) {
-            Some(row) => beside(told(row, name, fields, " ", " "), body.content().as_ref()),
+            Some(row) => told(row, name, fields, " ", " "),
             None => both(
                 &format!("[暂不支持的消息：{}]", shortened(name)),
                 &format!("[unsupported message: {}]", shortened(name)),
@@ -86,14 +86,13 @@ pub fn line(body: &Body) -> Line {
     }
 }
 
-/// The line of a place ends with where a map shows it, whole.
-fn beside(line: Line, content: Option<&Content>) -> Line {
-    match content {
-        Some(Content::Location(place)) => match &place.map {
-            Some(map) => both(&format!("{} {map}", line.zh), &format!("{} {map}", line.en)),
-            None => line,
-        },
-        _ => line,
+/// Where more is to be seen than a line says: on a map. For who reads a message, not for
+/// lists.
+#[must_use]
+pub fn link(body: &Body) -> Option<String> {
+    match body.content() {
+        Some(Content::Location(place)) => place.map,
+        _ => None,
     }
 }
 
@@ -354,8 +353,8 @@ mod tests {
                     ("Label", "世纪大道1号"),
                 ],
             ),
-            "[位置] 世纪大道1号 https://apis.map.qq.com/uri/v1/marker?marker=coord%3A31.2%2C121.5%3Btitle%3A%E4%B8%96%E7%BA%AA%E5%A4%A7%E9%81%931%E5%8F%B7%3Baddr%3A%E4%B8%96%E7%BA%AA%E5%A4%A7%E9%81%931%E5%8F%B7&referer=magpie",
-            "[location] 世纪大道1号 https://apis.map.qq.com/uri/v1/marker?marker=coord%3A31.2%2C121.5%3Btitle%3A%E4%B8%96%E7%BA%AA%E5%A4%A7%E9%81%931%E5%8F%B7%3Baddr%3A%E4%B8%96%E7%BA%AA%E5%A4%A7%E9%81%931%E5%8F%B7&referer=magpie",
+            "[位置] 世纪大道1号",
+            "[location] 世纪大道1号",
         );
         check(
             &message(

@@ -189,6 +189,11 @@ async fn every_sample_of_a_push_is_as_the_schema_says() {
         };
         let told = office.tell(news, true, true).await;
         assert_eq!(told[place]["data"], data);
+        let maps = told[place]["text"]
+            .as_str()
+            .unwrap()
+            .matches("apis.map.qq.com");
+        assert_eq!(maps.count(), usize::from(told[place]["kind"] == "location"));
     }
 }
 

@@ -52,6 +52,7 @@ test('who follows is welcomed, a first message is greeted, and the agent sees it
   await page.goto(`${world.magpie.desk}/console/`);
   await agent.opens();
   await becomes(async () => (await agent.lines()).at(-1), agent.delivered('Nice to meet you'));
+  await says(page.locator('#lines .msg.out .meta').last(), /Automatic/);
 
   // What is emptied is said no longer.
   await page.goto(`${world.magpie.desk}/console/channels/demo`);

@@ -11,7 +11,7 @@ use crate::bridge::Broken;
 use crate::faces;
 use crate::journal::{Class, ConversationKey, Entry, EntryKey, Lane, State};
 use crate::lane::Parked;
-use crate::lines;
+use crate::lines::{self, Line};
 use crate::message::{Body, Data, Kind};
 use crate::moment::Moment;
 use crate::reason::Reason;
@@ -85,7 +85,7 @@ pub(super) fn show(lang: Lang, entry: &Entry, parked: Option<&Parked>) -> Messag
     let told = parked.filter(|why| !matches!(why, Reason::InFlight | Reason::OutOfTime));
     let line = match &entry.body {
         Body::Text { .. } => None,
-        other => Some(lines::line(other)),
+        other => Some(whole(other)),
     };
     let text = match (&line, &entry.body) {
         (Some(line), _) => lang.pick(&line.zh, &line.en).clone(),
@@ -108,6 +108,18 @@ pub(super) fn show(lang: Lang, entry: &Entry, parked: Option<&Parked>) -> Messag
         answer: entry.answer.as_ref().map(|a| a.message.as_str().to_owned()),
         part: outbound.then(|| entry.key.part()),
         parts: entry.answer.as_ref().map(|answer| answer.parts),
+    }
+}
+
+/// The line of a message with where more is to be seen.
+fn whole(body: &Body) -> Line {
+    let line = lines::line(body);
+    match lines::link(body) {
+        Some(more) => Line {
+            zh: format!("{} {more}", line.zh),
+            en: format!("{} {more}", line.en),
+        },
+        None => line,
     }
 }
 

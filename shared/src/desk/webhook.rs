@@ -162,7 +162,10 @@ fn payload(letter: &Letter<'_>) -> Option<Vec<u8>> {
         News::Message(entry) => {
             let text = match &entry.body {
                 Body::Text { .. } => lines::line(&entry.body).zh,
-                other => both(&lines::line(other)),
+                other => {
+                    let line = both(&lines::line(other));
+                    lines::link(other).map_or(line.clone(), |more| format!("{line} {more}"))
+                }
             };
             payload.message = Some(Said {
                 id: &letter.id,

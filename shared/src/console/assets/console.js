@@ -16,7 +16,7 @@ const WORDS = {
     choose: '请选择一个会话。', gone: '找不到该会话。',
     end_title: '结束此会话？', cancel: '取消', end_what: '客户再次发言时会开始新的会话。',
     messages: '消息', answer: '回复客户', answer_hint: 'Enter 发送，Shift+Enter 换行', send: '发送',
-    retry: '重试', again: '重新编辑', jump: '新消息', says: (who, text) => `${who}：${text}`,
+    retry: '重试', again: '重新编辑', jump: '新消息', auto: '自动', says: (who, text) => `${who}：${text}`,
     sending: '发送中', held: '等待发送', delivered: '已送达', failed: '发送失败', uncertain: '未确认',
     hours: (n) => `${n} 小时`, minutes: (n) => `${n} 分钟`,
     closes: (rest) => `${rest}后关闭`, window: '窗口', window_closed: '窗口已关闭', none_left: '条数已用完',
@@ -24,24 +24,24 @@ const WORDS = {
     too_long: (most) => `内容过长：一次回复最多 5 条消息（约 ${most} 字节），请缩短后再发送。`,
     closed: (when) => `48 小时窗口已关闭${when && `（客户上次发言：${when}）`}。客户再次发言后即可回复，草稿会保留。`,
     will_hold: (need, left) => `需要 ${need}，本轮剩余 ${left} 条：发送后会等待，客户再次发言后自动发出。`,
-    suspended: '渠道已暂停：回复会在渠道恢复后发出。', other_desk: '此渠道的客户由其他客服系统接待，这里只能查看。',
+    suspended: '渠道已暂停：恢复后发出回复。', other_desk: '此渠道的客户由其他客服系统接待，这里只能查看。',
     not_sent: (why) => `未发送：${why} 内容已保留。`,
     unreachable: '无法连接服务器。', offline: '连接中断，正在重试…', status: (n) => `服务器返回错误 ${n}。`,
   },
   en: {
     other: '中文', sign_in: 'Sign in', sign_out: 'Sign out', gate_title: 'Sign in to Magpie', admin_key: 'Admin key',
-    gate_how: 'Open the one-time link that Magpie prints when it starts, or enter the admin key.',
-    bad_link: 'This link was used before or has expired: use a new one, or enter the admin key.',
+    gate_how: 'Open the one-time link that Magpie printed, or enter the admin key.',
+    bad_link: 'This link was used before or has expired: use a new one, or the admin key.',
     bad_key: 'This key is not right: check it and try again.',
     sessions: 'Sessions', open_ones: 'Open', all_ones: 'All', channels: 'Channels', health: 'Status', all_channels: 'All channels',
     more: 'Show more', older: 'Older messages', back: 'Back to the sessions', loading: 'Loading…',
     customer: (id) => `Customer ${id}`, unread: 'unread', answered: 'Our answer:', ended: 'ended', end: 'End session',
-    none: 'No sessions here. When a customer writes, the session appears.',
-    no_channel: 'No channel is connected yet: ask your administrator.',
+    none: 'No sessions here. When a customer writes, it appears.',
+    no_channel: 'No channel is connected: ask your administrator.',
     choose: 'Choose a session.', gone: 'There is no such conversation.',
     end_title: 'End this session?', cancel: 'Cancel', end_what: 'A new one begins when the customer writes again.',
     messages: 'Messages', answer: 'Your answer', answer_hint: 'Enter sends, Shift+Enter starts a new line', send: 'Send',
-    retry: 'Try again', again: 'Edit and resend', jump: 'New messages', says: (who, text) => `${who}: ${text}`,
+    retry: 'Try again', again: 'Edit and resend', jump: 'New messages', auto: 'Automatic', says: (who, text) => `${who}: ${text}`,
     sending: 'Sending', held: 'Held', delivered: 'Delivered', failed: 'Failed', uncertain: 'Not confirmed',
     hours: (n) => `${n} h`, minutes: (n) => `${n} min`,
     closes: (rest) => `closes in ${rest}`, window: 'window', window_closed: 'window closed', none_left: 'none left',
@@ -50,14 +50,14 @@ const WORDS = {
     closed: (when) => `The 48-hour window is closed${when && ` (the customer last wrote on ${when})`}. You can answer when they write again; your draft is kept.`,
     will_hold: (need, left) => `This needs ${need}, ${left} left: it will wait and go out by itself when the customer writes again.`,
     suspended: 'The channel is suspended: answers go out when it is resumed.',
-    other_desk: 'The customers of this channel are served at another desk: you can only read along.',
+    other_desk: 'The customers of this channel are served at another desk: you can only read.',
     not_sent: (why) => `Not sent: ${why} Your text is kept.`,
     unreachable: 'The server cannot be reached.', offline: 'Connection lost, trying again…', status: (n) => `The server answered: error ${n}.`,
   },
 };
 const PART = 2048; // bytes of one WeChat text message
 const NUMBERED = PART - 6; // what "(1/3) " leaves of it, at most
-const MOST = 5; // messages in one answer, and in a 48-hour window
+const MOST = 5; // messages in one answer or window
 const MINUTE = 60e3, HOUR = 3600e3, DAY = 86400e3;
 
 const ui = Object.fromEntries([...document.querySelectorAll('[id]')].map((node) => [node.id, node]));
@@ -732,7 +732,7 @@ function fillLine(li, { m, day, text, time, full, tight, state }) {
   li.className = `msg ${m.direction}${tight ? ' tight' : ''}${m.kind === 'text' ? '' : ' kind'}`;
   li.replaceChildren(
     el('p.text', { dir: 'auto' }, text),
-    el('p.meta', {}, clock, m.parts > 1 && `${m.part}/${m.parts}`, state && el(`span.state.${state.look}`, {}, icon(state.look), state.words)),
+    el('p.meta', {}, clock, m.parts > 1 && `${m.part}/${m.parts}`, m.automatic && t('auto'), state && el(`span.state.${state.look}`, {}, icon(state.look), state.words)),
   );
   if (state?.why) li.append(el(`p.why.${state.look}`, {}, state.why));
   if (state?.look === 'failed' && m.direction === 'out') li.append(el('button.plain.again', { type: 'button', onclick: () => writeAgain(m) }, t('again')));
