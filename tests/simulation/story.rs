@@ -223,7 +223,9 @@ async fn script(told: &Arc<Told>, customers: BTreeMap<&'static str, Vec<String>>
         if channel == INBOX {
             actors.spawn(inbox(Arc::clone(told), draw(200 + c)));
         } else {
-            actors.spawn(agents(Arc::clone(told), channel, draw(200 + c)));
+            // In every tenth story; see ARCHITECTURE, "What we know".
+            let talkative = seed % 10 == 1;
+            actors.spawn(agents(Arc::clone(told), channel, draw(200 + c), talkative));
             let host = format!("{channel}.test");
             actors.spawn(weather(Arc::clone(told), host, draw(300 + c)));
         }
