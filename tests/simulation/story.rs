@@ -98,11 +98,11 @@ async fn connect(world: &World, store: &Store, seed: u64) -> BTreeMap<&'static s
     let secrets = &world.secrets;
     secrets.lock().unwrap().insert("pepper".into(), pepper);
     for id in CHANNELS {
-        // Every other story's channels say something in the answers to pushes.
-        let replies = if seed.is_multiple_of(2) {
-            Replies::default()
-        } else {
+        // Every tenth story's channels say something in the answers to pushes.
+        let replies = if seed % 10 == 1 {
             greetings()
+        } else {
+            Replies::default()
         };
         let replying = replies.any();
         let connected = Channel {
