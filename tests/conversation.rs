@@ -83,9 +83,7 @@ async fn a_desk_is_told_that_an_answer_waits() {
     let (shop, desk) = world.shop_with_desk(Mode::Secure).await;
     let customer = shop.customer("Han Meimei");
     customer.says("你好").await;
-    desk.hears(&world, "session.opened").await;
-    let news = desk.hears_message(&world, "你好").await;
-    let conversation = news["conversation"].as_str().unwrap().to_owned();
+    let conversation = desk.hears_a_beginning(&world, "你好").await;
     desk.uses_up_the_window(&shop, &customer, &conversation)
         .await;
     let sixth = world.markers().text();
@@ -127,9 +125,7 @@ pub(crate) async fn greetings_and_a_ride(world: World) {
 
     customer.says("你好").await;
     customer.sees("初次见面").await;
-    desk.hears(&world, "session.opened").await;
-    let news = desk.hears_message(&world, "你好").await;
-    let conversation = news["conversation"].as_str().unwrap().to_owned();
+    let conversation = desk.hears_a_beginning(&world, "你好").await;
     desk.uses_up_the_window(&shop, &customer, &conversation)
         .await;
     let sixth = world.markers().text();

@@ -12,12 +12,13 @@ use magpie_local::simulator::{
 /// The channels, by the nature of their desks.
 pub(crate) const SMART: &str = "smart";
 pub(crate) const DUMB: &str = "dumb";
-/// The key of all channels' envelopes.
-pub(crate) const AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 pub(crate) const INBOX: &str = "inbox";
 pub(crate) const CHANNELS: [&str; 3] = [SMART, DUMB, INBOX];
 /// Those whose desks are somebody else's.
 pub(crate) const DESKS: [&str; 2] = [SMART, DUMB];
+
+/// The key of all channels' envelopes.
+pub(crate) const AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 
 pub(crate) fn app_id(channel: &str) -> String {
     format!("wx{:0>16}", hex(channel))

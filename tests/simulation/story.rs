@@ -75,6 +75,12 @@ pub(crate) fn channel(id: &str) -> Channel {
     }
 }
 
+/// Whether channels of this story reply to pushes, and agents say much: every tenth, see
+/// ARCHITECTURE, "What we know".
+fn is_talkative(seed: u64) -> bool {
+    seed % 10 == 1
+}
+
 /// What channels say by themselves, and whose answers ride on replies.
 fn greetings() -> Replies {
     let say = |what: &str| Some(Reply::text(format!("{GREETING}{what}")));
@@ -98,8 +104,7 @@ async fn connect(world: &World, store: &Store, seed: u64) -> BTreeMap<&'static s
     let secrets = &world.secrets;
     secrets.lock().unwrap().insert("pepper".into(), pepper);
     for id in CHANNELS {
-        // Every tenth story's channels say something in the answers to pushes.
-        let replies = if seed % 10 == 1 {
+        let replies = if is_talkative(seed) {
             greetings()
         } else {
             Replies::default()
@@ -223,8 +228,7 @@ async fn script(told: &Arc<Told>, customers: BTreeMap<&'static str, Vec<String>>
         if channel == INBOX {
             actors.spawn(inbox(Arc::clone(told), draw(200 + c)));
         } else {
-            // In every tenth story; see ARCHITECTURE, "What we know".
-            let talkative = seed % 10 == 1;
+            let talkative = is_talkative(seed);
             actors.spawn(agents(Arc::clone(told), channel, draw(200 + c), talkative));
             let host = format!("{channel}.test");
             actors.spawn(weather(Arc::clone(told), host, draw(300 + c)));

@@ -143,6 +143,14 @@ impl DeskServer {
         }
     }
 
+    /// The next news: a session, and the customer's words that began it. Says the
+    /// conversation.
+    pub(crate) async fn hears_a_beginning(&self, world: &World, text: &str) -> String {
+        self.hears(world, "session.opened").await;
+        let news = self.hears_message(world, text).await;
+        news["conversation"].as_str().unwrap().to_owned()
+    }
+
     /// The next news: the customer's words.
     pub(crate) async fn hears_message(&self, world: &World, text: &str) -> Value {
         let news = self.hears(world, "message.created").await;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::StatusCode;
 use tracing::{error, warn};
 
-use super::opened::{Kind, Row, open};
+use super::opened::{Kind, Letterhead, Row, open};
 use super::seen::Sight;
 use super::{Bridge, Broken, Response, plain, refused, replies};
 use crate::message::ChannelId;
@@ -19,7 +19,6 @@ use crate::reply::Replied;
 use crate::secrets::ChannelSecrets;
 use crate::store::{Pushed, Put};
 use crate::tally::Deed;
-use crate::wechat::reply::Seal;
 
 /// WeChat waits five seconds; a push that is not journalled by then is better
 /// refused, since it comes again.
@@ -61,16 +60,15 @@ async fn take(
         return Ok((refused(404), None));
     };
     Ok(match opened {
-        Ok(opened) => {
+        Ok(mut opened) => {
             if !opened.is_readable() {
                 warn!(channel = %id, "an authentic push cannot be read: journalled as it came");
             }
             // A repeat is answered as the first attempt was, whatever is set by now.
-            let head = opened.letterhead();
+            let head = opened.take_letterhead();
             let looks_for = head.as_ref().filter(|_| opened.may_reply());
-            let seal = looks_for.map(|head| head.seal.clone());
             let row = opened.row(&id, bridge.pepper().await?, now);
-            let replied = journal(bridge, row, seal.as_ref()).await?;
+            let replied = journal(bridge, row, looks_for).await?;
             let response = match head.zip(replied) {
                 Some((head, replied)) => replies::say(bridge, &head, &replied),
                 None => plain(StatusCode::OK, "success"),
@@ -86,11 +84,11 @@ async fn take(
 }
 
 /// Writes the row of a push and rings its bell. Says what the push is answered with, which
-/// is chosen here if the channel has replies, which are `sealed` in this way.
+/// is chosen here if it may be one that this `head` is for.
 async fn journal(
     bridge: &Bridge,
     mut row: Row,
-    sealed: Option<&Seal>,
+    head: Option<&Letterhead>,
 ) -> Result<Option<Replied>, Broken> {
     match row.kind {
         Kind::Location => {
@@ -109,8 +107,11 @@ async fn journal(
         // A repeat rings too: the bell of the first may have been lost with its
         // process.
         Kind::Lane => {
-            let pushed = match sealed {
-                Some(seal) => bridge.push_with_reply(&mut row, seal.key.is_some()).await?,
+            let pushed = match head {
+                Some(head) => {
+                    let sealed = head.seal.key.is_some();
+                    bridge.push_with_reply(&mut row, sealed).await?
+                }
                 None => bridge.store.put_push(&row.at, &row.entry).await?,
             };
             let (deed, replied) = match pushed {

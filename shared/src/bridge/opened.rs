@@ -26,8 +26,7 @@ const OWN_JOURNAL: Duration = Duration::from_hours(27 * 24);
 pub struct Opened {
     verified: Verified,
     push: Option<Push>,
-    seal: Seal,
-    original_id: String,
+    letterhead: Option<Letterhead>,
     replies: bool,
 }
 
@@ -103,16 +102,37 @@ pub fn open(
             Err(_) => Ok((verified, None)),
         });
     Ok(opened.map(|(verified, push)| Opened {
+        letterhead: letterhead(secrets, &verified, push.as_ref()),
+        replies: secrets.replies,
+        verified,
+        push,
+    }))
+}
+
+/// What a reply to a push needs. `None` where there can be none: it is no customer's, or it
+/// came in JSON, in which no reply is documented.
+fn letterhead(
+    secrets: &ChannelSecrets,
+    verified: &Verified,
+    push: Option<&Push>,
+) -> Option<Letterhead> {
+    let to = customer(push?).filter(|_| !is_json(verified.document()))?;
+    Some(Letterhead {
+        to: to.clone(),
+        from: secrets.original_id.clone(),
         seal: Seal {
             token: secrets.token.clone(),
             app_id: secrets.app_id.clone(),
             key: verified.key().cloned(),
         },
-        original_id: secrets.original_id.clone(),
-        replies: secrets.replies,
-        verified,
-        push,
-    }))
+    })
+}
+
+/// The customer in whose conversation a push belongs, if it belongs in one.
+fn customer(push: &Push) -> Option<&OpenId> {
+    push.from
+        .as_ref()
+        .filter(|_| push.place() != Place::Account)
 }
 
 impl Opened {
@@ -128,31 +148,18 @@ impl Opened {
         self.replies
     }
 
-    /// What a reply to this push needs. `None` where there can be none: it is no customer's,
-    /// or it came in JSON, in which no reply is documented.
-    #[must_use]
-    pub fn letterhead(&self) -> Option<Letterhead> {
-        let to = self.customer()?;
-        (!is_json(self.verified.document())).then(|| Letterhead {
-            to: to.clone(),
-            from: self.original_id.clone(),
-            seal: self.seal.clone(),
-        })
-    }
-
-    /// The customer in whose conversation it belongs, if it belongs in one.
-    fn customer(&self) -> Option<&OpenId> {
-        let push = self.push.as_ref()?;
-        push.from
-            .as_ref()
-            .filter(|_| push.place() != Place::Account)
+    /// Takes out what a reply to this push needs, if it may have one.
+    pub fn take_letterhead(&mut self) -> Option<Letterhead> {
+        self.letterhead.take()
     }
 
     /// Makes the row, which is journalled at `now`.
     #[must_use]
     pub fn row(self, channel: &ChannelId, pepper: &Pepper, now: Moment) -> Row {
         let customer = self
-            .customer()
+            .push
+            .as_ref()
+            .and_then(customer)
             .map(|open_id| ConversationKey::of(pepper, channel, open_id));
         // The same on every repeat, and near enough where a push has no time.
         let signed = u64::try_from(self.verified.timestamp()).unwrap_or(0);

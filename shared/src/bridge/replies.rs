@@ -44,34 +44,34 @@ impl Bridge {
         sealed: bool,
     ) -> Result<Pushed, Broken> {
         let id = row.entry.origin.channel.clone();
-        let found = tokio::time::timeout(PATIENCE, self.found(&id, row, sealed)).await;
-        let (channel, choice) = match found {
-            Ok(Ok(Some(found))) => found,
-            Ok(Ok(None)) => return Ok(self.store.put_push(&row.at, &row.entry).await?),
+        let found = match tokio::time::timeout(PATIENCE, self.found(&id, row, sealed)).await {
+            Ok(Ok(found)) => found,
             Ok(Err(broken)) => {
                 warn!(channel = %id, error = %broken, "no reply could be chosen for a push");
-                return Ok(self.store.put_push(&row.at, &row.entry).await?);
+                None
             }
             Err(_) => {
                 warn!(channel = %id, "no reply could be chosen for a push in time");
-                return Ok(self.store.put_push(&row.at, &row.entry).await?);
+                None
             }
         };
-        row.entry.reply = Some(Replied {
-            reply: choice.reply,
-            answer: choice.answer.as_ref().map(|answer| answer.key.clone()),
-        });
-        if let Some(answer) = choice.answer {
-            match self.ride(&channel, row, &answer).await {
-                Ok(Some(pushed)) => return Ok(pushed),
-                // A worker was sooner.
-                Ok(None) => {}
-                // If it was written all the same, the push is a repeat now.
-                Err(error) => {
-                    warn!(channel = %id, %error, "an answer could not go out by the reply to a push");
+        if let Some((channel, Choice { reply, answer })) = found {
+            row.entry.reply = Some(Replied {
+                reply,
+                answer: answer.as_ref().map(|answer| answer.key.clone()),
+            });
+            if let Some(answer) = answer {
+                match self.ride(&channel, row, &answer).await {
+                    Ok(Some(pushed)) => return Ok(pushed),
+                    // A worker was sooner.
+                    Ok(None) => {}
+                    // If it was written all the same, the push is a repeat now.
+                    Err(error) => {
+                        warn!(channel = %id, %error, "an answer could not go out by the reply to a push");
+                    }
                 }
+                row.entry.reply = None;
             }
-            row.entry.reply = None;
         }
         Ok(self.store.put_push(&row.at, &row.entry).await?)
     }
@@ -154,14 +154,8 @@ impl Bridge {
             return Ok(None);
         }
         let look = self.store.look(&row.at, |_| true).await?;
-        if carries && let Some(answer) = self.held_answer(row, &look).await? {
-            let Body::Text { text, .. } = &answer.body else {
-                return Ok(None);
-            };
-            return Ok(Some(Choice {
-                reply: Reply::text(text.clone()),
-                answer: Some(answer),
-            }));
+        if carries && let Some(held) = self.held_answer(row, &look).await? {
+            return Ok(Some(held));
         }
         let greeting = match stage(&look, &row.entry) {
             Stage::First => replies
@@ -178,7 +172,7 @@ impl Bridge {
     }
 
     /// The first answer that waits for the window, if it is of one part.
-    async fn held_answer(&self, row: &Row, look: &Look) -> Result<Option<Entry>, Broken> {
+    async fn held_answer(&self, row: &Row, look: &Look) -> Result<Option<Choice>, Broken> {
         // Of two replies on their way at once nobody knows which is shown first.
         let now = self.now();
         let on_its_way = |entry: &Entry| entry.reply.is_some() && now.since(entry.at) < REPLY_WAY;
@@ -194,14 +188,19 @@ impl Bridge {
             .waiting_from(&row.at, Lane::Out, &parked.from, 1)
             .await?;
         // A claimed one may be on its way: nothing passes it.
-        let first = waiting.into_values().next();
-        Ok(first.filter(|entry| {
+        let first = waiting.into_values().next().filter(|entry| {
             let only = entry
                 .answer
                 .as_ref()
                 .is_some_and(|answer| answer.parts == 1);
-            let words = matches!(entry.body, Body::Text { .. });
-            only && words && entry.state == State::Pending && entry.redriven.is_none()
+            only && entry.state == State::Pending && entry.redriven.is_none()
+        });
+        Ok(first.and_then(|entry| match &entry.body {
+            Body::Text { text, .. } => Some(Choice {
+                reply: Reply::text(text.clone()),
+                answer: Some(entry),
+            }),
+            _ => None,
         }))
     }
 }
@@ -218,21 +217,15 @@ enum Stage {
 }
 
 fn stage(look: &Look, message: &Entry) -> Stage {
-    let others = look
-        .entries
-        .values()
-        .filter(|entry| entry.key.class() == Some(Class::Message) && entry.key != message.key);
-    let mut known = false;
-    let mut waits = false;
+    let of = |class| {
+        let entries = look.entries.values();
+        entries.filter(move |entry| entry.key.class() == Some(class) && entry.key != message.key)
+    };
+    let pending = |entry: &Entry| !entry.state.ended();
+    let known = of(Class::Message).next().is_some();
+    let waits = of(Class::Message).any(pending);
     // A session whose end is on its way is over.
-    let ends = look
-        .entries
-        .values()
-        .any(|entry| entry.key.class() == Some(Class::SessionEnd) && !entry.state.ended());
-    for other in others {
-        known = true;
-        waits |= !other.state.ended();
-    }
+    let ends = of(Class::SessionEnd).any(pending);
     match &look.conversation {
         _ if waits => Stage::Open,
         Some(conversation) if conversation.session.is_some() && !ends => Stage::Open,

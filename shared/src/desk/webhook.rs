@@ -164,7 +164,10 @@ fn payload(letter: &Letter<'_>) -> Option<Vec<u8>> {
                 Body::Text { .. } => lines::line(&entry.body).zh,
                 other => {
                     let line = both(&lines::line(other));
-                    lines::link(other).map_or(line.clone(), |more| format!("{line} {more}"))
+                    match lines::link(other) {
+                        Some(more) => format!("{line} {more}"),
+                        None => line,
+                    }
                 }
             };
             payload.message = Some(Said {

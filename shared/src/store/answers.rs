@@ -1,9 +1,6 @@
 //! What a desk calls for: an answer, whose parts are put together, or the end of
 //! a session. What lies under their keys already says whether it is a repeat.
 
-use aws_sdk_dynamodb::types::{
-    Put as PutRow, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
@@ -38,16 +35,7 @@ impl Store {
         }
         let mut items = Vec::new();
         for part in parts {
-            let put = PutRow::builder()
-                .table_name(&self.messages)
-                .set_item(Some(write(at, part)?))
-                .condition_expression("attribute_not_exists(pk)")
-                .return_values_on_condition_check_failure(
-                    ReturnValuesOnConditionCheckFailure::AllOld,
-                )
-                .build()
-                .map_err(|_| StoreError::Unreadable("b"))?;
-            items.push(TransactWriteItem::builder().put(put).build());
+            items.push(self.new_row(write(at, part)?)?);
         }
         let Err(reasons) = self.transact("TransactWriteItems answer", items).await? else {
             return Ok(Said::Stored);
@@ -78,16 +66,7 @@ impl Store {
             ("ch".to_owned(), s(end.origin.channel.as_str())),
             ("ttl".to_owned(), n(expires)),
         ]);
-        let put = |row| {
-            PutRow::builder()
-                .table_name(&self.messages)
-                .set_item(Some(row))
-                .condition_expression("attribute_not_exists(pk)")
-                .build()
-                .map(|put| TransactWriteItem::builder().put(put).build())
-                .map_err(|_| StoreError::Unreadable("sk"))
-        };
-        let both = vec![put(mark.clone())?, put(write(at, end)?)?];
+        let both = vec![self.new_row(mark.clone())?, self.new_row(write(at, end)?)?];
         let Err(reasons) = self.transact("TransactWriteItems end", both).await? else {
             return Ok(true);
         };
@@ -95,28 +74,17 @@ impl Store {
             return Ok(false);
         }
         // This session's end is journalled already: only the call is new.
-        let mark = self
-            .client
-            .put_item()
-            .table_name(&self.messages)
-            .set_item(Some(mark))
-            .condition_expression("attribute_not_exists(pk)");
-        self.put("PutItem call", mark).await
+        Ok(self.put_new("PutItem call", mark).await?.is_ok())
     }
 
     async fn put_only_part(&self, at: &ConversationKey, part: &Entry) -> Result<Said, StoreError> {
-        let call = self
-            .client
-            .put_item()
-            .table_name(&self.messages)
-            .set_item(Some(write(at, part)?))
-            .condition_expression("attribute_not_exists(pk)")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        Ok(match self.put_seen("PutItem answer", call).await? {
-            Ok(_) => Said::Stored,
-            Err(there) if says_the_same(&there, part)? => Said::Repeat,
-            Err(_) => Said::OtherWords,
-        })
+        Ok(
+            match self.put_new("PutItem answer", write(at, part)?).await? {
+                Ok(()) => Said::Stored,
+                Err(there) if says_the_same(&there, part)? => Said::Repeat,
+                Err(_) => Said::OtherWords,
+            },
+        )
     }
 }
 

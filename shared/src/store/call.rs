@@ -22,7 +22,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    CancellationReason, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
+    CancellationReason, Put as PutRow, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
     TransactWriteItem,
 };
 
@@ -109,6 +109,44 @@ impl Store {
             self.count(Side::Write, done.consumed_capacity());
             done.attributes.unwrap_or_default()
         }))
+    }
+
+    /// Puts a row of the journal where none is. Shows the one that is there.
+    pub(super) async fn put_new(
+        &self,
+        operation: &'static str,
+        row: Row,
+    ) -> Result<Result<(), Row>, StoreError> {
+        let call = self
+            .client
+            .put_item()
+            .table_name(&self.messages)
+            .set_item(Some(row))
+            .condition_expression("attribute_not_exists(pk)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        Ok(self.put_seen(operation, call).await?.map(drop))
+    }
+
+    /// The same as a part of a transaction.
+    pub(super) fn new_row(&self, row: Row) -> Result<TransactWriteItem, StoreError> {
+        PutRow::builder()
+            .table_name(&self.messages)
+            .set_item(Some(row))
+            .condition_expression("attribute_not_exists(pk)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map(|put| TransactWriteItem::builder().put(put).build())
+            .map_err(|_| StoreError::Unreadable("sk"))
+    }
+
+    /// A row of the journal that a transaction puts, whatever is there.
+    pub(super) fn any_row(&self, row: Row) -> Result<TransactWriteItem, StoreError> {
+        PutRow::builder()
+            .table_name(&self.messages)
+            .set_item(Some(row))
+            .build()
+            .map(|put| TransactWriteItem::builder().put(put).build())
+            .map_err(|_| StoreError::Unreadable("sk"))
     }
 
     /// Deletes a row. Says whether its condition held.

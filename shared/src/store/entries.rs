@@ -159,16 +159,9 @@ impl Store {
         if let Some(expires) = expires {
             row.insert("ttl".to_owned(), n(expires));
         }
-        let call = self
-            .client
-            .put_item()
-            .table_name(&self.messages)
-            .set_item(Some(row))
-            .condition_expression("attribute_not_exists(pk)");
-        Ok(if self.put("PutItem entry", call).await? {
-            Put::Stored
-        } else {
-            Put::Repeat
+        Ok(match self.put_new("PutItem entry", row).await? {
+            Ok(()) => Put::Stored,
+            Err(_) => Put::Repeat,
         })
     }
 

@@ -1,7 +1,7 @@
 //! What becomes of the journal's entries: claimed, given back, ended, and made
 //! to wait again.
 
-use aws_sdk_dynamodb::types::{Put as PutRow, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 
 use super::entries::{dead_partition, state_word, write};
 use super::row::{Row, n, s};
@@ -161,14 +161,9 @@ impl Store {
             .set_expression_attribute_values(Some(death.values()))
             .build()
             .map_err(|_| StoreError::Unreadable("sk"))?;
-        let put = PutRow::builder()
-            .table_name(&self.messages)
-            .set_item(Some(write(at, receipt)?))
-            .build()
-            .map_err(|_| StoreError::Unreadable("b"))?;
         let items = vec![
             TransactWriteItem::builder().update(update).build(),
-            TransactWriteItem::builder().put(put).build(),
+            self.any_row(write(at, receipt)?)?,
         ];
         let done = self.transact("TransactWriteItems bury", items).await?;
         Ok(done.is_ok())

@@ -2,9 +2,7 @@
 //!
 //! Invariant: the reply of a push is what the first attempt wrote; a repeat is shown it.
 
-use aws_sdk_dynamodb::types::{
-    Put as PutRow, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
-};
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 
 use super::call::refused;
 use super::entries::write;
@@ -40,17 +38,12 @@ impl Store {
         at: &ConversationKey,
         entry: &Entry,
     ) -> Result<Pushed, StoreError> {
-        let call = self
-            .client
-            .put_item()
-            .table_name(&self.messages)
-            .set_item(Some(write(at, entry)?))
-            .condition_expression("attribute_not_exists(pk)")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        Ok(match self.put_seen("PutItem entry", call).await? {
-            Ok(_) => Pushed::Stored,
-            Err(there) => Pushed::Repeat(replied(&there)),
-        })
+        Ok(
+            match self.put_new("PutItem entry", write(at, entry)?).await? {
+                Ok(()) => Pushed::Stored,
+                Err(there) => Pushed::Repeat(replied(&there)),
+            },
+        )
     }
 
     /// Journals a push whose reply is an agent's answer, which is delivered by that: all
@@ -62,14 +55,6 @@ impl Store {
         entry: &Entry,
         ride: Ride<'_>,
     ) -> Result<Option<Pushed>, StoreError> {
-        let broken = |_| StoreError::Unreadable("sk");
-        let push = PutRow::builder()
-            .table_name(&self.messages)
-            .set_item(Some(write(at, entry)?))
-            .condition_expression("attribute_not_exists(pk)")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(broken)?;
         let answer = Update::builder()
             .table_name(&self.messages)
             .key("pk", s(at.as_str()))
@@ -81,18 +66,13 @@ impl Store {
             .expression_attribute_values(":p", s("p"))
             .expression_attribute_values(":ttl", n(ride.expires))
             .build()
-            .map_err(broken)?;
+            .map_err(|_| StoreError::Unreadable("sk"))?;
         let mut items = vec![
-            TransactWriteItem::builder().put(push).build(),
+            self.new_row(write(at, entry)?)?,
             TransactWriteItem::builder().update(answer).build(),
         ];
         if let Some(receipt) = ride.receipt {
-            let receipt = PutRow::builder()
-                .table_name(&self.messages)
-                .set_item(Some(write(at, receipt)?))
-                .build()
-                .map_err(broken)?;
-            items.push(TransactWriteItem::builder().put(receipt).build());
+            items.push(self.any_row(write(at, receipt)?)?);
         }
         let Err(reasons) = self.transact("TransactWriteItems push", items).await? else {
             return Ok(Some(Pushed::Stored));
