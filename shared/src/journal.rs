@@ -407,6 +407,9 @@ pub struct Entry {
     pub exhausted: Option<EntryKey>,
     /// What was said in the answer to the push that this entry is.
     pub reply: Option<Replied>,
+    /// The session in which an inbound entry is told, where that had to be settled before
+    /// it was: its end was on its way.
+    pub session: Option<String>,
 }
 
 impl Entry {
@@ -425,6 +428,7 @@ impl Entry {
             window: None,
             exhausted: None,
             reply: None,
+            session: None,
             redriven: None,
         }
     }

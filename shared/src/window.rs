@@ -24,6 +24,10 @@ pub const MOMENT_SPAN: Duration = Duration::from_secs(55);
 /// How many answers a tap, a follow or a scan allows.
 pub const MOMENT_COUNT: u8 = 3;
 
+/// How late after it was said a push may open its window: WeChat repeats for some seconds, and
+/// a key knows only when it was said.
+const PUSH_WAY: Duration = Duration::from_hours(1);
+
 /// An inbound entry that opens or closes windows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
@@ -108,7 +112,7 @@ impl Windows {
     /// Derives the windows from inbound entries and from the marks of outbound
     /// ones, each in any order. Both must reach back far enough: the former to
     /// the last message (or an unfollow, or 48 hours), the latter to the first
-    /// mark that is older than every open window ([`Self::reaches`]).
+    /// marks that are older than every open window ([`Self::reaches`]).
     #[must_use]
     pub fn derive(openings: &[Opening], used: &[Used], now: Moment) -> Self {
         let closed = openings
@@ -150,21 +154,17 @@ impl Windows {
         }
     }
 
-    /// Whether marks that go back to `oldest` are enough: a window that is
-    /// older than every open one cannot be followed by marks of an open one.
+    /// Whether these marks go back far enough: below them no answer has used a window that is
+    /// open now. Answers are sent in the order of their keys, so it is enough to have met one
+    /// that was sent before that window opened.
     #[must_use]
-    pub fn reaches(openings: &[Opening], oldest: &Used, now: Moment) -> bool {
+    pub fn reaches(openings: &[Opening], used: &[Used], now: Moment) -> bool {
         let bare = Self::derive(openings, &[], now);
-        let first = [&bare.message, &bare.moment]
-            .into_iter()
-            .flatten()
-            .map(|window| &window.key)
-            .min();
-        match (first, &oldest.window) {
-            (None, _) => true,
-            (Some(first), Some(window)) => window < first,
-            (Some(_), None) => false,
-        }
+        let met = |open: &Window| {
+            let mut marks = used.iter().filter_map(|used| used.window.as_ref());
+            marks.any(|mark| was_shut(mark, &open.key))
+        };
+        [&bare.message, &bare.moment].into_iter().flatten().all(met)
     }
 
     /// Whether an answer that still has `parts` to send may go out. The wider
@@ -192,6 +192,18 @@ impl Windows {
             .flatten()
             .max_by_key(|window| (window.left, window.until))
     }
+}
+
+/// Whether whoever used one window did so before the other one opened. Of two windows of a
+/// kind the younger one is used as soon as it is known. One of the other kind may be used
+/// after it, until its time is over.
+fn was_shut(earlier: &EntryKey, later: &EntryKey) -> bool {
+    let span = match earlier.class() {
+        _ if earlier.class() == later.class() => return earlier < later,
+        Some(Class::Message) => MESSAGE_SPAN,
+        _ => MOMENT_SPAN,
+    };
+    earlier.said().plus(span + PUSH_WAY) < later.said()
 }
 
 #[cfg(test)]
@@ -306,14 +318,34 @@ mod tests {
     }
 
     #[test]
-    fn the_walk_goes_past_a_younger_window_to_the_wider_one() {
+    fn the_walk_goes_on_until_every_open_window_is_older_than_a_mark() {
         let now = Moment::from_millis(NOW);
-        let openings = [
-            opening(4, 9, Some(Opens::Moment)),
-            opening(3, 99, Some(Opens::Message)),
-        ];
-        let reaches = |number| Windows::reaches(&openings, &used(&[number])[0], now);
-        assert!(!reaches(4) && !reaches(3) && reaches(2));
-        assert!(Windows::reaches(&[], &used(&[2])[0], now));
+        let event = |seconds| EntryKey::hashed(seconds, Class::Event, b"tap");
+        let reaches = |openings: &[Opening], marks: &[EntryKey]| {
+            let mark = |key: &EntryKey| Used {
+                window: Some(key.clone()),
+                exhausted: None,
+            };
+            let used: Vec<_> = marks.iter().map(mark).collect();
+            Windows::reaches(openings, &used, now)
+        };
+        let message = opening(1_000_100, 99, Some(Opens::Message));
+        let tap = Opening {
+            key: event(1_000_101),
+            ..opening(0, 9, Some(Opens::Moment))
+        };
+        let both = [tap, message];
+        let (message, older, much_older) = (key(1_000_100), key(1_000_000), key(700_000));
+        let only = &both[1..];
+        assert!(reaches(&[], &[]));
+        assert!(!reaches(only, std::slice::from_ref(&message)));
+        assert!(reaches(only, &[message.clone(), older.clone()]));
+        // A tap just before the message may have been used after it, one an hour ago not.
+        assert!(!reaches(only, &[event(1_000_099)]));
+        assert!(reaches(only, &[event(996_000)]));
+        // The message before may have been used after the tap, one before yesterday not.
+        assert!(!reaches(&both, &[message.clone(), older.clone()]));
+        assert!(reaches(&both, &[message, older, event(1_000_099)]));
+        assert!(reaches(&both, &[much_older]));
     }
 }

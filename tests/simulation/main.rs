@@ -56,6 +56,9 @@ fn run(seed: u64) -> Result<(ledger::Totals, Vec<String>), String> {
             for call in &ended.calls {
                 println!("{call}");
             }
+            for row in rows::all(&ended.world.engine, "messages") {
+                println!("{}", row.line());
+            }
         }
         checks::check(&ended)
             .await

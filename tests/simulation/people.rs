@@ -148,10 +148,10 @@ impl Push {
 
 /// The agents of a channel: answer whoever wrote, repeat themselves when they
 /// are not heard, end sessions.
-pub(crate) async fn agents(told: Arc<Told>, channel: &'static str, draw: Draw, talkative: bool) {
+pub(crate) async fn agents(told: Arc<Told>, channel: &'static str, draw: Draw) {
     let mut calls = JoinSet::new();
     // Some have much to say to one customer: more than a window lets through.
-    let eager = talkative && draw.often(400);
+    let eager = draw.often(400);
     let (least, pause) = if eager {
         (12, TROUBLE / 15)
     } else {

@@ -17,6 +17,18 @@ impl Row {
         self.0[name]["N"].as_str()?.parse().ok()
     }
 
+    /// The row for those who replay a seed: its place, and what became of it.
+    pub(crate) fn line(&self) -> String {
+        let (pk, sk) = (self.text("pk"), self.text("sk"));
+        let rest = ["st", "r", "win", "xw", "at", "ra", "wl", "cid", "ses", "ls"].map(|name| {
+            let value = &self.0[name];
+            let value = value["S"].as_str().or_else(|| value["N"].as_str());
+            value.map(|value| format!(" {name}={value}"))
+        });
+        let rest: String = rest.into_iter().flatten().collect();
+        format!("{pk} {sk}{rest}")
+    }
+
     /// Whether the row has this attribute.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.get(name).is_some()

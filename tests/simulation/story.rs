@@ -75,10 +75,9 @@ pub(crate) fn channel(id: &str) -> Channel {
     }
 }
 
-/// Whether channels of this story reply to pushes, and agents say much: every tenth, see
-/// ARCHITECTURE, "What we know".
-fn is_talkative(seed: u64) -> bool {
-    seed % 10 == 1
+/// Whether channels of this story reply to pushes: every other.
+fn replies(seed: u64) -> bool {
+    seed % 2 == 1
 }
 
 /// What channels say by themselves, and whose answers ride on replies.
@@ -104,7 +103,7 @@ async fn connect(world: &World, store: &Store, seed: u64) -> BTreeMap<&'static s
     let secrets = &world.secrets;
     secrets.lock().unwrap().insert("pepper".into(), pepper);
     for id in CHANNELS {
-        let replies = if is_talkative(seed) {
+        let replies = if replies(seed) {
             greetings()
         } else {
             Replies::default()
@@ -228,8 +227,7 @@ async fn script(told: &Arc<Told>, customers: BTreeMap<&'static str, Vec<String>>
         if channel == INBOX {
             actors.spawn(inbox(Arc::clone(told), draw(200 + c)));
         } else {
-            let talkative = is_talkative(seed);
-            actors.spawn(agents(Arc::clone(told), channel, draw(200 + c), talkative));
+            actors.spawn(agents(Arc::clone(told), channel, draw(200 + c)));
             let host = format!("{channel}.test");
             actors.spawn(weather(Arc::clone(told), host, draw(300 + c)));
         }

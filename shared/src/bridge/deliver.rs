@@ -11,7 +11,7 @@ use tracing::error;
 use super::turn::{SLICE, turn};
 use super::{Bridge, Broken, Ring, Run, Rung, lane_in, lane_out, receipts};
 use crate::journal::{ConversationKey, Entry, EntryKey, Lane};
-use crate::lane::{self, backoff};
+use crate::lane::{self, Parked, backoff};
 use crate::message::ChannelId;
 use crate::moment::Moment;
 use crate::reason::Reason;
@@ -41,8 +41,9 @@ pub(super) struct Stop {
     pub(super) reason: Reason,
     /// When.
     pub(super) wait: Wait,
-    /// The answers that wait for the window with it, by their first parts.
-    pub(super) held: Vec<EntryKey>,
+    /// The answers that wait for the window with it, by their first parts, and when they
+    /// were journalled.
+    pub(super) held: Vec<(EntryKey, Moment)>,
 }
 
 impl Stop {
@@ -175,14 +176,14 @@ async fn answer_bell(
             {
                 turn(bridge, at, lane, earliest, rung, run).await?
             }
-            Some(parked) => {
-                let held = parked.reason == Reason::WindowFull;
-                let raised = bridge.store.raise(at, lane, earliest, None).await?;
-                if raised && held && lane == Lane::Out {
+            Some(_) => {
+                let raised = bridge.store.raise_seen(at, lane, earliest, None).await?;
+                let waits = |parked: &Parked| waits_for_customer(parked, bridge.now());
+                if lane == Lane::Out && raised.as_ref().is_some_and(waits) {
                     let answers = rung.iter().filter(|key| key.part() == 1);
                     receipts::tell_held(bridge, at, answers, run).await?;
                 }
-                raised
+                raised.is_some()
             }
             None => free(bridge, at, lane, look, rung, run).await?,
         };
@@ -195,6 +196,12 @@ async fn answer_bell(
         return Ok(());
     }
     put_off(bridge, at, rung, run).await
+}
+
+/// Whether a lane waits for the window and nobody works on it or is about to, who may find
+/// another one open by now.
+fn waits_for_customer(parked: &Parked, now: Moment) -> bool {
+    parked.reason == Reason::WindowFull && parked.by.is_none() && parked.due > now
 }
 
 /// Whether a lane is due that nobody works on for now: its channel is suspended,
@@ -283,9 +290,7 @@ async fn free(
     run: &Run,
 ) -> Result<bool, Broken> {
     let worked = match lane {
-        Lane::In => {
-            lane_in::work(bridge, at, look.conversation, pending(look.entries), run).await?
-        }
+        Lane::In => lane_in::work(bridge, at, look.conversation, &look.entries, run).await?,
         Lane::Out => {
             let entries = lane_out::read(bridge, at, &look, rung).await?;
             lane_out::work(bridge, at, look, entries, run).await?
@@ -295,7 +300,8 @@ async fn free(
         (Progress::Done, _) | (_, None) => Ok(true),
         (Progress::Again, _) => Ok(false),
         (Progress::Stopped(stop), Some(channel)) => {
-            receipts::tell_held(bridge, at, stop.held.iter(), run).await?;
+            let held = stop.held.iter().map(|(key, _)| key);
+            receipts::tell_held(bridge, at, held, run).await?;
             let attempts = u32::from(!stop.wait.for_time());
             let park = Park {
                 channel: &channel,
@@ -313,13 +319,6 @@ async fn free(
             Ok(bridge.store.raise(at, lane, Some(&stop.from), None).await?)
         }
     }
-}
-
-pub(super) fn pending(entries: BTreeMap<EntryKey, Entry>) -> Vec<Entry> {
-    entries
-        .into_values()
-        .filter(|entry| !entry.state.ended())
-        .collect()
 }
 
 pub(super) fn due(bridge: &Bridge, stop: &Stop, attempts: u32) -> Moment {

@@ -1,19 +1,21 @@
 //! An inbound lane: entries go to the desk, earliest first.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::deliver::{Progress, Stop, Wait, Worked};
+use super::sessions::ended_by;
 use super::{Bridge, Broken, Run, expires};
 use crate::channel::Channel;
 use crate::conversation::{Conversation, customer_id};
 use crate::delivery::{Delivery, Failure, Retry};
 use crate::desk::{Desk, Letter, News, public_id};
-use crate::journal::{Class, ConversationKey, Entry};
+use crate::journal::{Class, ConversationKey, Entry, EntryKey};
 use crate::lane;
 use crate::lines;
 use crate::message::Body;
 use crate::reason::Reason;
-use crate::store::{Death, Found, Holder, Snippet};
+use crate::store::{Death, Found, Holder, Settled, Snippet};
 use crate::tally::{Deed, Trace};
 
 /// How many characters of a message the list of conversations shows.
@@ -35,6 +37,8 @@ pub(super) struct Context<'a> {
     pub(super) desk: &'a Desk,
     pub(super) run: &'a Run,
     pub(super) conversation: Option<Conversation>,
+    /// The sessions whose ends are among the entries that were read.
+    pub(super) ends: BTreeSet<String>,
 }
 
 /// Works on what waits, earliest first, until it is done or cannot go on.
@@ -42,9 +46,10 @@ pub(super) async fn work(
     bridge: &Bridge,
     at: &ConversationKey,
     conversation: Option<Conversation>,
-    waiting: Vec<Entry>,
+    entries: &BTreeMap<EntryKey, Entry>,
     run: &Run,
 ) -> Result<Worked, Broken> {
+    let waiting: Vec<_> = entries.values().filter(|e| !e.state.ended()).collect();
     let Some(first) = waiting.first() else {
         return Ok(worked(Progress::Done, false, None));
     };
@@ -55,7 +60,7 @@ pub(super) async fn work(
         worked(Progress::Stopped(stop), false, Some(id.clone()))
     };
     let Some(channel) = bridge.working_channel(&id).await? else {
-        for entry in &waiting {
+        for entry in waiting {
             bury(bridge, at, None, entry, Reason::ChannelDeleted).await?;
         }
         return Ok(worked(Progress::Done, true, Some(id)));
@@ -69,7 +74,7 @@ pub(super) async fn work(
     }
     let Some(desk) = bridge.desk(&channel).await? else {
         let old = |entry: &Entry| lane::given_up(entry, channel.resumed, bridge.now());
-        let (old, young): (Vec<_>, Vec<_>) = waiting.iter().partition(|entry| old(entry));
+        let (old, young): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|entry| old(entry));
         for entry in old {
             bury(bridge, at, Some(&channel), entry, Reason::GaveUp).await?;
         }
@@ -87,6 +92,7 @@ pub(super) async fn work(
         desk: &desk,
         run,
         conversation,
+        ends: entries.values().filter_map(ended_by).collect(),
     };
     let mut went_on = false;
     for entry in waiting {
@@ -98,7 +104,7 @@ pub(super) async fn work(
                 Some(id),
             ));
         }
-        let failure = match context.forward(&entry).await? {
+        let failure = match context.forward(entry).await? {
             Step::Arrived => {
                 let expires = expires(Some(&channel), bridge.now());
                 let store = &bridge.store;
@@ -117,11 +123,11 @@ pub(super) async fn work(
         let reason = match failure.retry {
             Retry::Never => Some(failure.reason),
             _ if entry.redriven.is_some() => Some(failure.reason),
-            _ if lane::given_up(&entry, channel.resumed, bridge.now()) => Some(Reason::GaveUp),
+            _ if lane::given_up(entry, channel.resumed, bridge.now()) => Some(Reason::GaveUp),
             _ => None,
         };
         if let Some(reason) = reason {
-            bury(bridge, at, Some(&channel), &entry, reason).await?;
+            bury(bridge, at, Some(&channel), entry, reason).await?;
             went_on = true;
             continue;
         }
@@ -213,8 +219,8 @@ impl Context<'_> {
         if self.begun(entry).await?.is_none() {
             return Ok(Step::Arrived);
         }
-        // An inbox's session may end between two lines: once more is enough,
-        // since only a later message or an end can come between.
+        // A session may end between two lines: once more is enough, since only a later
+        // message or an end can come between.
         for _ in 0..2 {
             let Some((session, open)) = self.session(entry).await? else {
                 return Ok(Step::Arrived);
@@ -228,14 +234,23 @@ impl Context<'_> {
                         conversation.session = None;
                     }
                 }
-                Desk::Webhook(_) => {
-                    return self
-                        .tell(entry, Some(&session.id), News::Message(entry))
-                        .await;
-                }
+                Desk::Webhook(_) => match self.settled(entry, session.id, open).await? {
+                    Settled::In(session) => {
+                        return self.tell(entry, Some(&session), News::Message(entry)).await;
+                    }
+                    Settled::Closed => {
+                        if let Some(conversation) = &mut self.conversation {
+                            conversation.session = None;
+                        }
+                    }
+                    Settled::Needless => return Ok(Step::Arrived),
+                },
             }
         }
-        Ok(Step::Arrived)
+        Ok(match self.desk {
+            Desk::Inbox => Step::Arrived,
+            Desk::Webhook(_) => Step::Failed(Failure::after(Duration::ZERO, Reason::Internal)),
+        })
     }
 
     /// Puts a message at the top of the inbox. Says `false` if its session,

@@ -56,13 +56,10 @@ pub(super) async fn read(
     let mut entries = bridge
         .store
         .outgoing(at, |entries| {
-            entries.values().any(|entry| entry.state.ended())
-                && below_late(entries)
-                && (Windows::derive(&openings, &[], now).shown().is_none()
-                    || entries
-                        .values()
-                        .filter_map(Used::of)
-                        .any(|used| Windows::reaches(&openings, &used, now)))
+            entries.values().any(|entry| entry.state.ended()) && below_late(entries) && {
+                let used: Vec<_> = entries.values().filter_map(Used::of).collect();
+                Windows::reaches(&openings, &used, now)
+            }
         })
         .await?;
     read_below(bridge, at, Lane::Out, rung, &mut entries).await?;
@@ -205,7 +202,7 @@ impl Context<'_> {
         let waiting = self.entries.values().filter(|entry| {
             entry.state == State::Pending && (entry.key.part() == 1 || entry.key == from)
         });
-        let held = waiting.map(|entry| entry.key.clone()).collect();
+        let held = waiting.map(|entry| (entry.key.clone(), entry.at)).collect();
         let mut stop = Stop::at(from, Reason::WindowFull, Wait::Until(until));
         stop.held = held;
         Progress::Stopped(stop)

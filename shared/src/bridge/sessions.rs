@@ -12,8 +12,26 @@ use crate::conversation::{Session, session_id};
 use crate::desk::{Desk, News, public_id, session_letter_id};
 use crate::journal::{Class, Entry, EntryKey};
 use crate::message::{Body, EndCause, SessionEnd};
-use crate::store::Opened;
+use crate::store::{Opened, Settled};
 use crate::window::MESSAGE_SPAN;
+
+/// The session that an entry ends, whatever has become of it.
+pub(super) fn ended_by(entry: &Entry) -> Option<String> {
+    match &entry.body {
+        Body::SessionEnd(end) => Some(end.session.clone()),
+        _ => None,
+    }
+}
+
+/// A session that is not open any more, in which a message is told all the same: another
+/// worker may have done so while it was.
+fn settled_before(id: String, entry: &Entry) -> Session {
+    Session {
+        id,
+        opened: entry.at,
+        told: true,
+    }
+}
 
 impl Context<'_> {
     /// The session that a message belongs to: the open one, or a new one, of
@@ -27,7 +45,14 @@ impl Context<'_> {
         let Some(conversation) = &mut self.conversation else {
             return Ok(None);
         };
-        if let Some(open) = &conversation.session {
+        let open = conversation.session.as_ref();
+        if let Some(settled) = &entry.session {
+            let open = open.filter(|open| open.id == *settled).cloned();
+            let is_open = open.is_some();
+            let settled = || settled_before(settled.clone(), entry);
+            return Ok(Some((open.unwrap_or_else(settled), is_open)));
+        }
+        if let Some(open) = open {
             return Ok(Some((open.clone(), true)));
         }
         // What a person tries once more opens a session of its own.
@@ -61,8 +86,27 @@ impl Context<'_> {
             // It was opened by this very message and has ended since: the
             // message is repeated into it, and nothing is opened.
             Opened::Ended => (new, false),
+            Opened::Settled(session) => (settled_before(session, entry), false),
             Opened::Needless => return Ok(None),
         }))
+    }
+
+    /// In which session a message is told: in the one that it found, unless the end of that is
+    /// on its way and another worker may close it just now.
+    pub(super) async fn settled(
+        &self,
+        entry: &Entry,
+        session: String,
+        open: bool,
+    ) -> Result<Settled, Broken> {
+        if !open || !self.ends.contains(&session) || entry.redriven.is_some() {
+            return Ok(Settled::In(session));
+        }
+        let settled = self
+            .bridge
+            .store
+            .settle_session(self.at, &entry.key, &session);
+        Ok(settled.await?)
     }
 
     /// Tells the desk of the session that is open, if it has not taken that yet.

@@ -4,7 +4,7 @@
 //! Invariant: whatever came into the lane meanwhile is found before it is put
 //! down, and so is the earliest entry that anybody has seen in it.
 
-use super::deliver::{Progress, ROUNDS, Worked, due, pending, wakes_held};
+use super::deliver::{Progress, ROUNDS, Worked, due, wakes_held};
 use super::{Bridge, Broken, Run, Rung, lane_in, lane_out, receipts};
 use crate::journal::{ConversationKey, EntryKey, Lane};
 use crate::lane::{self, Parked};
@@ -86,9 +86,13 @@ pub(super) async fn turn(
                 if !stop.wait.for_time() {
                     tried = tried.saturating_add(1);
                 }
-                // Of those that waited already the desk was told.
+                // Of those that waited already the desk was told. Bells that rang when the
+                // lane was about to be worked on left it to us.
+                let recent = now.minus(lane::WINDOW_RECHECK);
+                let left = |key, at| rung.contains(key) || at >= recent;
                 let news = stop.held.iter();
-                let news = news.filter(|key| !waited || rung.contains(*key));
+                let news = news.filter(|(key, at)| !waited || left(key, *at));
+                let news = news.map(|(key, _)| key);
                 receipts::tell_held(bridge, at, news, run).await?;
                 let park = Park {
                     channel: &channel,
@@ -142,8 +146,7 @@ async fn slice(
                 .into_iter()
                 .filter(|(key, _)| complete || last.as_ref().is_some_and(|last| key < last));
             waiting.extend(seen);
-            let waiting = pending(waiting);
-            let worked = lane_in::work(bridge, at, look.conversation, waiting, run).await?;
+            let worked = lane_in::work(bridge, at, look.conversation, &waiting, run).await?;
             Ok((worked, complete))
         }
         Lane::Out => {

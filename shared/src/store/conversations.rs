@@ -34,6 +34,19 @@ pub enum Opened {
     Ended,
     /// The message does not wait any more.
     Needless,
+    /// The message is told in this session, open or not: that was settled before.
+    Settled(String),
+}
+
+/// What became of an attempt to settle in which session a message is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// In this one.
+    In(String),
+    /// Not in that one: it is not open any more.
+    Closed,
+    /// The message does not wait any more.
+    Needless,
 }
 
 /// What the list of conversations shows of the last message.
@@ -96,6 +109,13 @@ pub(super) fn board_partition(channel: &ChannelId, open: bool, shard: u8) -> Str
 /// The place of a conversation in `board`: by last activity, made unique.
 pub(super) fn board_place(at: &ConversationKey, active: Moment) -> String {
     format!("{:013}#{}", active.millis().max(0), at.as_str())
+}
+
+/// The session that was settled for a message that still waits, by its row as a condition
+/// met it.
+fn waits_in(met: &CancellationReason) -> Option<String> {
+    let row = met.item().filter(|row| row.text("st") == Some("p"))?;
+    row.text("ss").map(str::to_owned)
 }
 
 impl Store {
@@ -245,8 +265,9 @@ impl Store {
             .table_name(&self.messages)
             .key("pk", s(at.as_str()))
             .key("sk", s(message.as_str()))
-            .condition_expression("attribute_exists(pk) AND st = :p")
+            .condition_expression("attribute_exists(pk) AND st = :p AND attribute_not_exists(ss)")
             .expression_attribute_values(":p", s("p"))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(|_| StoreError::Unreadable("sk"))?;
         let items = vec![
@@ -257,14 +278,60 @@ impl Store {
             Ok(()) => return Ok(Opened::Open),
             Err(reasons) => reasons,
         };
-        if reasons.iter().skip(1).any(refused) {
-            return Ok(Opened::Needless);
+        if let Some(message) = reasons.get(1).filter(|reason| refused(reason)) {
+            return Ok(match waits_in(message) {
+                Some(session) => Opened::Settled(session),
+                None => Opened::Needless,
+            });
         }
         let row = reasons.first().and_then(CancellationReason::item);
         Ok(match row.map(read).transpose()?.and_then(|c| c.session) {
             Some(open) if open.id == session.id => Opened::Open,
             Some(open) => Opened::Another(open),
             None => Opened::Ended,
+        })
+    }
+
+    /// Settles that a `message` that waits is told in this session while it is the open one,
+    /// whatever becomes of that meanwhile: whoever tells it once more says the same.
+    pub async fn settle_session(
+        &self,
+        at: &ConversationKey,
+        message: &EntryKey,
+        session: &str,
+    ) -> Result<Settled, StoreError> {
+        let settle = Update::builder()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s(message.as_str()))
+            .update_expression("SET ss = :ses")
+            .condition_expression(
+                "attribute_exists(pk) AND st = :p AND (attribute_not_exists(ss) OR ss = :ses)",
+            )
+            .expression_attribute_values(":p", s("p"))
+            .expression_attribute_values(":ses", s(session))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(|_| StoreError::Unreadable("sk"))?;
+        let open = ConditionCheck::builder()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s("J"))
+            .condition_expression("attribute_exists(pk) AND ses = :ses")
+            .expression_attribute_values(":ses", s(session))
+            .build()
+            .map_err(|_| StoreError::Unreadable("J"))?;
+        let items = vec![
+            TransactWriteItem::builder().update(settle).build(),
+            TransactWriteItem::builder().condition_check(open).build(),
+        ];
+        let reasons = match self.transact("TransactWriteItems settle", items).await? {
+            Ok(()) => return Ok(Settled::In(session.to_owned())),
+            Err(reasons) => reasons,
+        };
+        Ok(match reasons.first().filter(|reason| refused(reason)) {
+            Some(message) => waits_in(message).map_or(Settled::Needless, Settled::In),
+            None => Settled::Closed,
         })
     }
 

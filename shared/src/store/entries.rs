@@ -139,6 +139,7 @@ pub(super) fn read(row: &Row) -> Result<Entry, StoreError> {
         window: row.text("win").and_then(EntryKey::parse),
         exhausted: row.text("xw").and_then(EntryKey::parse),
         reply: row.bytes("rp").and_then(body::unpack_reply).ok(),
+        session: row.text("ss").map(str::to_owned),
     })
 }
 

@@ -97,6 +97,18 @@ impl Store {
         from: Option<&EntryKey>,
         due: Option<Moment>,
     ) -> Result<bool, StoreError> {
+        Ok(self.raise_seen(at, lane, from, due).await?.is_some())
+    }
+
+    /// Does as [`Self::raise`] does, and shows the lane as it is from then on; `None` if it
+    /// is not parked.
+    pub async fn raise_seen(
+        &self,
+        at: &ConversationKey,
+        lane: Lane,
+        from: Option<&EntryKey>,
+        due: Option<Moment>,
+    ) -> Result<Option<Parked>, StoreError> {
         // A condition cannot choose a value, so an earlier entry is tried first.
         if let Some(from) = from {
             let lowered = self
@@ -108,8 +120,8 @@ impl Store {
                     "attribute_exists(pk) AND fr > :fr",
                 )
                 .await?;
-            if lowered {
-                return Ok(true);
+            if lowered.is_some() {
+                return Ok(lowered);
             }
         }
         self.raise_if(at, lane, None, due, "attribute_exists(pk)")
@@ -123,7 +135,7 @@ impl Store {
         from: Option<&EntryKey>,
         due: Option<Moment>,
         condition: &str,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Parked>, StoreError> {
         let mut set = "SET rev = rev + :one".to_owned();
         let mut call = self
             .amend(at, lane.row())
@@ -137,8 +149,11 @@ impl Store {
             set.push_str(", du = :du");
             call = call.expression_attribute_values(":du", n(due.millis()));
         }
-        self.update("UpdateItem raise", call.update_expression(set))
-            .await
+        let call = call
+            .update_expression(set)
+            .return_values(ReturnValue::AllNew);
+        let raised = self.update_seen("UpdateItem raise", call).await?;
+        raised.ok().as_ref().map(read).transpose()
     }
 
     /// Makes an outbound lane due that waits for the window. If a run holds it,

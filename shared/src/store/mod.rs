@@ -41,7 +41,7 @@ use aws_sdk_dynamodb::types::ConsumedCapacity;
 
 pub use answers::Said;
 pub use census::ParkedLane;
-pub use conversations::{Found, Opened, Snippet};
+pub use conversations::{Found, Opened, Settled, Snippet};
 pub use entries::{Look, Put};
 pub use erase::Erased;
 pub use lanes::{Park, Taken};

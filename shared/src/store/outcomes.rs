@@ -213,7 +213,7 @@ impl Store {
                 .table_name(&self.messages)
                 .key("pk", s(at.as_str()))
                 .key("sk", s(key.as_str()))
-                .update_expression("SET st = :p, ra = :now REMOVE #ttl, dp, du, r, xw")
+                .update_expression("SET st = :p, ra = :now REMOVE #ttl, dp, du, r, xw, ss")
                 .condition_expression(
                     "attribute_exists(pk) AND (st = :x OR (st = :p AND ra = :now))",
                 )

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use magpie::conversation::Conversation;
 use magpie::journal::{ConversationKey, EntryKey};
-use magpie::store::{Found, Holder, Opened};
+use magpie::store::{Found, Holder, Opened, Settled};
 
 use crate::made::{after, at, conversation, message, session, shop, snippet};
 use crate::tables::Tables;
@@ -124,6 +124,43 @@ async fn a_message_that_has_arrived_opens_no_session() {
     let erased = message(2, "2", "在吗？").key;
     assert_eq!(open(&erased).await, Opened::Needless);
     assert_eq!(known(&tables, &at).await.session, None);
+}
+
+#[tokio::test]
+async fn a_message_whose_session_is_settled_is_told_in_no_other() {
+    let tables = Tables::new().await;
+    let (at, shop) = (begun(&tables).await, shop());
+    let (one, two) = (session("one", 1), session("two", 2));
+    let said = waiting(&tables, &at).await;
+    let settle = async |session| {
+        let settled = tables.settle_session(&at, &said, session).await;
+        settled.unwrap()
+    };
+    let open = async |new| {
+        let opened = tables.open_session(&at, &shop, &said, new, after(3));
+        opened.await.unwrap()
+    };
+    assert_eq!(settle("one").await, Settled::Closed, "it never opened");
+    assert_eq!(open(&one).await, Opened::Open);
+    assert_eq!(settle("two").await, Settled::Closed);
+    let told = Settled::In("one".to_owned());
+    assert_eq!(settle("one").await, told);
+    assert_eq!(settle("one").await, told, "a lost answer");
+    let entry = tables.entry(&at, &said).await.unwrap().unwrap();
+    assert_eq!(entry.session.as_deref(), Some("one"));
+
+    let closed = tables.close_session(&at, &shop, "one", after(4));
+    assert!(closed.await.unwrap());
+    assert_eq!(open(&two).await, Opened::Settled("one".to_owned()));
+    assert_eq!(known(&tables, &at).await.session, None);
+    let other = message(2, "2", "在吗？");
+    tables.put_entry(&at, &other, None).await.unwrap();
+    let opened = tables.open_session(&at, &shop, &other.key, &two, after(5));
+    assert_eq!(opened.await.unwrap(), Opened::Open);
+    assert_eq!(settle("two").await, told, "it stays");
+    let delivered = tables.delivered(&at, &said, Holder::Nobody, 1).await;
+    assert!(delivered.unwrap());
+    assert_eq!(settle("two").await, Settled::Needless);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use futures_util::FutureExt as _;
 use magpie::journal::Lane;
 use magpie::reason::Reason;
-use magpie::store::{Death, Holder, Opened, Taken};
+use magpie::store::{Death, Holder, Opened, Settled, Taken};
 
 use crate::made::{
     after, answer, at, claim, conversation, death, line, message, park, session, shop, snippet,
@@ -128,6 +128,8 @@ async fn a_mark_on_an_erased_row_brings_nothing_back() {
         .open_session(at, shop, window, &session("s", 1), after(1))
         .await;
     assert_eq!(opened.unwrap(), Opened::Needless);
+    let settled = tables.settle_session(at, window, "s").await;
+    assert_eq!(settled.unwrap(), Settled::Needless);
     assert!(tables.keys(at.as_str()).await.is_empty());
 }
 

@@ -13,6 +13,7 @@ mod inbound;
 mod outbound;
 mod replies;
 mod sends;
+mod sessions;
 #[path = "../shop/mod.rs"]
 mod shop;
 mod turns;
