@@ -24,6 +24,8 @@ pub(crate) const LOCK: &str = "lock";
 pub(crate) const STORE: &str = "store.db";
 /// The secrets' file.
 pub(crate) const SECRETS: &str = "secrets.json";
+/// The folder of customers' files.
+pub(crate) const MEDIA: &str = "media";
 /// The file with the admin key that was made here.
 pub(crate) const ADMIN_KEY: &str = "admin-key";
 /// A file that is there while a restore is at work: what lies beside it is not
@@ -143,6 +145,11 @@ impl Folder {
     /// The engine's file.
     pub(crate) fn store(&self) -> PathBuf {
         self.path.join(STORE)
+    }
+
+    /// The folder of customers' files.
+    pub(crate) fn media(&self) -> PathBuf {
+        self.path.join(MEDIA)
     }
 
     /// The secrets' file.

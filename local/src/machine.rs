@@ -6,11 +6,12 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use magpie::bridge::{Bell, Bridge};
+use magpie::bridge::{Bell, Bridge, Files};
 use magpie::clock::{Chance, Clock};
 use magpie::console::{AdminKey, Console, TokenKey};
 use magpie::http::Http;
 use magpie::secrets::{self, SecretError, SecretFile, Secrets};
+use magpie::storage::{self, Storage};
 use magpie::store::embedded::{Engine, EngineError};
 use magpie::store::{self, Https, Store, StoreError};
 use magpie_local::simulator;
@@ -64,6 +65,9 @@ pub(crate) enum Failure {
     /// The secrets cannot be had.
     #[error("the secrets cannot be used")]
     Secret(#[from] SecretError),
+    /// The files.
+    #[error("the folder of files cannot be used")]
+    Media(#[source] io::Error),
     /// The way out.
     #[error("no HTTP client can be made")]
     Client(#[from] reqwest::Error),
@@ -98,14 +102,15 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
         Some(address) => Some(Listener::bind("MAGPIE_METRICS_LISTEN", address).await?),
         None => None,
     };
-    let (bridge, engine, bells) = build(&settings, &folder, phones.as_ref())?;
+    let public = settings.public_url.clone();
+    let public = public.unwrap_or_else(|| listener.url.clone());
+    let (bridge, engine, bells) = build(&settings, &folder, phones.as_ref(), &public)?;
     bridge.store.create_tables(false).await?;
     let key = match &settings.admin_key {
         Some(key) => key.clone(),
         None => folder.admin_key(&bridge.chance)?,
     };
-    let public = settings.public_url.clone().or(Some(listener.url.clone()));
-    let mut console = Console::new(AdminKey::Given(key), public);
+    let mut console = Console::new(AdminKey::Given(key), Some(public));
     if let Some(key) = settings.token_key.clone() {
         console = console.with_token_key(TokenKey::Given(key));
     }
@@ -244,6 +249,7 @@ fn build(
     settings: &Settings,
     folder: &Folder,
     phones: Option<&Listener>,
+    public: &Url,
 ) -> Result<(Arc<Bridge>, Option<Engine>, Bells), Failure> {
     // Only other stores than our own are reached by it.
     let https = LazyLock::new(Https::new);
@@ -271,6 +277,12 @@ fn build(
         Chance::System,
         Bell::Process(ring.clone()),
     );
+    let media = storage::Folder::open(&folder.media()).map_err(Failure::Media)?;
+    let bridge = bridge.with_files(Files {
+        storage: Storage::Folder(media),
+        base: Some(public.clone()),
+        scanner: settings.scanner.clone(),
+    });
     Ok((Arc::new(bridge), engine, (ring, rings)))
 }
 

@@ -18,7 +18,11 @@ use http::{HeaderMap, StatusCode, Uri, header};
 use magpie::bridge::{Bridge, inbound, outbound, plain, verify};
 use magpie::console::{self, Console};
 use magpie::message::ChannelId;
+use magpie::storage::Found;
 use tokio::time::Instant;
+use tower::ServiceExt as _;
+use tower_http::services::ServeFile;
+use tracing::error;
 
 use crate::events;
 use crate::hosts::Hosts;
@@ -53,6 +57,7 @@ pub(crate) fn router(house: House, hosts: Hosts) -> Router {
         .route("/healthz", get(health))
         .route("/wechat/{channel}", get(handshake).post(push))
         .route("/desk/{channel}", post(desk))
+        .route("/media/{*path}", get(media))
         .route("/api/events", get(events::stream).fallback(pages))
         .route("/api", any(pages))
         .route("/api/", any(pages))
@@ -144,6 +149,47 @@ async fn desk(
             .map(Body::from),
         Err(status) => unread(status),
     }
+}
+
+/// A file by its link. A browser shows a picture and plays a film, and never runs anything.
+async fn media(State(house): State<House>, Path(path): Path<String>, request: Request) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    let (place, found) = match house.bridge.open_file(&path, query).await {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            return say(
+                StatusCode::NOT_FOUND,
+                "there is no such file, or its link has expired",
+            );
+        }
+        Err(broken) => {
+            error!(error = %broken, "a file could not be looked for");
+            return unread(StatusCode::INTERNAL_SERVER_ERROR);
+        }
+    };
+    let file = match found {
+        Found::File(file) => file,
+        Found::Elsewhere(url) => return Redirect::temporary(url.as_str()).into_response(),
+    };
+    // It never fails: what cannot be read is an answer, too.
+    let Ok(mut response) = ServeFile::new(file).oneshot(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, place.format().mime()),
+        (header::CONTENT_DISPOSITION, "inline"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; sandbox",
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "private, max-age=3600"),
+    ] {
+        headers.insert(name, header::HeaderValue::from_static(value));
+    }
+    // The time of a file's change is when it is forgotten.
+    headers.remove(header::LAST_MODIFIED);
+    response.map(Body::new)
 }
 
 fn unread(status: StatusCode) -> Response {

@@ -38,6 +38,9 @@ pub(crate) struct Flags {
     /// 1 runs a simulated WeChat and a channel for it, 0 does not [default: 1]
     #[arg(long, env = "MAGPIE_DEMO", hide_env_values = true)]
     demo: Option<String>,
+    /// Who looks into files before agents do: an address that is sent each [default: nobody]
+    #[arg(long, env = "MAGPIE_MEDIA_SCANNER", hide_env_values = true)]
+    media_scanner: Option<String>,
     /// Origins beside public ones that may be called, separated by commas
     #[arg(long, env = "MAGPIE_ALLOW_ENDPOINTS", hide_env_values = true)]
     allow_endpoints: Option<String>,
@@ -81,6 +84,8 @@ pub(crate) struct Settings {
     pub(crate) token_key: Option<String>,
     /// Where the outside finds it, if that was given.
     pub(crate) public_url: Option<Url>,
+    /// Who looks into files before agents do, if anybody does.
+    pub(crate) scanner: Option<Url>,
     /// Addresses beside public ones.
     pub(crate) allowed: Allowed,
     /// The engines over the network, where they were given, and credentials
@@ -187,6 +192,7 @@ impl Settings {
             admin_key,
             token_key,
             public_url: origin("MAGPIE_PUBLIC_URL", flags.public_url, &mut wrong),
+            scanner: scanner(flags.media_scanner, &mut wrong),
             allowed,
             aws: Aws {
                 region: given(flags.aws_region).unwrap_or_else(|| "us-east-1".to_owned()),
@@ -239,6 +245,19 @@ fn address(
         ));
         otherwise
     })
+}
+
+fn scanner(text: Option<String>, wrong: &mut Vec<String>) -> Option<Url> {
+    let text = given(text)?;
+    let url = Url::parse(&text).ok();
+    let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if url.is_none() {
+        wrong.push(
+            "MAGPIE_MEDIA_SCANNER is no address such as https://scanner.example.com/scan"
+                .to_owned(),
+        );
+    }
+    url
 }
 
 fn origin(name: &str, text: Option<String>, wrong: &mut Vec<String>) -> Option<Url> {

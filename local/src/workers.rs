@@ -39,6 +39,7 @@ pub(crate) fn start(
     });
     tasks.spawn(sweeping(Arc::clone(bridge), Ticks::every(SWEEP, stop)));
     tasks.spawn(refreshing(Arc::clone(bridge), Ticks::every(SWEEP, stop)));
+    tasks.spawn(expiring(Arc::clone(bridge), Ticks::every(WALK, stop)));
     tasks.spawn(walking(Arc::clone(bridge), ring, Ticks::every(WALK, stop)));
     if let Some(engine) = engine {
         tasks.spawn(watching(engine.clone(), stop.clone()));
@@ -89,6 +90,15 @@ async fn refreshing(bridge: Arc<Bridge>, mut ticks: Ticks) -> &'static str {
         }
     }
     "the refreshing of tokens"
+}
+
+async fn expiring(bridge: Arc<Bridge>, mut ticks: Ticks) -> &'static str {
+    while ticks.next().await {
+        if let Err(broken) = bridge.expire_files().await {
+            error!(error = %broken, "files whose time is over could not be forgotten");
+        }
+    }
+    "the forgetting of files"
 }
 
 /// Rings for what waits: at the start for everything, since the bells of the

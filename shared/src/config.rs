@@ -30,6 +30,10 @@ pub struct Settings {
     /// How many days a channel keeps messages that ended, unless it says
     /// otherwise (`MAGPIE_RETENTION_DAYS`).
     pub retention_days: u32,
+    /// The bucket of customers' files (`MAGPIE_MEDIA_BUCKET`), if they are kept.
+    pub media_bucket: Option<Url>,
+    /// Who looks into files before agents do (`MAGPIE_MEDIA_SCANNER`), if anybody does.
+    pub media_scanner: Option<Url>,
     /// The deployment's name, which metrics carry (`MAGPIE_STAGE`).
     pub stage: String,
     /// Addresses beside public ones (`MAGPIE_ALLOW_ENDPOINTS`).
@@ -164,6 +168,8 @@ impl Settings {
             token_function,
             token_url: reader.url("MAGPIE_TOKEN_URL"),
             retention_days: reader.retention("MAGPIE_RETENTION_DAYS"),
+            media_bucket: reader.url("MAGPIE_MEDIA_BUCKET"),
+            media_scanner: reader.url("MAGPIE_MEDIA_SCANNER"),
             stage: reader
                 .maybe("MAGPIE_STAGE")
                 .unwrap_or_else(|| STAGE.to_owned()),

@@ -7,6 +7,7 @@
 
 mod allowed;
 mod certificate;
+mod files;
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -17,6 +18,7 @@ use url::Url;
 
 pub use allowed::{Allowed, is_public};
 pub use certificate::Certificate;
+pub use files::{Downloaded, NoFile};
 
 /// The longest answer that is read, in bytes.
 pub const ANSWER_MAX: usize = 256 * 1024;
@@ -223,20 +225,33 @@ impl Http {
 }
 
 async fn over_network(client: &reqwest::Client, request: Outgoing) -> Result<Answer, Trouble> {
+    read(begin(client, request).await?).await
+}
+
+async fn begin(client: &reqwest::Client, request: Outgoing) -> Result<reqwest::Response, Trouble> {
     let sent = client
         .request(request.method, request.url)
         .headers(request.headers)
         .body(request.body)
-        .send()
-        .await;
-    let mut response = match sent {
-        Ok(response) => response,
+        .send();
+    arrived(sent.await)
+}
+
+/// What became of a request on its way there.
+fn arrived(sent: Result<reqwest::Response, reqwest::Error>) -> Result<reqwest::Response, Trouble> {
+    sent.map_err(|error| {
+        let connects = error.is_connect();
         // The address may carry a token: it is taken out of the error.
-        Err(error) if error.is_connect() => {
-            return Err(Trouble::NotSent(Some(error.without_url())));
+        let error = Some(error.without_url());
+        if connects {
+            Trouble::NotSent(error)
+        } else {
+            Trouble::Lost(error)
         }
-        Err(error) => return Err(Trouble::Lost(Some(error.without_url()))),
-    };
+    })
+}
+
+async fn read(mut response: reqwest::Response) -> Result<Answer, Trouble> {
     let status = response.status().as_u16();
     let headers = response.headers().clone();
     let mut body = Vec::new();

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
+use crate::media::Attachment;
 use crate::message::{Body, ChannelId, MessageId, OpenId};
 use crate::moment::Moment;
 use crate::reason::Reason;
@@ -34,6 +35,19 @@ impl Pepper {
         }
         // HMAC takes keys of every length.
         Hmac::new_from_slice(bytes).ok().map(Self)
+    }
+
+    /// Seals a text for a purpose: 132 bits of an HMAC over both, in base64url. Another
+    /// purpose has other seals, and none is a conversation's key.
+    #[must_use]
+    pub fn seal(&self, purpose: &str, text: &str) -> String {
+        let mut mac = self.0.clone();
+        // No channel is named like this.
+        mac.update(b"#");
+        mac.update(purpose.as_bytes());
+        mac.update(&[0]);
+        mac.update(text.as_bytes());
+        short(&mac.finalize().into_bytes())
     }
 }
 
@@ -193,6 +207,12 @@ impl EntryKey {
     #[must_use]
     pub fn hashed(create_time: u64, class: Class, identity: &[u8]) -> Self {
         Self::inbound(create_time, class, &hash(identity))
+    }
+
+    /// A name for the entry of a conversation that tells nothing of its key: 22 characters.
+    #[must_use]
+    pub fn hashed_in(&self, at: &ConversationKey) -> String {
+        hash(format!("{at} {self}").as_bytes())
     }
 
     fn inbound(create_time: u64, class: Class, id: &str) -> Self {
@@ -410,6 +430,8 @@ pub struct Entry {
     /// The session in which an inbound entry is told, where that had to be settled before
     /// it was: its end was on its way.
     pub session: Option<String>,
+    /// What became of the file of a customer's message, once that is known.
+    pub attachment: Option<Attachment>,
 }
 
 impl Entry {
@@ -429,6 +451,7 @@ impl Entry {
             exhausted: None,
             reply: None,
             session: None,
+            attachment: None,
             redriven: None,
         }
     }

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use tracing::{Instrument as _, error, info_span, warn};
 
 use crate::bridge::token_source::{self, TokenSource};
-use crate::bridge::{self, Bell, Bridge, Broken, Response};
+use crate::bridge::{self, Bell, Bridge, Broken, Files, Response};
 use crate::clock::{Chance, Clock};
 use crate::config::Settings;
 use crate::console::{self, AdminKey, Console, TokenKey};
@@ -27,6 +27,7 @@ use crate::http::Http;
 use crate::invoke::Function;
 use crate::moment::Moment;
 use crate::secrets::{self, Secrets};
+use crate::storage::Storage;
 use crate::store::{self, Store};
 use crate::telemetry;
 use crate::telemetry::figures::Figures;
@@ -209,7 +210,15 @@ fn start() -> Option<(Bridge, Settings)> {
         Some(name) => TokenSource::Function(Function::new(&settings.aws, &https, name.clone())),
         None => own_tokens(&settings),
     };
-    Some((bridge.with_tokens_from(tokens), settings))
+    let mut bridge = bridge.with_tokens_from(tokens);
+    if let Some(bucket) = &settings.media_bucket {
+        bridge = bridge.with_files(Files {
+            storage: Storage::bucket(bucket.clone(), &settings.aws),
+            base: settings.public_url.clone(),
+            scanner: settings.media_scanner.clone(),
+        });
+    }
+    Some((bridge, settings))
 }
 
 /// Where this process gets tokens, if it asks no other function.

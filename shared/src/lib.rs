@@ -3,8 +3,8 @@
 //! In reading order: what is said ([`message`], [`content`], [`event`], [`fields`],
 //! [`faces`], [`lines`], [`opens`], [`moment`], [`reason`], [`reply`]), who says it ([`channel`], [`conversation`]), how it
 //! is kept and in which order ([`journal`], [`window`], [`delivery`],
-//! [`lane`]), what was done with it ([`tally`]); then the two sides ([`wechat`], [`desk`]), the state
-//! ([`store`], [`secrets`]), the verbs that join them ([`bridge`],
+//! [`lane`]), what belongs to it ([`media`]), what was done with it ([`tally`]); then the two sides ([`wechat`], [`desk`]), the state
+//! ([`store`], [`storage`], [`secrets`]), the verbs that join them ([`bridge`],
 //! [`console`]), and the edges ([`clock`], [`http`], [`config`],
 //! [`invoke`], [`telemetry`]).
 
@@ -24,6 +24,7 @@ pub mod conversation;
 pub mod delivery;
 pub mod journal;
 pub mod lane;
+pub mod media;
 pub mod tally;
 pub mod window;
 
@@ -31,6 +32,7 @@ pub mod desk;
 pub mod wechat;
 
 pub mod secrets;
+pub mod storage;
 pub mod store;
 
 pub mod bridge;

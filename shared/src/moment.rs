@@ -54,6 +54,13 @@ impl Moment {
         Self(self.0.saturating_sub(millis(span)))
     }
 
+    /// The same for the system's calls; 1970 for what lies before.
+    #[must_use]
+    pub fn system_time(self) -> std::time::SystemTime {
+        let millis = u64::try_from(self.0).unwrap_or(0);
+        std::time::UNIX_EPOCH + Duration::from_millis(millis)
+    }
+
     /// How long after `earlier` this is; zero if it is not after.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -149,6 +149,26 @@ reasons! {
     IdUsed = "id_used",
         "此 id 和时间已用于另一条消息，原消息不受影响：请换新的 id 重发。",
         "This id and time were used for another message, which stays as it is: send it again with a new id.";
+    /// WeChat does not give a file out any more.
+    MediaGone = "media_gone",
+        "微信已不再提供该文件：请让客户重新发送。",
+        "WeChat does not give this file out any more: ask the customer to send it again.";
+    /// A file is larger than we take.
+    MediaTooLarge = "media_too_large",
+        "文件过大，未能保存：请让客户发送较小的文件。",
+        "The file is too large to be kept: ask the customer for a smaller one.";
+    /// A file is not what it should be.
+    MediaUnknown = "media_unknown",
+        "文件格式无法识别，未能保存：请让客户换一种格式重新发送。",
+        "The file is of no format that is kept: ask the customer to send it in another one.";
+    /// The scanner found something in a file.
+    MediaWithheld = "media_withheld",
+        "安全扫描发现该文件有风险，已拦截：请勿索要原文件，并联系管理员。",
+        "The scanner found something in this file, it is withheld: do not ask for it, tell your administrator.";
+    /// A file could not be had for a quarter of an hour.
+    MediaUnreachable = "media_unreachable",
+        "多次尝试未能取得该文件：请让客户重新发送。",
+        "The file could not be had in several tries: ask the customer to send it again.";
     /// A worker holds the entry.
     InFlight = "in_flight",
         "正在发送：请稍候。",

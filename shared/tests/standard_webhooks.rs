@@ -389,7 +389,7 @@ async fn told(secrets: &[&str]) -> Outgoing {
         channel: &channel,
         customer: Some(&customer),
         session: Some("s1"),
-        news: News::Message(&entry),
+        news: News::Message(&entry, None),
     };
     let delivery = desk(secrets).tell(&http, &letter, now).await;
     assert_eq!(delivery, Delivery::Accepted);

@@ -22,6 +22,7 @@ use magpie::desk::webhook::{Webhook, secret, sign};
 use magpie::desk::{AgentEvent, Desk, Greeting, Letter, News, Rejected, public_id};
 use magpie::http::{Allowed, Answer, Http, Outgoing};
 use magpie::journal::{ConversationKey, Entry, EntryKey, Origin};
+use magpie::media::{Format, Told};
 use magpie::message::{
     Body, ChannelId, CustomerId, EndCause, Fields, Kind, MessageId, OpenId, Outcome, Receipt,
 };
@@ -152,8 +153,25 @@ async fn every_letter_is_as_the_schema_says() {
     for body in bodies {
         let kind = body.kind().word();
         let entry = office.entry(body);
-        let told = office.tell(News::Message(&entry), true, true).await;
+        let told = office.tell(News::Message(&entry, None), true, true).await;
         assert_eq!(told["message"]["kind"], kind);
+    }
+    let kept = Told::Kept {
+        format: Format::Jpeg,
+        size: 9,
+        url: "https://bridge.example/media/a/b.jpg?until=1&sig=x"
+            .parse()
+            .unwrap(),
+        expires: NOW,
+    };
+    for (file, state) in [
+        (kept, "kept"),
+        (Told::Missing(Reason::MediaGone), "missing"),
+    ] {
+        let entry = office.entry(other(Kind::Image));
+        let news = News::Message(&entry, Some(&file));
+        let told = office.tell(news, true, true).await;
+        assert_eq!(told["message"]["media"]["state"], state);
     }
     for name in ["CLICK", "unsubscribe", "of a later year"] {
         let entry = office.entry(Body::Event {
@@ -185,7 +203,7 @@ async fn every_sample_of_a_push_is_as_the_schema_says() {
         let (news, place) = if event {
             (News::Event(&entry), "event")
         } else {
-            (News::Message(&entry), "message")
+            (News::Message(&entry, None), "message")
         };
         let told = office.tell(news, true, true).await;
         assert_eq!(told[place]["data"], data);

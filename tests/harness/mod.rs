@@ -9,6 +9,7 @@
 //! | [`invoke_api`] | Lambda, when one function calls another |
 //! | [`gateway`] | API Gateway's HTTP API, payload format 2.0 |
 //! | [`secrets_manager`] | Secrets Manager, the calls that we make |
+//! | [`bucket`] | S3, the calls that we make |
 //! | [`engine`] | DynamoDB, and the stream's event source mapping |
 //! | [`recorder`] | nobody: it notes what functions ask of AWS, for the policies |
 //! | [`tables`], [`vault`], [`remote`] | nobody: an engine behind the programs' backs |
@@ -23,6 +24,7 @@
     reason = "a harness that cannot go on fails the test that uses it"
 )]
 
+pub(crate) mod bucket;
 mod emulator;
 pub(crate) mod engine;
 pub(crate) mod gateway;

@@ -109,6 +109,19 @@ def _dynamodb(function, operation, given):
         raise ValueError(f"an operation that nobody has thought of: {operation}")
 
 
+def _s3(function, operation, key):
+    bucket = "arn:aws:s3:::magpie-media"
+    # Whoever puts an object with tags needs the right to tag, too.
+    actions = {
+        "PutObject": ("s3:PutObject", "s3:PutObjectTagging"),
+        "GetObject": ("s3:GetObject",),
+        "DeleteObject": ("s3:DeleteObject",),
+        "ListObjectsV2": ("s3:ListBucket",),
+    }
+    for action in actions[operation]:
+        yield Call(function, action, f"{bucket}/{key}" if key else bucket)
+
+
 def calls(recorded):
     """What one recorded line asked for."""
     function, call = recorded["function"], recorded["call"]
@@ -121,6 +134,8 @@ def calls(recorded):
             # AWS adds a hyphen and six characters to a secret's name.
             secret = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}-Ab12Cd"
             yield Call(function, f"secretsmanager:{call['operation']}", secret)
+        case "s3":
+            yield from _s3(function, call["operation"], call["key"])
         case "lambda":
             called = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{call['function']}"
             yield Call(function, "lambda:InvokeFunction", called)

@@ -19,6 +19,7 @@ SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:magpie/{STAGE}/"
 ARNS = {
     "Key.Arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/Key",
     "Messages.StreamArn": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/magpie-messages/stream/now",
+    "Media.Arn": "arn:aws:s3:::magpie-media",
     "StreamFailures.Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:StreamFailures",
 }
 

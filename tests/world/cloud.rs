@@ -11,6 +11,7 @@ use magpie::store::Store;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use crate::harness::bucket::Bucket;
 use crate::harness::engine::{Engine, Stream};
 use crate::harness::gateway::Gateway;
 use crate::harness::invoke_api::InvokeApi;
@@ -28,6 +29,8 @@ use crate::harness::{REGION, random};
 const PAUSES: usize = 500;
 const PAUSE: Duration = Duration::from_millis(20);
 const CONTROL: &str = "magpie-control";
+/// Where the functions believe that the outside finds them.
+pub(crate) const PUBLIC: &str = "https://bridge.example";
 
 /// The functions and their programs. A target of another package than
 /// theirs has no programs, and cannot start them.
@@ -98,6 +101,8 @@ pub(crate) struct Cloud {
     functions: Vec<Function>,
     stream: Mutex<Stream>,
     invoke: InvokeApi,
+    /// Where customers' files lie.
+    pub(crate) bucket: Bucket,
     pub(crate) before_tables: Recorder,
     _before_secrets: Recorder,
 }
@@ -136,6 +141,7 @@ impl Cloud {
         let before_tables = Recorder::before("dynamodb", &engine).await.unwrap();
         let before_secrets = Recorder::before("secretsmanager", secrets.endpoint());
         let before_secrets = before_secrets.await.unwrap();
+        let bucket = Bucket::start().await.unwrap();
         let usual = [
             ("MAGPIE_MESSAGES_TABLE", messages.as_str()),
             ("MAGPIE_CONTROL_TABLE", &control),
@@ -146,6 +152,7 @@ impl Cloud {
             ("MAGPIE_STAGE", "test"),
             ("MAGPIE_ALLOW_ENDPOINTS", "http://127.0.0.1"),
             ("MAGPIE_LOG", "trace"),
+            ("MAGPIE_MEDIA_BUCKET", bucket.address()),
         ];
         let environment: Vec<_> = usual.iter().chain(settings).copied().collect();
         let places = usual.iter().take(6);
@@ -158,6 +165,11 @@ impl Cloud {
         let mut functions = Vec::new();
         let artefacts = Artefacts::named();
         for name in self::names() {
+            let mut environment = environment.clone();
+            // As the template has it: the console goes by what it is called at.
+            if matches!(name, "deliver" | "sweep") {
+                environment.push(("MAGPIE_PUBLIC_URL", PUBLIC));
+            }
             let function = match &artefacts {
                 None => {
                     Function::start(Spec::new(name, program(name), &environment), &outputs).await
@@ -186,6 +198,7 @@ impl Cloud {
             functions,
             stream,
             invoke,
+            bucket,
             before_tables,
             _before_secrets: before_secrets,
         }
@@ -200,6 +213,7 @@ impl Cloud {
             route("POST /desk/{channel}", "outbound"),
             route("ANY /console/{proxy+}", "console"),
             route("ANY /api/{proxy+}", "console"),
+            route("$default", "console"),
         ];
         Gateway::start(routes).await.unwrap()
     }

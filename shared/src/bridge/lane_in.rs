@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::deliver::{Progress, Stop, Wait, Worked};
+use super::media::Known;
 use super::sessions::ended_by;
 use super::{Bridge, Broken, Run, expires};
 use crate::channel::Channel;
@@ -219,6 +220,11 @@ impl Context<'_> {
         if self.begun(entry).await?.is_none() {
             return Ok(Step::Arrived);
         }
+        let known = self.bridge.attach(self.at, self.channel, entry, self.run);
+        let attachment = match known.await? {
+            Known::Settled(attachment) => attachment,
+            Known::Waits(failure) => return Ok(Step::Failed(failure)),
+        };
         // A session may end between two lines: once more is enough, since only a later
         // message or an end can come between.
         for _ in 0..2 {
@@ -236,7 +242,9 @@ impl Context<'_> {
                 }
                 Desk::Webhook(_) => match self.settled(entry, session.id, open).await? {
                     Settled::In(session) => {
-                        return self.tell(entry, Some(&session), News::Message(entry)).await;
+                        let told = self.bridge.told_of(entry, attachment.as_ref()).await?;
+                        let news = News::Message(entry, told.as_ref());
+                        return self.tell(entry, Some(&session), news).await;
                     }
                     Settled::Closed => {
                         if let Some(conversation) = &mut self.conversation {

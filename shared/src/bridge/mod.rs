@@ -9,6 +9,7 @@ mod glance;
 pub mod inbound;
 mod lane_in;
 mod lane_out;
+mod media;
 pub mod opened;
 pub mod outbound;
 mod part;
@@ -41,12 +42,14 @@ use crate::journal::{ConversationKey, EntryKey, Lane, Pepper};
 use crate::message::ChannelId;
 use crate::moment::Moment;
 use crate::secrets::{ChannelSecrets, Kept, PEPPER, SecretError, Secrets};
+use crate::storage::StorageError;
 use crate::store::{Store, StoreError};
 use crate::tally::Tally;
 use crate::wechat::callback::Rejected;
 use cache::Cache;
 pub(crate) use glance::Glance;
 pub(crate) use lane_in::snippet;
+pub use media::Files;
 pub use token_source::TokenSource;
 
 /// An answer to somebody's call.
@@ -94,6 +97,7 @@ pub struct Bridge {
     tokens: token::TokenCache,
     breakers: breaker::Breakers,
     sights: seen::Sights,
+    files: Option<Files>,
 }
 
 /// Why a verb could not do its part. It is ours, so it is logged where it is
@@ -106,6 +110,9 @@ pub enum Broken {
     /// A secret cannot be had.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The storage of files failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// Something that we wrote is not what we write.
     #[error("{0} is damaged")]
     Damaged(&'static str),
@@ -138,6 +145,7 @@ impl Bridge {
             tokens: token::TokenCache::default(),
             breakers: breaker::Breakers::default(),
             sights: seen::Sights::default(),
+            files: None,
         }
     }
 

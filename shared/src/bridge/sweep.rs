@@ -274,6 +274,8 @@ async fn purge(bridge: &Bridge, channel: &Channel, ends: Moment) -> Result<(), B
     if retired.is_some_and(|retired| bridge.now() < retired.plus(BELIEVED)) {
         return Ok(());
     }
+    // The last who believed in it may have fetched a file until now.
+    bridge.forget_files(&channel.id).await?;
     bridge.store.forget_channel(&channel.id).await?;
     bridge.forget(&channel.id);
     info!(channel = %channel.id, "a deleted channel is gone");

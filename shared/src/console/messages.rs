@@ -12,6 +12,7 @@ use crate::faces;
 use crate::journal::{Class, ConversationKey, Entry, EntryKey, Lane, State};
 use crate::lane::Parked;
 use crate::lines::{self, Line};
+use crate::media::Told;
 use crate::message::{Body, Data, Kind};
 use crate::moment::Moment;
 use crate::reason::Reason;
@@ -30,6 +31,8 @@ pub(super) struct Message {
     text_en: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Data>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media: Option<Media>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     automatic: bool,
     time: String,
@@ -41,6 +44,43 @@ pub(super) struct Message {
     part: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parts: Option<u8>,
+}
+
+/// The file of a message.
+#[derive(Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+enum Media {
+    Kept {
+        #[serde(rename = "type")]
+        mime: &'static str,
+        size: u64,
+        url: String,
+        expires: String,
+    },
+    Missing {
+        reason: Why,
+    },
+}
+
+impl From<Told> for Media {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Kept {
+                format,
+                size,
+                url,
+                expires,
+            } => Self::Kept {
+                mime: format.mime(),
+                size,
+                url: url.into(),
+                expires: expires.to_string(),
+            },
+            Told::Missing(reason) => Self::Missing {
+                reason: reason.into(),
+            },
+        }
+    }
 }
 
 /// A reason in both languages.
@@ -101,6 +141,7 @@ pub(super) fn show(lang: Lang, entry: &Entry, parked: Option<&Parked>) -> Messag
         text_zh: line.as_ref().map(|line| line.zh.clone()),
         text_en: line.map(|line| line.en),
         data: entry.body.data(),
+        media: None,
         automatic: false,
         time: said(entry).to_string(),
         state,
@@ -140,6 +181,7 @@ pub(super) fn show_reply(lang: Lang, entry: &Entry) -> Option<Message> {
         text_zh: (!text).then_some(line.zh),
         text_en: (!text).then_some(line.en),
         data: None,
+        media: None,
         automatic: true,
         time: said(entry).to_string(),
         state: "delivered",
@@ -189,6 +231,7 @@ pub(super) async fn page(
 ) -> Result<(Vec<Message>, Option<Before>), Broken> {
     let inbound = history(call, at, Lane::In, before.inbound.as_ref(), limit).await?;
     let outbound = history(call, at, Lane::Out, before.outbound.as_ref(), limit).await?;
+    let base = call.outside();
     let mut inbound = inbound.into_iter().peekable();
     let mut outbound = outbound.into_iter().peekable();
     let mut next = before;
@@ -207,7 +250,14 @@ pub(super) async fn page(
         let Some(entry) = entry else { break };
         // It was said behind the push.
         messages.extend(show_reply(call.lang, &entry));
-        messages.push(show(call.lang, &entry, parked));
+        let attachment = entry.attachment.as_ref();
+        let media = call
+            .bridge
+            .told_now(attachment, &base)
+            .await?
+            .map(Media::from);
+        let shown = show(call.lang, &entry, parked);
+        messages.push(Message { media, ..shown });
         entries += 1;
         match entry.key.lane() {
             Lane::In => next.inbound = Some(entry.key),

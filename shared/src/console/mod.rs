@@ -17,6 +17,7 @@ mod cursor;
 mod dead;
 mod fields;
 mod lang;
+mod media;
 mod messages;
 mod pages;
 mod parked;
@@ -195,6 +196,8 @@ pub async fn answer(bridge: &Bridge, console: &Console, request: http::Request<B
     };
     let answered = if call.path == "/api" || call.path.starts_with("/api/") {
         api(&call).await
+    } else if let Some(path) = call.path.strip_prefix("/media/") {
+        media::answer(&call, path, query).await
     } else {
         pages::answer(&call)
     };

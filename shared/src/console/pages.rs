@@ -41,10 +41,18 @@ const CHANNEL_SCRIPT: &str = concat!(
 );
 const OPERATOR_STYLE: &str = include_str!("assets/operator.css");
 
-/// What the page may load: our own script and style, and nothing else.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    connect-src 'self'; img-src 'self' data:; form-action 'none'; base-uri 'none'; \
-    frame-ancestors 'none'";
+/// Customers' files on the inbox page: loaded when it shows the first one.
+const FILES_SCRIPT: &str = include_str!("assets/files.js");
+
+/// What a page may load: our own script and style, and customers' files from where they lie;
+/// nothing else.
+fn policy(files: &str) -> String {
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+         img-src 'self' data:{files}; media-src 'self'{files}; form-action 'none'; \
+         base-uri 'none'; frame-ancestors 'none'"
+    )
+}
 
 /// Changes whenever a script or a style does: addresses carry it, so that
 /// browsers may keep what they have.
@@ -52,6 +60,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
     let digest = Sha256::new()
         .chain_update(SCRIPT)
         .chain_update(STYLE)
+        .chain_update(FILES_SCRIPT)
         .chain_update(OPERATOR_SCRIPT)
         .chain_update(CHANNEL_SCRIPT)
         .chain_update(OPERATOR_STYLE)
@@ -104,6 +113,7 @@ impl Place {
             "/" => Self::Inbox,
             "/channels" | "/status" => Self::Operator,
             "/console.js" => Self::Script(SCRIPT),
+            "/files.js" => Self::Script(FILES_SCRIPT),
             "/console.css" => Self::Style(STYLE),
             "/operator.js" => Self::Script(OPERATOR_SCRIPT),
             "/channel.js" => Self::Script(CHANNEL_SCRIPT),
@@ -139,7 +149,11 @@ pub(super) fn answer(call: &Call<'_>) -> Answered {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    let bucket = call.bridge.files_origin();
+    let bucket = bucket.map(|origin| format!(" {origin}"));
+    let policy = policy(&bucket.unwrap_or_default());
+    let policy = HeaderValue::try_from(policy).map_err(|_| StoreError::Unreadable("page"))?;
+    headers.insert(CONTENT_SECURITY_POLICY, policy);
     // An address of another version may be a page's that is older than we are.
     let is_asset = matches!(place, Place::Script(_) | Place::Style(_));
     if is_asset && call.query("v") == Some(VERSION.as_str()) {

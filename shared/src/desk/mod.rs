@@ -15,6 +15,7 @@ use crate::channel::{Channel, DeskSettings};
 use crate::delivery::Delivery;
 use crate::http::Http;
 use crate::journal::{ConversationKey, Entry};
+use crate::media::Told;
 use crate::message::{ChannelId, CustomerId, EndCause, MessageId, Receipt};
 use crate::moment::Moment;
 
@@ -40,8 +41,8 @@ impl fmt::Debug for Desk {
 pub enum News<'a> {
     /// A session opened.
     SessionOpened,
-    /// The customer said something.
-    Message(&'a Entry),
+    /// The customer said something; and what became of its file, if it has one.
+    Message(&'a Entry, Option<&'a Told>),
     /// Something happened in a session.
     Event(&'a Entry),
     /// What became of an agent's message.

@@ -21,6 +21,7 @@ use crate::delivery::{Delivery, Failure};
 use crate::http::{Answer, Http, Outgoing, Trouble};
 use crate::lane::ATTEMPT;
 use crate::lines;
+use crate::media::Told;
 use crate::message::{Body, ChannelId, CustomerId, Data, MessageId, Outcome};
 use crate::moment::Moment;
 use crate::reason::Reason;
@@ -106,6 +107,45 @@ struct Said<'a> {
     text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Data>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media: Option<Media>,
+}
+
+/// The file of a message.
+#[derive(Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+enum Media {
+    Kept {
+        #[serde(rename = "type")]
+        mime: &'static str,
+        size: u64,
+        url: String,
+        expires: String,
+    },
+    Missing {
+        reason: Why,
+    },
+}
+
+impl From<&Told> for Media {
+    fn from(told: &Told) -> Self {
+        match told {
+            Told::Kept {
+                format,
+                size,
+                url,
+                expires,
+            } => Self::Kept {
+                mime: format.mime(),
+                size: *size,
+                url: url.to_string(),
+                expires: expires.to_string(),
+            },
+            Told::Missing(reason) => Self::Missing {
+                reason: Why::reason(*reason),
+            },
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -159,7 +199,7 @@ fn payload(letter: &Letter<'_>) -> Option<Vec<u8>> {
                 text: String::new(),
             });
         }
-        News::Message(entry) => {
+        News::Message(entry, media) => {
             let text = match &entry.body {
                 Body::Text { .. } => lines::line(&entry.body).zh,
                 other => {
@@ -175,6 +215,7 @@ fn payload(letter: &Letter<'_>) -> Option<Vec<u8>> {
                 kind: Some(entry.body.kind().word()),
                 text: Some(text),
                 data: entry.body.data(),
+                media: media.map(Media::from),
             });
         }
         News::Event(entry) => {
@@ -198,6 +239,7 @@ fn payload(letter: &Letter<'_>) -> Option<Vec<u8>> {
                 kind: None,
                 text: None,
                 data: None,
+                media: None,
             });
             let (state, reason) = match receipt.outcome {
                 Outcome::Delivered => ("delivered", None),

@@ -10,6 +10,7 @@ use crate::journal::{
     Answer, Claim, Class, ConversationKey, Entry, EntryKey, Lane, Origin, SHARDS, State,
 };
 use crate::lane::Parked;
+use crate::media::Attachment;
 use crate::message::{Body, ChannelId, MessageId, OpenId};
 use crate::moment::Moment;
 use crate::reason::Reason;
@@ -37,6 +38,17 @@ pub enum Put {
     Stored,
     /// The row was there: this is a repeat.
     Repeat,
+}
+
+/// What was noted of the file of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attached {
+    /// This.
+    This,
+    /// Somebody else was first, and noted that.
+    Other(Attachment),
+    /// The message was erased.
+    Gone,
 }
 
 /// What one look at a conversation showed: the conversation, its parked lanes
@@ -140,6 +152,9 @@ pub(super) fn read(row: &Row) -> Result<Entry, StoreError> {
         exhausted: row.text("xw").and_then(EntryKey::parse),
         reply: row.bytes("rp").and_then(body::unpack_reply).ok(),
         session: row.text("ss").map(str::to_owned),
+        attachment: row
+            .text("md")
+            .and_then(|json| serde_json::from_str(json).ok()),
     })
 }
 
@@ -285,6 +300,30 @@ impl Store {
             .set_exclusive_start_key(start);
         let (page, next) = self.query("Query newest", call).await?;
         Ok((page.items.unwrap_or_default(), next))
+    }
+
+    /// Notes what became of the file of a message, unless that is noted already.
+    pub async fn attach(
+        &self,
+        at: &ConversationKey,
+        key: &EntryKey,
+        attachment: &Attachment,
+    ) -> Result<Attached, StoreError> {
+        let json = serde_json::to_string(attachment).map_err(|_| StoreError::Unreadable("md"))?;
+        let call = self
+            .amend(at, key.as_str())
+            .update_expression("SET md = :md")
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(md)")
+            .expression_attribute_values(":md", s(json));
+        Ok(match self.update_seen("UpdateItem attach", call).await? {
+            Ok(_) => Attached::This,
+            Err(row) if row.is_empty() => Attached::Gone,
+            Err(row) => match read(&row)?.attachment {
+                Some(other) if other == *attachment => Attached::This,
+                Some(other) => Attached::Other(other),
+                None => return Err(StoreError::Unreadable("md")),
+            },
+        })
     }
 
     /// Reads what waits in a lane from an entry on, earliest first, at most

@@ -10,6 +10,7 @@ pub mod codes;
 pub mod crypto;
 pub mod document;
 mod json;
+pub mod media;
 pub mod push;
 pub mod reply;
 pub mod split;

@@ -3,7 +3,7 @@
 
 #![allow(dead_code, reason = "every target uses its own part of the shop")]
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -47,6 +47,18 @@ pub(crate) struct Shop {
     codes: Arc<Mutex<VecDeque<i64>>>,
     /// When WeChat was asked to send something.
     sends: Arc<Mutex<Vec<Moment>>>,
+    /// What WeChat and others give out, by media id or address.
+    files: Files,
+}
+
+type Files = Arc<Mutex<BTreeMap<String, Answer>>>;
+
+/// What stands at an address, or under the media id that it names.
+fn given_out(files: &Files, request: &Outgoing) -> Option<Answer> {
+    let mut pairs = request.url.query_pairs();
+    let id = pairs.find(|(name, _)| name == "media_id");
+    let name = id.map_or_else(|| request.url.to_string(), |(_, id)| id.into_owned());
+    files.lock().unwrap().get(&name).cloned()
 }
 
 pub(crate) fn channel_id() -> ChannelId {
@@ -122,9 +134,19 @@ impl Shop {
         let codes = Arc::<Mutex<VecDeque<i64>>>::default();
         let sends = Arc::<Mutex<Vec<Moment>>>::default();
         let (refusals, times) = (Arc::clone(&codes), Arc::clone(&sends));
+        let files = Files::default();
+        let shelf = Arc::clone(&files);
         let clock = Clock::starting_at(START);
         let peers = move |request: Outgoing| {
             let mut answer = well(&request);
+            if request.url.path() == "/cgi-bin/media/get" {
+                answer.body = json!({ "errcode": 40007, "errmsg": "invalid media_id" })
+                    .to_string()
+                    .into_bytes();
+            }
+            if let Some(file) = given_out(&shelf, &request) {
+                answer = file;
+            }
             if request.url.host_str() == Some("desk.example") {
                 answer.status = status.load(Ordering::Relaxed);
             }
@@ -159,12 +181,23 @@ impl Shop {
             desk: desk_status,
             codes,
             sends,
+            files,
         }
     }
 
     /// What WeChat answers the next sends with.
     pub(crate) fn wechat_answers(&self, codes: &[i64]) {
         self.codes.lock().unwrap().extend(codes);
+    }
+
+    /// What is answered from now on to who asks for this media id or address.
+    pub(crate) fn gives(&self, name: &str, status: u16, body: impl Into<Vec<u8>>) {
+        let answer = Answer {
+            status,
+            headers: HeaderMap::new(),
+            body: body.into(),
+        };
+        self.files.lock().unwrap().insert(name.to_owned(), answer);
     }
 
     /// When WeChat was asked to send something, since the last time.

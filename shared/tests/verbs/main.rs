@@ -10,6 +10,7 @@
 mod desk_down;
 mod events;
 mod inbound;
+mod media;
 mod outbound;
 mod replies;
 mod sends;

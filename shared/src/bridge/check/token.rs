@@ -83,7 +83,9 @@ fn refused(none: &Tokenless) -> Finding {
              called it.",
         ),
         Tokenless::Elsewhere(None)
-        | Tokenless::Broken(Broken::Store(_) | Broken::Secret(_) | Broken::Damaged(_)) => (
+        | Tokenless::Broken(
+            Broken::Store(_) | Broken::Secret(_) | Broken::Storage(_) | Broken::Damaged(_),
+        ) => (
             "internal",
             "系统内部暂时出错：请稍后重试。",
             "Something of ours failed for now: try again in a moment.",

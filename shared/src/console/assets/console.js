@@ -1,8 +1,8 @@
-// The inbox page: the sessions, and the conversation.
+// The inbox.
 //
-// What customers write reaches the page as text only, never as markup. Reads
-// run one after another, so that what is shown last was read last. An answer
-// keeps its id and time until the server took it: to send it again is harmless.
+// What customers write is text here, never markup. Reads run one after another:
+// what is shown last was read last. An answer keeps its id and time until the
+// server took it: to send it again is harmless.
 
 const WORDS = {
   zh: {
@@ -82,7 +82,7 @@ function keepItem(key, value) {
   try {
     if (value) localStorage.setItem(key, JSON.stringify(value));
     else localStorage.removeItem(key);
-  } catch { /* so be it */ }
+  } catch { /* no */ }
 }
 function keptItem(key) {
   try { return JSON.parse(localStorage.getItem(key)); } catch { return null; }
@@ -734,6 +734,7 @@ function fillLine(li, { m, day, text, time, full, tight, state }) {
     el('p.text', { dir: 'auto' }, text),
     el('p.meta', {}, clock, m.parts > 1 && `${m.part}/${m.parts}`, m.automatic && t('auto'), state && el(`span.state.${state.look}`, {}, icon(state.look), state.words)),
   );
+  if (m.media) import('./files.js').then((f) => f.show(li, m.media, lang));
   if (state?.why) li.append(el(`p.why.${state.look}`, {}, state.why));
   if (state?.look === 'failed' && m.direction === 'out') li.append(el('button.plain.again', { type: 'button', onclick: () => writeAgain(m) }, t('again')));
 }

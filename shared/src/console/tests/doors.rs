@@ -271,6 +271,13 @@ async fn the_page_and_its_assets_are_for_everybody() {
         size += house.call("GET", &path, &[], None).await.text.len();
     }
     assert!(size <= 40_000, "{size} bytes of script and style");
+    // It comes beside them once there is a file to show.
+    let files = house.call("GET", "/console/files.js", &[], None).await;
+    assert_eq!(
+        files.headers["content-type"],
+        "text/javascript; charset=utf-8"
+    );
+    assert!(files.text.len() <= 4_000, "{} bytes", files.text.len());
     let to = house.call("GET", "/console", &[], None).await;
     assert_eq!(to.headers["location"], "/console/");
     let reply = house.call("POST", "/console/", &[], None).await;

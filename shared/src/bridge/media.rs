@@ -1,0 +1,393 @@
+//! The files of customers' messages: fetched from WeChat while it has them, looked at, kept,
+//! and given out by links that expire.
+//!
+//! Invariant: what became of a file is written once, before anybody is told of its message;
+//! so whoever tells it once more says the same. A message waits for its file, and not
+//! for ever: without it, it goes on.
+
+use std::time::Duration;
+
+use tokio::fs::File;
+use tracing::{error, warn};
+use url::Url;
+
+use super::{Bridge, Broken, Run};
+use crate::channel::Channel;
+use crate::delivery::{Failure, Retry};
+use crate::http::{NoFile, Outgoing};
+use crate::journal::{ConversationKey, Entry};
+use crate::lane::{self, ATTEMPT};
+use crate::media::{self, Attachment, Format, LINK, Place, Sort, Source, Told, Wanted};
+use crate::message::ChannelId;
+use crate::moment::Moment;
+use crate::reason::Reason;
+use crate::storage::{Spooled, Storage, StorageError};
+use crate::store::Attached;
+use crate::tally::Trace;
+use crate::wechat::api::Api;
+use crate::wechat::codes::{self, Meaning};
+use crate::wechat::media::{Refused, shown};
+
+/// How long a message waits for its file.
+const PATIENCE: Duration = Duration::from_mins(15);
+/// The least time in which a fetch is begun.
+const LEAST: Duration = Duration::from_secs(1);
+
+/// Where files lie and how they are given out.
+#[derive(Debug)]
+pub struct Files {
+    /// Where they lie.
+    pub storage: Storage,
+    /// Where the outside finds us. Without it nobody is told of a file but those who look
+    /// at the API's own address.
+    pub base: Option<Url>,
+    /// Who looks into each before an agent does; nobody, if there is none.
+    pub scanner: Option<Url>,
+}
+
+/// What is known of the file of a message.
+pub(super) enum Known {
+    /// What became of it; nothing, if the message has none.
+    Settled(Option<Attachment>),
+    /// It cannot be had now.
+    Waits(Failure),
+}
+
+/// Why a file is not there.
+enum Lack {
+    /// It never will be.
+    Never(Reason),
+    /// It may be had later.
+    NotNow(Failure),
+}
+
+impl Bridge {
+    /// Lets the files of messages be kept.
+    #[must_use]
+    pub fn with_files(self, files: Files) -> Self {
+        Self {
+            files: Some(files),
+            ..self
+        }
+    }
+
+    /// What became of the file of a message. It is fetched now if it was not before.
+    pub(super) async fn attach(
+        &self,
+        at: &ConversationKey,
+        channel: &Channel,
+        entry: &Entry,
+        run: &Run,
+    ) -> Result<Known, Broken> {
+        let (Some(files), None) = (&self.files, &entry.attachment) else {
+            return Ok(Known::Settled(entry.attachment.clone()));
+        };
+        let Some(wanted) = Wanted::of(&entry.body) else {
+            return Ok(Known::Settled(None));
+        };
+        let fetched = self.fetch(files, at, channel, entry, &wanted, run).await;
+        let attachment = match fetched {
+            Ok(kept) => kept,
+            Err(Lack::Never(reason)) => Attachment::Missing(reason),
+            Err(Lack::NotNow(failure)) => {
+                let tried = self.now().since(entry.at) >= PATIENCE || entry.redriven.is_some();
+                if !tried || failure.reason == Reason::OutOfTime {
+                    return Ok(Known::Waits(failure));
+                }
+                Attachment::Missing(Reason::MediaUnreachable)
+            }
+        };
+        if let Attachment::Missing(reason) = &attachment {
+            let trace = Trace::of(at, &entry.key);
+            warn!(channel = %channel.id, %trace, reason = reason.code(), "a customer's file is missing");
+        }
+        Ok(Known::Settled(
+            match self.store.attach(at, &entry.key, &attachment).await? {
+                Attached::This => Some(attachment),
+                Attached::Other(other) => Some(other),
+                // Erased meanwhile: what was kept goes with the channel.
+                Attached::Gone => None,
+            },
+        ))
+    }
+
+    async fn fetch(
+        &self,
+        files: &Files,
+        at: &ConversationKey,
+        channel: &Channel,
+        entry: &Entry,
+        wanted: &Wanted,
+        run: &Run,
+    ) -> Result<Attachment, Lack> {
+        let mut lack = Lack::Never(Reason::MediaGone);
+        for source in &wanted.sources {
+            // What comes after it needs its time, too.
+            let span = run.until.since(self.now().plus(ATTEMPT));
+            if span < LEAST {
+                return Err(Lack::NotNow(Failure::after(
+                    Duration::ZERO,
+                    Reason::OutOfTime,
+                )));
+            }
+            match self
+                .fetch_from(files, channel, source, wanted.sort, span)
+                .await
+            {
+                Ok(spooled) => {
+                    return self
+                        .admit(files, at, channel, entry, wanted.sort, spooled)
+                        .await;
+                }
+                // What may come later is waited for, whatever the other source says.
+                Err(Lack::Never(_)) if matches!(lack, Lack::NotNow(_)) => {}
+                Err(other) => lack = other,
+            }
+        }
+        Err(lack)
+    }
+
+    /// Fetches a file from one source.
+    async fn fetch_from(
+        &self,
+        files: &Files,
+        channel: &Channel,
+        source: &Source,
+        sort: Sort,
+        span: Duration,
+    ) -> Result<Spooled, Lack> {
+        let unwritten = |error: StorageError| {
+            error!(%error, "no file can be written");
+            Lack::NotNow(Failure::after(Duration::ZERO, Reason::Internal))
+        };
+        let spool = files.storage.spool().map_err(unwritten)?;
+        let opened = spool.reopen().map_err(|error| unwritten(error.into()))?;
+        let mut file = File::from_std(opened);
+        let got = match source {
+            Source::Address(address) => {
+                shown(&self.http, address, &mut file, sort.cap(), span).await
+            }
+            Source::Media(id) => self.fetch_media(channel, id, &mut file, sort, span).await?,
+        };
+        match got {
+            Ok(of) => Ok(Spooled { file: spool, of }),
+            Err(refused) => Err(lack(&refused)),
+        }
+    }
+
+    /// Fetches a file from WeChat's API; with another token if it says that ours is not good.
+    async fn fetch_media(
+        &self,
+        channel: &Channel,
+        id: &str,
+        file: &mut File,
+        sort: Sort,
+        span: Duration,
+    ) -> Result<Result<crate::http::Downloaded, Refused>, Lack> {
+        let api = Api {
+            http: &self.http,
+            base: &channel.api_base,
+        };
+        let tokenless = |none: super::token::Tokenless| {
+            none.log(&channel.id);
+            Lack::NotNow(super::token::Tokenless::failure())
+        };
+        let token = self.token(channel).await.map_err(tokenless)?;
+        let got = api.media(&token, id, file, sort.cap(), span).await;
+        match got {
+            Err(Refused::Code(code)) if codes::meaning(code) == Meaning::Token => {
+                let token = self.refresh(channel, Some(&token)).await;
+                let token = token.map_err(tokenless)?;
+                Ok(again(api, &token, id, file, sort, span).await)
+            }
+            got => Ok(got),
+        }
+    }
+
+    /// Looks at a file and keeps it.
+    async fn admit(
+        &self,
+        files: &Files,
+        at: &ConversationKey,
+        channel: &Channel,
+        entry: &Entry,
+        sort: Sort,
+        spooled: Spooled,
+    ) -> Result<Attachment, Lack> {
+        let format = Format::of(&spooled.of.head).filter(|format| format.sort() == sort);
+        let Some(format) = format else {
+            return Err(Lack::Never(Reason::MediaUnknown));
+        };
+        if let Some(scanner) = &files.scanner {
+            self.scan(scanner, format, &spooled).await?;
+        }
+        let size = spooled.of.size;
+        let place = Place::of(&channel.id, at, &entry.key, format);
+        let kept = files.storage.keep(
+            &self.http,
+            &place,
+            spooled,
+            channel.retention_days,
+            self.now(),
+        );
+        kept.await.map_err(|error| {
+            error!(%error, "a file cannot be kept");
+            Lack::NotNow(Failure::after(Duration::ZERO, Reason::Internal))
+        })?;
+        Ok(Attachment::Kept { place, size })
+    }
+
+    /// Asks the scanner: 200 with `{"clean": true}` lets a file pass, `false` withholds it, and
+    /// everything else is no answer.
+    async fn scan(&self, scanner: &Url, format: Format, spooled: &Spooled) -> Result<(), Lack> {
+        #[derive(serde::Deserialize)]
+        struct Verdict {
+            clean: bool,
+        }
+        let waits = || Lack::NotNow(Failure::after(Duration::ZERO, Reason::Internal));
+        let mut request = Outgoing::get(scanner.clone(), ATTEMPT);
+        request.method = http::Method::POST;
+        let request = request.with("content-type", format.mime());
+        let file = spooled.file.reopen().map_err(|_| waits())?;
+        let sent = self
+            .http
+            .upload(request, File::from_std(file), spooled.of.size)
+            .await;
+        let verdict = sent.ok().filter(|answer| answer.status == 200);
+        let verdict = verdict.and_then(|answer| serde_json::from_slice(&answer.body).ok());
+        match verdict {
+            Some(Verdict { clean: true }) => Ok(()),
+            Some(Verdict { clean: false }) => Err(Lack::Never(Reason::MediaWithheld)),
+            None => {
+                error!("the scanner of files gives no answer");
+                Err(waits())
+            }
+        }
+    }
+
+    /// What a desk is told of the file of a message: the same on every repeat.
+    pub(super) async fn told_of(
+        &self,
+        entry: &Entry,
+        attachment: Option<&Attachment>,
+    ) -> Result<Option<Told>, Broken> {
+        let base = self.files.as_ref().and_then(|files| files.base.as_ref());
+        self.told_until(attachment, base, entry.at.plus(LINK)).await
+    }
+
+    /// The same for somebody who looks now, and finds us at `base`: the link is good for an
+    /// hour or two.
+    pub(crate) async fn told_now(
+        &self,
+        attachment: Option<&Attachment>,
+        base: &str,
+    ) -> Result<Option<Told>, Broken> {
+        if attachment.is_none() {
+            return Ok(None);
+        }
+        let base = Url::parse(base).ok();
+        // The same for an hour, so that a browser need not fetch it again.
+        let hour = self.now().seconds().div_euclid(3600);
+        let until = Moment::from_seconds((hour + 2) * 3600);
+        self.told_until(attachment, base.as_ref(), until).await
+    }
+
+    async fn told_until(
+        &self,
+        attachment: Option<&Attachment>,
+        base: Option<&Url>,
+        until: Moment,
+    ) -> Result<Option<Told>, Broken> {
+        let (Some(attachment), Some(base)) = (attachment, base) else {
+            return Ok(None);
+        };
+        Ok(attachment.told(self.pepper().await?, base, until))
+    }
+
+    /// Where a browser is sent on to for files, if they do not lie here.
+    pub(crate) fn files_origin(&self) -> Option<String> {
+        self.files.as_ref()?.storage.origin()
+    }
+
+    /// Where the file lies that this link is for: its path below `/media/` and its query.
+    /// `None` unless the link is ours and still good.
+    pub async fn open_file(
+        &self,
+        path: &str,
+        query: &str,
+    ) -> Result<Option<(Place, crate::storage::Found)>, Broken> {
+        let Some(files) = &self.files else {
+            return Ok(None);
+        };
+        let now = self.now();
+        let Some(place) = media::open(self.pepper().await?, path, query, now) else {
+            return Ok(None);
+        };
+        let found = files.storage.find(&place, now)?;
+        Ok(Some((place, found)))
+    }
+
+    /// Forgets the files whose time is over, where nobody else does; says how many.
+    pub async fn expire_files(&self) -> Result<usize, Broken> {
+        match &self.files {
+            Some(files) => Ok(files.storage.expire(self.now()).await?),
+            None => Ok(0),
+        }
+    }
+
+    /// Forgets the files of a channel that is deleted, once nobody fetches any more.
+    pub(crate) async fn forget_files(&self, channel: &ChannelId) -> Result<(), Broken> {
+        match &self.files {
+            Some(files) => {
+                let (http, now) = (&self.http, self.now());
+                Ok(files.storage.forget(http, channel, now).await?)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Fetches once more, into the same file from its beginning.
+async fn again(
+    api: Api<'_>,
+    token: &crate::wechat::api::Token,
+    id: &str,
+    file: &mut File,
+    sort: Sort,
+    span: Duration,
+) -> Result<crate::http::Downloaded, Refused> {
+    use tokio::io::AsyncSeekExt as _;
+    file.set_len(0).await.map_err(NoFile::Disk)?;
+    file.rewind().await.map_err(NoFile::Disk)?;
+    api.media(token, id, file, sort.cap(), span).await
+}
+
+/// What it means for a file that a source gave none.
+fn lack(refused: &Refused) -> Lack {
+    let later = |failure| Lack::NotNow(failure);
+    match refused {
+        Refused::Code(code) => match codes::meaning(*code) {
+            Meaning::Token => later(Failure::after(Duration::ZERO, Reason::NoToken)),
+            Meaning::Failed(failure) if failure.retry == Retry::Never => {
+                Lack::Never(Reason::MediaGone)
+            }
+            // A day is longer than WeChat's pictures and people wait.
+            Meaning::Failed(failure) if failure.retry == Retry::NextDay => {
+                later(Failure::after(lane::WINDOW_RECHECK, failure.reason))
+            }
+            Meaning::Failed(failure) => later(failure),
+            Meaning::Taken | Meaning::Busy | Meaning::WindowFull => {
+                later(Failure::after(Duration::ZERO, Reason::WechatBusy))
+            }
+        },
+        Refused::Foreign | Refused::Status(400..=499) => Lack::Never(Reason::MediaGone),
+        Refused::File(NoFile::TooLarge) => Lack::Never(Reason::MediaTooLarge),
+        Refused::File(NoFile::Disk(error)) => {
+            error!(%error, "no file can be written");
+            later(Failure::after(Duration::ZERO, Reason::Internal))
+        }
+        Refused::Status(_) | Refused::File(NoFile::Trouble(_)) => {
+            later(Failure::after(Duration::ZERO, Reason::WechatUnreachable))
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! What belongs to a message beside its words: pictures, spoken messages, films. What is
+//! to be fetched from WeChat, what became of it, and the links by which desks get it.
+//!
+//! Invariant: what a file is, its first bytes say, whatever WeChat or its name say. A link
+//! says the same however often it is made for one entry, and is good for its place alone.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::content::Content;
+use crate::journal::{ConversationKey, EntryKey, Pepper};
+use crate::message::{Body, ChannelId};
+use crate::moment::Moment;
+use crate::reason::Reason;
+
+/// How many bytes tell what a file is.
+pub const HEAD: usize = 512;
+/// How long a link is good after its message was journalled: as long as the shortest
+/// retention.
+pub const LINK: Duration = Duration::from_hours(3 * 24);
+
+/// The sorts of media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// A picture.
+    Image,
+    /// A spoken message.
+    Voice,
+    /// A film.
+    Video,
+}
+
+impl Sort {
+    /// The largest file that is taken, in bytes. What WeChat lets people send is not
+    /// documented; it takes 10 MB of pictures and films from us, and 2 MB of voice.
+    #[must_use]
+    pub fn cap(self) -> u64 {
+        match self {
+            Self::Image => 20 << 20,
+            Self::Voice => 5 << 20,
+            Self::Video => 50 << 20,
+        }
+    }
+}
+
+/// Where a file may be had, the best first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// From WeChat's API by this id, for three days.
+    Media(String),
+    /// From this address, without a token.
+    Address(String),
+}
+
+/// What a message wants fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its sort.
+    pub sort: Sort,
+    /// Where it may be had, the best first; never empty.
+    pub sources: Vec<Source>,
+}
+
+impl Wanted {
+    /// What this message wants fetched; `None` if it wants nothing.
+    #[must_use]
+    pub fn of(body: &Body) -> Option<Self> {
+        let (sort, sources) = match body.content()? {
+            Content::Image(image) => (
+                Sort::Image,
+                vec![
+                    image.media.map(Source::Media),
+                    image.url.map(Source::Address),
+                ],
+            ),
+            // At 16 kHz it is understood better, by people and machines.
+            Content::Voice(voice) => (
+                Sort::Voice,
+                vec![
+                    voice.media_16k.map(Source::Media),
+                    voice.media.map(Source::Media),
+                ],
+            ),
+            Content::Video(video) => (Sort::Video, vec![video.media.map(Source::Media)]),
+            _ => return None,
+        };
+        let sources: Vec<_> = sources.into_iter().flatten().collect();
+        (!sources.is_empty()).then_some(Self { sort, sources })
+    }
+}
+
+/// Declares the formats: media type, extension, sort.
+macro_rules! formats {
+    ($($name:ident = $mime:literal, $extension:literal, $sort:ident;)*) => {
+        /// The formats of files that are given to agents.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Format { $(#[doc = $mime] $name,)* }
+
+        impl Format {
+            /// Every format.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The media type.
+            #[must_use]
+            pub fn mime(self) -> &'static str {
+                match self { $(Self::$name => $mime),* }
+            }
+
+            /// What its file names end with.
+            #[must_use]
+            pub fn extension(self) -> &'static str {
+                match self { $(Self::$name => $extension),* }
+            }
+
+            /// Its sort.
+            #[must_use]
+            pub fn sort(self) -> Sort {
+                match self { $(Self::$name => Sort::$sort),* }
+            }
+        }
+    };
+}
+
+formats! {
+    Jpeg = "image/jpeg", "jpg", Image;
+    Png = "image/png", "png", Image;
+    Gif = "image/gif", "gif", Image;
+    Webp = "image/webp", "webp", Image;
+    Bmp = "image/bmp", "bmp", Image;
+    Heif = "image/heif", "heif", Image;
+    Amr = "audio/amr", "amr", Voice;
+    Mp3 = "audio/mpeg", "mp3", Voice;
+    M4a = "audio/m4a", "m4a", Voice;
+    Wav = "audio/x-wav", "wav", Voice;
+    Ogg = "audio/ogg", "ogg", Voice;
+    Mp4 = "video/mp4", "mp4", Video;
+    Mov = "video/quicktime", "mov", Video;
+    Webm = "video/webm", "webm", Video;
+}
+
+impl Format {
+    /// What a file is whose first [`HEAD`] bytes these are.
+    #[must_use]
+    pub fn of(head: &[u8]) -> Option<Self> {
+        // Voice at 16 kHz, which the library does not know.
+        if head.starts_with(b"#!AMR-WB\n") {
+            return Some(Self::Amr);
+        }
+        let mime = infer::get(head)?.mime_type();
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|format| format.mime() == mime)
+    }
+
+    fn of_extension(extension: &str) -> Option<Self> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|format| format.extension() == extension)
+    }
+}
+
+/// Where a file lies: `<channel>/<conversation>/<entry>.<extension>`, the latter two hashes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Place(String);
+
+impl Place {
+    /// The place of the file of an entry.
+    #[must_use]
+    pub fn of(channel: &ChannelId, at: &ConversationKey, key: &EntryKey, format: Format) -> Self {
+        let conversation = at.as_str().strip_prefix("U#").unwrap_or_default();
+        let entry = key.hashed_in(at);
+        let extension = format.extension();
+        Self(format!("{channel}/{conversation}/{entry}.{extension}"))
+    }
+
+    /// Takes a place as somebody names it; `None` unless it is one that we make.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (channel, rest) = text.split_once('/')?;
+        let (conversation, file) = rest.split_once('/')?;
+        let (entry, extension) = file.split_once('.')?;
+        let word = |text: &str| {
+            let mut bytes = text.bytes();
+            bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        };
+        let fits = conversation.len() == 22 && entry.len() == 22 && word(conversation);
+        let fits = fits && word(entry) && Format::of_extension(extension).is_some();
+        let fits = fits && ChannelId::parse(channel).is_some();
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// The place as text, a path of three parts.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What lies there.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        let extension = self.0.rsplit('.').next();
+        // A place is made with one.
+        extension
+            .and_then(Format::of_extension)
+            .unwrap_or(Format::Jpeg)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for Place {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("no place of a file")
+    }
+}
+
+impl From<Place> for String {
+    fn from(place: Place) -> Self {
+        place.0
+    }
+}
+
+/// What became of the file of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attachment {
+    /// We keep it.
+    Kept {
+        /// Where.
+        place: Place,
+        /// How many bytes it has.
+        size: u64,
+    },
+    /// Nobody gets it.
+    Missing(Reason),
+}
+
+/// What desks and the API are told of the file of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It can be had.
+    Kept {
+        /// Its format, by its bytes.
+        format: Format,
+        /// How many bytes it has.
+        size: u64,
+        /// Where, until it expires. Whoever has the address gets the file.
+        url: Url,
+        /// Until when.
+        expires: Moment,
+    },
+    /// It cannot be had.
+    Missing(Reason),
+}
+
+impl Attachment {
+    /// What is told of it. `base` is where the outside finds us; the link is good until
+    /// `until`.
+    #[must_use]
+    pub fn told(&self, pepper: &Pepper, base: &Url, until: Moment) -> Option<Told> {
+        match self {
+            Self::Kept { place, size } => Some(Told::Kept {
+                format: place.format(),
+                size: *size,
+                url: link(pepper, base, place, until)?,
+                expires: until,
+            }),
+            Self::Missing(reason) => Some(Told::Missing(*reason)),
+        }
+    }
+}
+
+/// What the signatures of links are for, and for nothing else.
+const PURPOSE: &str = "media";
+
+/// The address of a file, good until then.
+#[must_use]
+pub fn link(pepper: &Pepper, base: &Url, place: &Place, until: Moment) -> Option<Url> {
+    let mut url = base.join(&format!("/media/{place}")).ok()?;
+    let seconds = until.seconds().to_string();
+    let signature = pepper.seal(PURPOSE, &format!("{place}?{seconds}"));
+    url.query_pairs_mut()
+        .append_pair("until", &seconds)
+        .append_pair("sig", &signature);
+    Some(url)
+}
+
+/// Reads the address of a file: its path below `/media/` and its query. `None` unless the
+/// link is ours and still good.
+#[must_use]
+pub fn open(pepper: &Pepper, path: &str, query: &str, now: Moment) -> Option<Place> {
+    use subtle::ConstantTimeEq as _;
+    let place = Place::parse(path)?;
+    let one = |name: &str| {
+        let pairs = url::form_urlencoded::parse(query.as_bytes());
+        let mut values = pairs.filter(|(key, _)| key == name).map(|(_, value)| value);
+        values.next().filter(|_| values.next().is_none())
+    };
+    let (until, given) = (one("until")?, one("sig")?);
+    let expected = pepper.seal(PURPOSE, &format!("{place}?{until}"));
+    let ours: bool = expected.as_bytes().ct_eq(given.as_bytes()).into();
+    let until = Moment::from_seconds(until.parse().ok()?);
+    (ours && now < until).then_some(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Fields, Kind, OpenId};
+
+    fn pepper() -> Pepper {
+        Pepper::new(&[7; 32]).unwrap()
+    }
+
+    fn place() -> Place {
+        let channel = ChannelId::parse("shop").unwrap();
+        let at = ConversationKey::of(&pepper(), &channel, &OpenId::new("oAnn"));
+        Place::of(&channel, &at, &EntryKey::message(1, "1"), Format::Png)
+    }
+
+    fn wanted(kind: Kind, name: &str, fields: &[(&str, &str)]) -> Option<Wanted> {
+        let fields = fields
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        Wanted::of(&Body::Other {
+            kind,
+            name: name.to_owned(),
+            fields: fields.collect::<Fields>(),
+        })
+    }
+
+    #[test]
+    fn what_is_fetched_and_from_where() {
+        let media = |id: &str| Source::Media(id.to_owned());
+        let address = |url: &str| Source::Address(url.to_owned());
+        let picture = [("MediaId", "m"), ("PicUrl", "http://mmbiz.qpic.cn/1")];
+        let voice = [("MediaId", "m"), ("MediaId16K", "w")];
+        for (kind, name, fields, expected) in [
+            (
+                Kind::Image,
+                "image",
+                &picture[..],
+                vec![media("m"), address("http://mmbiz.qpic.cn/1")],
+            ),
+            (
+                Kind::Image,
+                "image",
+                &picture[1..],
+                vec![address("http://mmbiz.qpic.cn/1")],
+            ),
+            (
+                Kind::Voice,
+                "voice",
+                &voice[..],
+                vec![media("w"), media("m")],
+            ),
+            (Kind::Video, "shortvideo", &picture[..1], vec![media("m")]),
+        ] {
+            let found = wanted(kind, name, fields).unwrap();
+            assert_eq!(found.sources, expected, "{name}");
+        }
+        assert_eq!(wanted(Kind::Image, "image", &[]), None);
+        assert_eq!(wanted(Kind::Location, "location", &picture), None);
+        assert_eq!(Wanted::of(&Body::text("hi")), None);
+    }
+
+    #[test]
+    fn what_a_file_is_its_first_bytes_say() {
+        for (head, expected) in [
+            (&b"\xff\xd8\xff\xe0\0\x10JFIF"[..], Some(Format::Jpeg)),
+            (b"\x89PNG\r\n\x1a\n", Some(Format::Png)),
+            (b"GIF89a", Some(Format::Gif)),
+            (b"#!AMR\n\x0c", Some(Format::Amr)),
+            (b"#!AMR-WB\n\x0c", Some(Format::Amr)),
+            (b"ID3\x04\0\0\0", Some(Format::Mp3)),
+            (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", Some(Format::Mp4)),
+            (b"<svg xmlns=\"http://www.w3.org/2000/svg\">", None),
+            (b"<!DOCTYPE html><script>", None),
+            (b"MZ\x90\0", None),
+            (b"%PDF-1.7", None),
+            (b"", None),
+        ] {
+            assert_eq!(Format::of(head), expected, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn places_are_ours_or_none() {
+        let place = place();
+        assert_eq!(Place::parse(place.as_str()), Some(place.clone()));
+        assert_eq!(place.format(), Format::Png);
+        let (folder, file) = place.as_str().rsplit_once('/').unwrap();
+        let conversation = folder.strip_prefix("shop/").unwrap();
+        for wrong in [
+            String::new(),
+            file.to_owned(),
+            format!("../{file}"),
+            format!("{conversation}/{file}"),
+            format!("../{conversation}/{file}"),
+            format!("Shop/{conversation}/{file}"),
+            format!("{folder}/../{file}"),
+            format!("{folder}/{folder}/{file}"),
+            format!("{folder}/{file}.png"),
+            format!("{folder}/{}", file.replace(".png", ".svg")),
+            format!("{folder}/{}", file.replace(".png", "")),
+            format!(
+                "shop/{}/{file}",
+                conversation.replace(char::is_alphanumeric, ".")
+            ),
+        ] {
+            assert_eq!(Place::parse(&wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_link_opens_its_place_alone_and_not_for_ever() {
+        let (pepper, place) = (pepper(), place());
+        let now = Moment::from_seconds(1_800_000_000);
+        let until = now.plus(LINK);
+        let base = Url::parse("https://bridge.example").unwrap();
+        let url = link(&pepper, &base, &place, until).unwrap();
+        assert_eq!(link(&pepper, &base, &place, until), Some(url.clone()));
+        let path = url.path().strip_prefix("/media/").unwrap();
+        let query = url.query().unwrap();
+        assert_eq!(open(&pepper, path, query, now), Some(place.clone()));
+        assert_eq!(open(&pepper, path, query, until), None, "too late");
+        let later = query.replace("until=1", "until=2");
+        let other = path.replace(".png", ".jpg");
+        let twice = format!("{query}&{query}");
+        let upper = query.to_uppercase();
+        for (path, query) in [
+            (path, later.as_str()),
+            (path, &twice),
+            (path, &upper),
+            (path, "until=1900000000"),
+            (path, "until=1900000000&sig="),
+            (path, ""),
+            (&other, query),
+        ] {
+            assert_eq!(open(&pepper, path, query, now), None, "{path} {query}");
+        }
+        let others = Pepper::new(&[8; 32]).unwrap();
+        assert_eq!(open(&others, path, query, now), None);
+    }
+}

@@ -1,0 +1,175 @@
+//! Where files lie: a folder on one machine, a bucket of S3 in AWS, or nowhere.
+//!
+//! Invariant: a place holds a whole file or none, and the same one however often it is
+//! kept. What lies here is nobody's without a link of ours.
+
+mod bucket;
+mod folder;
+
+use std::path::PathBuf;
+
+use tempfile::NamedTempFile;
+use url::Url;
+
+use crate::config::Aws;
+use crate::http::{Downloaded, Http, NoFile};
+use crate::media::Place;
+use crate::message::ChannelId;
+use crate::moment::Moment;
+
+pub use bucket::Bucket;
+pub use folder::Folder;
+
+/// How many days files are kept in a bucket, whose rules know these and no others.
+pub const CLASSES: [u32; 8] = [3, 7, 14, 30, 60, 90, 180, 365];
+
+/// Where files lie.
+#[derive(Debug, Default)]
+pub enum Storage {
+    /// Nowhere: nothing is fetched.
+    #[default]
+    Nowhere,
+    /// On this machine.
+    Folder(Folder),
+    /// In S3.
+    Bucket(Bucket),
+}
+
+/// Why a file could not be kept, found or forgotten.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The disk.
+    #[error("the folder of files fails")]
+    Disk(#[from] std::io::Error),
+    /// The way to S3.
+    #[error("the bucket cannot be reached")]
+    Way(#[from] NoFile),
+    /// S3 refused.
+    #[error("the bucket answers {0}")]
+    Refused(u16),
+    /// S3 answered something that it does not answer.
+    #[error("the bucket's answer cannot be read")]
+    Unreadable,
+    /// A call could not be signed.
+    #[error("a call to the bucket cannot be signed")]
+    Unsigned,
+    /// There is no storage.
+    #[error("no storage is set up")]
+    Nowhere,
+}
+
+/// A file on its way from the network to its place. It is gone when this is dropped.
+#[derive(Debug)]
+pub struct Spooled {
+    /// The file.
+    pub file: NamedTempFile,
+    /// What is known of it.
+    pub of: Downloaded,
+}
+
+/// Where a file can be had.
+#[derive(Debug)]
+pub enum Found {
+    /// On this machine.
+    File(PathBuf),
+    /// There, for some minutes.
+    Elsewhere(Url),
+}
+
+impl Storage {
+    /// A bucket at this address (`https://name.s3.region.amazonaws.com`).
+    #[must_use]
+    pub fn bucket(address: Url, aws: &Aws) -> Self {
+        Self::Bucket(Bucket::new(address, aws))
+    }
+
+    /// Whether files are kept.
+    #[must_use]
+    pub fn is_somewhere(&self) -> bool {
+        !matches!(self, Self::Nowhere)
+    }
+
+    /// The origin from which browsers get files, if it is not ours.
+    #[must_use]
+    pub fn origin(&self) -> Option<String> {
+        match self {
+            Self::Nowhere | Self::Folder(_) => None,
+            Self::Bucket(bucket) => Some(bucket.origin()),
+        }
+    }
+
+    /// A file that is gone when it is dropped, for what is on its way here.
+    pub fn spool(&self) -> Result<NamedTempFile, StorageError> {
+        Ok(match self {
+            Self::Nowhere => return Err(StorageError::Nowhere),
+            Self::Folder(folder) => NamedTempFile::new_in(folder.spool())?,
+            Self::Bucket(_) => NamedTempFile::new()?,
+        })
+    }
+
+    /// Keeps a file, for at most so many days.
+    pub async fn keep(
+        &self,
+        http: &Http,
+        place: &Place,
+        spooled: Spooled,
+        days: u32,
+        now: Moment,
+    ) -> Result<(), StorageError> {
+        match self {
+            Self::Nowhere => Err(StorageError::Nowhere),
+            Self::Folder(folder) => folder.keep(place, spooled, days, now).await,
+            Self::Bucket(bucket) => bucket.keep(http, place, &spooled, days, now).await,
+        }
+    }
+
+    /// Where a file can be had. That it is there is not looked after.
+    pub fn find(&self, place: &Place, now: Moment) -> Result<Found, StorageError> {
+        match self {
+            Self::Nowhere => Err(StorageError::Nowhere),
+            Self::Folder(folder) => Ok(Found::File(folder.path(place))),
+            Self::Bucket(bucket) => Ok(Found::Elsewhere(bucket.link(place, now)?)),
+        }
+    }
+
+    /// Forgets every file of a channel.
+    pub async fn forget(
+        &self,
+        http: &Http,
+        channel: &ChannelId,
+        now: Moment,
+    ) -> Result<(), StorageError> {
+        match self {
+            Self::Nowhere => Ok(()),
+            Self::Folder(folder) => folder.forget(channel).await,
+            Self::Bucket(bucket) => bucket.forget(http, channel, now).await,
+        }
+    }
+
+    /// Forgets what has lain long enough. A bucket does that by its own rules.
+    pub async fn expire(&self, now: Moment) -> Result<usize, StorageError> {
+        match self {
+            Self::Folder(folder) => folder.expire(now).await,
+            Self::Nowhere | Self::Bucket(_) => Ok(0),
+        }
+    }
+}
+
+/// The longest class that is no longer than this.
+#[must_use]
+pub fn class(days: u32) -> u32 {
+    let classes = CLASSES.iter().copied();
+    classes.filter(|class| *class <= days).max().unwrap_or(3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::class;
+
+    #[test]
+    fn nothing_is_kept_longer_than_its_message() {
+        for (days, expected) in [(3, 3), (6, 3), (29, 14), (30, 30), (364, 180), (3650, 365)] {
+            assert_eq!(class(days), expected);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Files in a bucket of S3, by its REST interface: four calls, signed by AWS's own library.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
+//!
+//! Invariant: S3 checks what it takes against the digest of what we fetched. How long a
+//! file is kept, its tag says to the rules of the bucket (`template.yaml`).
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
+    SigningInstructions, SigningSettings, UriPathNormalizationMode, sign,
+};
+use aws_sigv4::sign::v4;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use quick_xml::Reader;
+use quick_xml::events::Event;
+use url::Url;
+
+use super::{Spooled, StorageError, class};
+use crate::config::Aws;
+use crate::http::{Http, Outgoing};
+use crate::media::Place;
+use crate::message::ChannelId;
+use crate::moment::Moment;
+
+/// How long one call may take.
+const CALL: Duration = Duration::from_secs(5);
+/// How long an address that S3 serves is good: its holder was checked just before.
+const LINK: Duration = Duration::from_mins(5);
+/// The tag that says how many days a file is kept.
+pub(super) const TAG: &str = "keep";
+
+/// A bucket.
+#[derive(Clone)]
+pub struct Bucket {
+    address: Url,
+    region: String,
+    credentials: Credentials,
+}
+
+impl std::fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bucket").finish_non_exhaustive()
+    }
+}
+
+/// What is sent and how it is signed.
+struct Ask<'a> {
+    method: Method,
+    url: Url,
+    headers: &'a [(&'static str, &'a str)],
+    body: SignableBody<'a>,
+    /// Whether the signature stands in the address, and for how long.
+    link: Option<Duration>,
+}
+
+impl Bucket {
+    /// A bucket at this address.
+    #[must_use]
+    pub fn new(mut address: Url, aws: &Aws) -> Self {
+        if !address.path().ends_with('/') {
+            let path = format!("{}/", address.path());
+            address.set_path(&path);
+        }
+        Self {
+            address,
+            region: aws.region.clone(),
+            credentials: crate::store::credentials(aws),
+        }
+    }
+
+    pub(super) fn origin(&self) -> String {
+        self.address.origin().ascii_serialization()
+    }
+
+    fn url(&self, place: &Place) -> Result<Url, StorageError> {
+        let url = self.address.join(place.as_str());
+        url.map_err(|_| StorageError::Unsigned)
+    }
+
+    pub(super) async fn keep(
+        &self,
+        http: &Http,
+        place: &Place,
+        spooled: &Spooled,
+        days: u32,
+        now: Moment,
+    ) -> Result<(), StorageError> {
+        let digest = spooled.of.digest.iter().fold(String::new(), |hex, byte| {
+            use std::fmt::Write as _;
+            let mut hex = hex;
+            // Writing to a string does not fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        });
+        let tag = format!("{TAG}={}", class(days));
+        let request = self.signed(
+            now,
+            Ask {
+                method: Method::PUT,
+                url: self.url(place)?,
+                headers: &[
+                    ("content-type", place.format().mime()),
+                    ("x-amz-tagging", &tag),
+                ],
+                body: SignableBody::Precomputed(digest),
+                link: None,
+            },
+        )?;
+        let file = tokio::fs::File::from_std(spooled.file.reopen()?);
+        let answer = http.upload(request, file, spooled.of.size).await?;
+        match answer.status {
+            200 => Ok(()),
+            status => Err(StorageError::Refused(status)),
+        }
+    }
+
+    /// The address of a file for somebody who may have it, good for some minutes.
+    pub(super) fn link(&self, place: &Place, now: Moment) -> Result<Url, StorageError> {
+        let mut url = self.url(place)?;
+        // Whoever opens it in a browser sees a picture, and never a page.
+        url.query_pairs_mut()
+            .append_pair("response-content-type", place.format().mime())
+            .append_pair("response-content-disposition", "inline")
+            .append_pair("response-cache-control", "private, max-age=300");
+        let ask = Ask {
+            method: Method::GET,
+            url,
+            headers: &[],
+            body: SignableBody::UnsignedPayload,
+            link: Some(LINK),
+        };
+        Ok(self.signed(now, ask)?.url)
+    }
+
+    pub(super) async fn forget(
+        &self,
+        http: &Http,
+        channel: &ChannelId,
+        now: Moment,
+    ) -> Result<(), StorageError> {
+        loop {
+            let keys = self.list(http, channel, now).await?;
+            if keys.is_empty() {
+                return Ok(());
+            }
+            for key in keys {
+                let place = Place::parse(&key).ok_or(StorageError::Unreadable)?;
+                let ask = Ask {
+                    method: Method::DELETE,
+                    url: self.url(&place)?,
+                    headers: &[],
+                    body: SignableBody::Bytes(&[]),
+                    link: None,
+                };
+                let sent = http.send(self.signed(now, ask)?).await;
+                match sent.map_err(crate::http::NoFile::Trouble)?.status {
+                    200 | 204 => {}
+                    status => return Err(StorageError::Refused(status)),
+                }
+            }
+        }
+    }
+
+    /// Some of the keys of a channel; none if there are none.
+    async fn list(
+        &self,
+        http: &Http,
+        channel: &ChannelId,
+        now: Moment,
+    ) -> Result<Vec<String>, StorageError> {
+        let mut url = self.address.clone();
+        url.query_pairs_mut()
+            .append_pair("list-type", "2")
+            .append_pair("max-keys", "100")
+            .append_pair("prefix", &format!("{channel}/"));
+        let ask = Ask {
+            method: Method::GET,
+            url,
+            headers: &[],
+            body: SignableBody::Bytes(&[]),
+            link: None,
+        };
+        let answer = http.send(self.signed(now, ask)?).await;
+        let answer = answer.map_err(crate::http::NoFile::Trouble)?;
+        match answer.status {
+            200 => keys(&answer.body).ok_or(StorageError::Unreadable),
+            status => Err(StorageError::Refused(status)),
+        }
+    }
+
+    fn signed(&self, now: Moment, ask: Ask<'_>) -> Result<Outgoing, StorageError> {
+        let mut settings = SigningSettings::default();
+        // S3 takes paths as they are.
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        if let Some(span) = ask.link {
+            settings.signature_location = SignatureLocation::QueryParams;
+            settings.expires_in = Some(span);
+        } else {
+            settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        }
+        let identity = self.credentials.clone().into();
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name("s3")
+            .time(now.system_time())
+            .settings(settings)
+            .build()
+            .map_err(|_| StorageError::Unsigned)?
+            .into();
+        let headers = ask.headers.iter().map(|(name, value)| (*name, *value));
+        let signable =
+            SignableRequest::new(ask.method.as_str(), ask.url.as_str(), headers, ask.body)
+                .map_err(|_| StorageError::Unsigned)?;
+        let signed = sign(signable, &parameters).map_err(|_| StorageError::Unsigned)?;
+        let (instructions, _) = signed.into_parts();
+        let mut request = Outgoing::get(ask.url, CALL);
+        request.method = ask.method;
+        for (name, value) in ask.headers {
+            request = request.with(name, value);
+        }
+        apply(&instructions, &mut request.url, &mut request.headers);
+        Ok(request)
+    }
+}
+
+fn apply(instructions: &SigningInstructions, url: &mut Url, headers: &mut HeaderMap) {
+    for (name, value) in instructions.headers() {
+        let name = HeaderName::try_from(name);
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
+            headers.insert(name, value);
+        }
+    }
+    for (name, value) in instructions.params() {
+        url.query_pairs_mut().append_pair(name, value);
+    }
+}
+
+/// The keys of a list (`ListBucketResult`).
+fn keys(body: &[u8]) -> Option<Vec<String>> {
+    let mut reader = Reader::from_reader(body);
+    let mut keys = Vec::new();
+    let mut inside = false;
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(start) => inside = start.local_name().as_ref() == "Key",
+            // Our keys have no character that XML writes otherwise.
+            Event::Text(text) if inside => keys.push(text.into_inner().into_owned()),
+            Event::End(_) => inside = false,
+            Event::Eof => return Some(keys),
+            _ => {}
+        }
+    }
+}

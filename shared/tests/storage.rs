@@ -1,0 +1,169 @@
+//! Files are kept, found and forgotten: in a folder, and in a bucket where `MAGPIE_TEST_S3`
+//! names an S3.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is not as it has to be"
+)]
+
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use http::{HeaderMap, Method};
+use magpie::clock::Clock;
+use magpie::config::{Aws, variable};
+use magpie::http::{Allowed, Downloaded, Http, Outgoing};
+use magpie::journal::{ConversationKey, EntryKey, Pepper};
+use magpie::media::{Format, Place};
+use magpie::message::{ChannelId, OpenId};
+use magpie::moment::Moment;
+use magpie::storage::{Folder, Found, Spooled, Storage, StorageError};
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+use url::Url;
+
+const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF and so on";
+const DAY: Duration = Duration::from_hours(24);
+
+fn place(channel: &str, id: &str) -> Place {
+    let pepper = Pepper::new(&[7; 32]).unwrap();
+    let channel = ChannelId::parse(channel).unwrap();
+    let at = ConversationKey::of(&pepper, &channel, &OpenId::new("oAnn"));
+    Place::of(&channel, &at, &EntryKey::message(1, id), Format::Jpeg)
+}
+
+/// A file as the network brought it.
+fn spooled(storage: &Storage, bytes: &[u8]) -> Spooled {
+    let mut file = storage.spool().unwrap();
+    file.write_all(bytes).unwrap();
+    let of = Downloaded {
+        status: 200,
+        headers: HeaderMap::new(),
+        size: u64::try_from(bytes.len()).unwrap(),
+        head: bytes.to_vec(),
+        digest: Sha256::digest(bytes).into(),
+    };
+    Spooled { file, of }
+}
+
+fn http() -> Http {
+    Http::network(Allowed::parse("http://127.0.0.1").unwrap())
+}
+
+fn names(folder: &Path) -> usize {
+    std::fs::read_dir(folder).map_or(0, Iterator::count)
+}
+
+#[tokio::test]
+async fn a_folder_keeps_files_until_their_time_is_over() {
+    let root = TempDir::new().unwrap();
+    let storage = Storage::Folder(Folder::open(root.path()).unwrap());
+    let (http, now) = (http(), Moment::from_seconds(1_800_000_000));
+    let (one, other) = (place("shop-a", "1"), place("shop-b", "1"));
+    for (place, days) in [(&one, 3), (&other, 30), (&one, 3)] {
+        let file = spooled(&storage, JPEG);
+        storage.keep(&http, place, file, days, now).await.unwrap();
+    }
+    // What is given up leaves nothing behind.
+    drop(spooled(&storage, JPEG));
+    let Found::File(path) = storage.find(&one, now).unwrap() else {
+        unreachable!("it is a folder");
+    };
+    assert_eq!(std::fs::read(&path).unwrap(), JPEG);
+    assert_eq!(names(&root.path().join("-")), 0);
+
+    assert_eq!(storage.expire(now.plus(DAY * 3)).await.unwrap(), 0);
+    let later = now.plus(DAY * 3 + Duration::from_secs(1));
+    assert_eq!(storage.expire(later).await.unwrap(), 1);
+    assert!(!path.exists() && !root.path().join("shop-a").exists());
+    for _ in 0..2 {
+        let shop = ChannelId::parse("shop-b").unwrap();
+        storage.forget(&http, &shop, now).await.unwrap();
+    }
+    assert_eq!(names(root.path()), 1, "the folder of what is on its way");
+}
+
+#[tokio::test]
+async fn only_the_owner_sees_a_folder_of_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let root = TempDir::new().unwrap();
+    let storage = Storage::Folder(Folder::open(&root.path().join("media")).unwrap());
+    let now = Moment::from_seconds(1_800_000_000);
+    let file = spooled(&storage, JPEG);
+    let place = place("shop-a", "1");
+    storage.keep(&http(), &place, file, 3, now).await.unwrap();
+    let mut path = root.path().join("media").join(place.as_str());
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o077, 0);
+    while path.pop() && path != root.path() {
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    }
+}
+
+/// Where no S3 is named, the one of the end-to-end tests plays its part.
+#[tokio::test]
+async fn a_bucket_keeps_files_and_gives_them_out_by_links() {
+    let Some(address) = variable("MAGPIE_TEST_S3") else {
+        return;
+    };
+    let (http, now) = (http(), Clock::System.now());
+    let address = Url::parse(&address).unwrap().join("/magpie-files").unwrap();
+    let span = Duration::from_secs(10);
+    let mut made = Outgoing::get(address.clone(), span);
+    made.method = Method::PUT;
+    assert_eq!(http.send(made).await.unwrap().status, 200);
+    let aws = Aws {
+        region: "us-east-1".to_owned(),
+        access_key: "ASIATEST".to_owned(),
+        secret_key: "test".to_owned(),
+        session_token: None,
+        dynamodb_endpoint: None,
+        secrets_endpoint: None,
+        lambda_endpoint: None,
+    };
+    let storage = Storage::bucket(address.clone(), &aws);
+    assert_eq!(
+        storage.origin().unwrap(),
+        address.origin().ascii_serialization()
+    );
+    let (one, two, other) = (
+        place("shop-a", "1"),
+        place("shop-a", "2"),
+        place("shop-b", "1"),
+    );
+    for place in [&one, &two, &other, &one] {
+        let file = spooled(&storage, JPEG);
+        storage.keep(&http, place, file, 45, now).await.unwrap();
+    }
+    let get = async |place: &Place, query: &str| {
+        let Found::Elsewhere(mut url) = storage.find(place, now).unwrap() else {
+            unreachable!("it is a bucket");
+        };
+        url.query_pairs_mut()
+            .extend_pairs((!query.is_empty()).then_some((query, "")));
+        http.send(Outgoing::get(url, span)).await.unwrap()
+    };
+    let answer = get(&one, "").await;
+    assert_eq!((answer.status, answer.body.as_slice()), (200, JPEG));
+    assert_eq!(answer.headers["content-type"], "image/jpeg");
+    let tags = String::from_utf8(get(&one, "tagging").await.body).unwrap();
+    assert!(tags.contains("<Key>keep</Key><Value>30</Value>"), "{tags}");
+
+    // What is not what it was said to be is not kept.
+    let mut wrong = spooled(&storage, JPEG);
+    wrong.of.size -= 1;
+    let kept = storage
+        .keep(&http, &place("shop-a", "3"), wrong, 45, now)
+        .await;
+    assert!(matches!(
+        kept,
+        Err(StorageError::Way(_) | StorageError::Refused(_))
+    ));
+
+    for _ in 0..2 {
+        let shop = ChannelId::parse("shop-a").unwrap();
+        storage.forget(&http, &shop, now).await.unwrap();
+    }
+    assert_eq!(get(&one, "").await.status, 404);
+    assert_eq!(get(&two, "").await.status, 404);
+    assert_eq!(get(&other, "").await.status, 200);
+}
