@@ -169,6 +169,7 @@ impl World {
             method: "POST",
             path: "/cgi-bin/message/custom/send",
             query: &query,
+            content_type: "application/json",
             body: b"{}",
             caller: OUR_ADDRESS,
         };
@@ -189,6 +190,10 @@ fn ask(wechat: &Mutex<WeChat>, now_ms: i64, request: &Outgoing) -> Answer {
         method: request.method.as_str(),
         path: request.url.path(),
         query: request.url.query().unwrap_or_default(),
+        content_type: request
+            .headers
+            .get("content-type")
+            .map_or("", |value| value.to_str().unwrap()),
         body: &request.body,
         caller: OUR_ADDRESS,
     };

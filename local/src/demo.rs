@@ -136,6 +136,7 @@ impl Demo {
         let kept = keep(bridge).await?;
         let secrets = connect(bridge, &kept, api).await?;
         let mut wechat = WeChat::new(&kept.seed);
+        wechat.set_address(&base(api));
         wechat.add_account(AccountSettings {
             app_id: kept.app_id.clone(),
             original_id: kept.original_id,

@@ -166,6 +166,10 @@ impl Far {
                     method: request.method.as_str(),
                     path: request.url.path(),
                     query: request.url.query().unwrap_or_default(),
+                    content_type: request
+                        .headers
+                        .get("content-type")
+                        .map_or("", |value| value.to_str().unwrap()),
                     body: &request.body,
                     caller: "127.0.0.1",
                 },

@@ -97,6 +97,7 @@ async fn give(
             method: "POST",
             path: "/cgi-bin/stable_token",
             query: "",
+            content_type: "application/json",
             body: ask.as_bytes(),
             caller: "127.0.0.1",
         };

@@ -4,8 +4,10 @@
 use magpie::wechat::crypto::AesKey;
 use serde::{Deserialize, Serialize};
 
+use super::article::Article;
 use super::customer::Customer;
 use super::kind::Kind;
+use super::media::MediaStore;
 use super::quota::Quotas;
 use super::token::Tokens;
 
@@ -83,6 +85,8 @@ pub struct Account {
     pub customers: Vec<Customer>,
     pub(crate) key: AesKey,
     pub(crate) tokens: Tokens,
+    pub(crate) media: MediaStore,
+    pub(crate) articles: Vec<Article>,
     pub(crate) quotas: Quotas,
     /// The addresses that may ask for a token; empty: all.
     pub(crate) addresses: Vec<String>,
@@ -102,6 +106,8 @@ impl Account {
             customers: Vec::new(),
             key,
             tokens: Tokens::default(),
+            media: MediaStore::default(),
+            articles: Vec::new(),
             quotas: Quotas::default(),
             addresses: Vec::new(),
         })

@@ -5,11 +5,12 @@
 
 use serde::Deserialize;
 
+use super::carried::Carried;
 use super::customer::{Content, Customer, Note};
 use super::push::{Push, element, event, message, ticket};
 
 /// What a customer does.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "act")]
 pub enum Act {
     /// Writes words.
@@ -43,6 +44,41 @@ pub enum Act {
         /// The scene of the code.
         scene: String,
     },
+    /// Sends a picture.
+    Image {
+        /// What [`put_media`](super::WeChat::put_media) gave.
+        media_id: String,
+    },
+    /// Sends a recording.
+    Voice {
+        /// What [`put_media`](super::WeChat::put_media) gave.
+        media_id: String,
+        /// What WeChat hears in it; the real one has been giving that up since 2023.
+        recognition: Option<String>,
+    },
+    /// Sends a film.
+    Video {
+        /// What [`put_media`](super::WeChat::put_media) gave.
+        media_id: String,
+    },
+    /// Sends a place.
+    Location {
+        /// Degrees north.
+        latitude: f64,
+        /// Degrees east.
+        longitude: f64,
+        /// What it is called; may be empty.
+        label: String,
+    },
+    /// Sends the link of a page.
+    Link {
+        /// The page's title.
+        title: String,
+        /// What it is about; may be empty.
+        description: String,
+        /// The page.
+        url: String,
+    },
     /// Anything else, for tests: the elements after `CreateTime`, as they are.
     /// It opens a window like a message if it has a `MsgId`.
     #[serde(skip)]
@@ -73,6 +109,18 @@ pub enum Refused {
     /// There are too many.
     #[error("that is too long")]
     TooLong,
+    /// A file is larger than phones send it.
+    #[error("that is too large: a picture may have 10 MB, a recording 2 MB, a film 20 MB")]
+    TooLarge,
+    /// A file's bytes are of no format that phones send for its kind.
+    #[error("a picture is a PNG, JPEG or GIF, a recording an AMR or MP3, a film an MP4")]
+    FileType,
+    /// The customer has put no such medium, or too long ago.
+    #[error("there is no such medium of this customer, or it has expired")]
+    NoMedia,
+    /// The place is not on the globe.
+    #[error("a latitude from -90 to 90 and a longitude from -180 to 180 are needed")]
+    NoPlace,
 }
 
 /// The most that a customer can write at once, in bytes.
@@ -85,11 +133,13 @@ impl Act {
         now_ms: i64,
         message_id: u64,
         customer: &mut Customer,
+        carried: Option<&Carried>,
     ) -> Result<Push, Refused> {
         self.allowed(customer)?;
         let xml = match self {
-            Self::Say { text } => message(&element("Content", text), message_id),
+            Self::Say { text } => message("text", &element("Content", text), message_id),
             Self::Choose { id, text } => message(
+                "text",
                 &format!(
                     "{}{}",
                     element("Content", text),
@@ -103,9 +153,17 @@ impl Act {
             Self::View { url } => event("VIEW", &element("EventKey", url)),
             Self::Scan { scene } if customer.following => event("SCAN", &ticket(scene, scene)),
             Self::Scan { scene } => event("subscribe", &ticket(&format!("qrscene_{scene}"), scene)),
+            Self::Image { .. }
+            | Self::Voice { .. }
+            | Self::Video { .. }
+            | Self::Location { .. }
+            | Self::Link { .. } => {
+                let (kind, _) = self.words(customer.following);
+                message(kind, &self.elements(carried)?, message_id)
+            }
             Self::Elements { xml } => xml.clone(),
         };
-        self.show(now_ms, customer);
+        self.show(now_ms, customer, carried);
         self.open(now_ms, customer);
         customer.acted_ms = Some(now_ms);
         Ok(Push { xml })
@@ -121,6 +179,11 @@ impl Act {
             Self::View { url } => ("VIEW", Some(url)),
             Self::Scan { scene } if following => ("SCAN", Some(scene)),
             Self::Scan { scene } => ("subscribe", Some(scene)),
+            Self::Image { .. } => ("image", None),
+            Self::Voice { recognition, .. } => ("voice", recognition.as_deref()),
+            Self::Video { .. } => ("video", None),
+            Self::Location { label, .. } => ("location", Some(label)),
+            Self::Link { title, .. } => ("link", Some(title)),
             Self::Elements { .. } => ("xml", None),
         }
     }
@@ -132,6 +195,16 @@ impl Act {
                 text
             }
             Self::Elements { xml } => xml,
+            Self::Link { url, .. } => url,
+            Self::Image { media_id } | Self::Voice { media_id, .. } | Self::Video { media_id } => {
+                media_id
+            }
+            Self::Location {
+                latitude,
+                longitude,
+                ..
+            } if latitude.abs() <= 90.0 && longitude.abs() <= 180.0 => "location",
+            Self::Location { .. } => return Err(Refused::NoPlace),
             Self::Follow if customer.following => return Err(Refused::Following),
             Self::Follow => return Ok(()),
             Self::Unfollow => "unsubscribe",
@@ -142,19 +215,30 @@ impl Act {
         if words.trim().is_empty() {
             return Err(Refused::Empty);
         }
-        if words.len() > LONGEST {
+        if words.len() + self.extra() > LONGEST {
             return Err(Refused::TooLong);
         }
         Ok(())
     }
 
-    fn show(&self, now_ms: i64, customer: &mut Customer) {
+    fn show(&self, now_ms: i64, customer: &mut Customer, carried: Option<&Carried>) {
         let note = |note, text: &str| Content::Note {
             note,
             text: text.to_owned(),
         };
         let content = match self {
-            Self::Say { text } | Self::Choose { text, .. } => Content::Mine { text: text.clone() },
+            Self::Say { text } | Self::Choose { text, .. } => Content::Mine {
+                text: text.clone(),
+                attachment: None,
+            },
+            Self::Image { .. }
+            | Self::Voice { .. }
+            | Self::Video { .. }
+            | Self::Location { .. }
+            | Self::Link { .. } => Content::Mine {
+                text: format!("[{}]", self.words(true).0),
+                attachment: self.attachment(carried),
+            },
             Self::Follow => note(Note::Followed, ""),
             Self::Unfollow => note(Note::Unfollowed, ""),
             Self::Click { key } => note(Note::Tapped, key),
@@ -167,7 +251,12 @@ impl Act {
 
     fn open(&self, now_ms: i64, customer: &mut Customer) {
         match self {
-            Self::Say { .. } => customer.allowance.message(now_ms),
+            Self::Say { .. }
+            | Self::Image { .. }
+            | Self::Voice { .. }
+            | Self::Video { .. }
+            | Self::Location { .. }
+            | Self::Link { .. } => customer.allowance.message(now_ms),
             Self::Elements { xml } if xml.contains("<MsgId>") => customer.allowance.message(now_ms),
             Self::Choose { .. } | Self::Click { .. } => customer.allowance.tap(now_ms),
             Self::Follow | Self::Scan { .. } => {

@@ -15,6 +15,8 @@ pub struct Answer {
     pub status: u16,
     /// The media type of the body.
     pub content_type: &'static str,
+    /// The `Content-disposition`, of a download.
+    pub disposition: Option<String>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -24,6 +26,7 @@ impl Answer {
         Self {
             status: 200,
             content_type: "application/json; charset=utf-8",
+            disposition: None,
             body: value.to_string().into_bytes(),
         }
     }
@@ -39,6 +42,7 @@ impl Answer {
         Self {
             status,
             content_type: "text/html",
+            disposition: None,
             body: page.into_bytes(),
         }
     }
@@ -47,7 +51,18 @@ impl Answer {
         Self {
             status: 404,
             content_type: "text/plain",
+            disposition: None,
             body: b"404 page not found".to_vec(),
+        }
+    }
+
+    /// A file to be kept under this name, which is plain letters.
+    pub(crate) fn download(content_type: &'static str, name: &str, bytes: &[u8]) -> Self {
+        Self {
+            status: 200,
+            content_type,
+            disposition: Some(format!("attachment; filename=\"{name}\"")),
+            body: bytes.to_vec(),
         }
     }
 
@@ -114,6 +129,9 @@ pub(crate) const CREDENTIAL: Fault = Fault::new(
 );
 pub(crate) const GRANT_TYPE: Fault = Fault::new(40002, "invalid grant_type");
 pub(crate) const OPEN_ID: Fault = Fault::new(40003, "invalid openid");
+pub(crate) const MEDIA_TYPE: Fault = Fault::new(40004, "invalid media type");
+pub(crate) const FILE_TYPE: Fault = Fault::new(40005, "invalid file type");
+pub(crate) const MEDIA_SIZE: Fault = Fault::new(40006, "invalid media size");
 pub(crate) const MEDIA_ID: Fault = Fault::new(40007, "invalid media_id");
 pub(crate) const MESSAGE_TYPE: Fault = Fault::new(40008, "invalid message type");
 pub(crate) const APP_ID: Fault = Fault::new(40013, "invalid appid");
@@ -122,17 +140,23 @@ pub(crate) const CHARSET: Fault = Fault::new(
     40033,
     "invalid charset. please check your request, if include \\uxxxx will create fail!",
 );
+pub(crate) const CARD_ID: Fault = Fault::new(40073, "invalid card id");
 pub(crate) const SECRET: Fault = Fault::new(40125, "invalid appsecret");
 pub(crate) const ACCOUNT_TYPE: Fault = Fault::new(40200, "invalid account type");
 pub(crate) const TOKEN_MISSING: Fault = Fault::new(41001, "access_token missing");
 pub(crate) const APP_ID_MISSING: Fault = Fault::new(41002, "appid missing");
 pub(crate) const SECRET_MISSING: Fault = Fault::new(41004, "appsecret missing");
+pub(crate) const MEDIA_MISSING: Fault = Fault::new(41005, "media data missing");
 pub(crate) const TOKEN_EXPIRED: Fault = Fault::new(42001, "access_token expired");
 pub(crate) const NEEDS_GET: Fault = Fault::new(43001, "require GET method");
 pub(crate) const NEEDS_POST: Fault = Fault::new(43002, "require POST method");
 pub(crate) const NOT_FOLLOWING: Fault = Fault::new(43004, "require subscribe");
+pub(crate) const EMPTY_MEDIA: Fault = Fault::new(44001, "empty media data");
+pub(crate) const EMPTY_NEWS: Fault = Fault::new(44003, "empty news data");
 pub(crate) const EMPTY: Fault = Fault::new(44004, "empty content");
+pub(crate) const MEDIA_LIMIT: Fault = Fault::new(45001, "media size out of limit");
 pub(crate) const TOO_LONG: Fault = Fault::new(45002, "content size out of limit");
+pub(crate) const ARTICLES: Fault = Fault::new(45008, "article size out of limit");
 pub(crate) const DAILY_LIMIT: Fault = Fault::new(45009, "reach max api daily quota limit");
 pub(crate) const MINUTE_LIMIT: Fault = Fault::new(
     45011,
@@ -148,3 +172,5 @@ pub(crate) const INTERACTION: Fault = Fault::new(45080, "need user interaction i
 pub(crate) const TYPING: Fault = Fault::new(45081, "already in typing status");
 pub(crate) const DATA_FORMAT: Fault = Fault::new(47001, "data format error");
 pub(crate) const UNAUTHORIZED: Fault = Fault::new(48001, "api unauthorized");
+pub(crate) const ARTICLE_ID: Fault = Fault::new(53600, "invalid article id");
+pub(crate) const KF_ACCOUNT: Fault = Fault::new(65401, "invalid kf account");

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use super::account::Account;
 use super::answer::{self, Answer, Fault};
 use super::call::Call;
+use super::mint::Mint;
 use super::path::ApiPath;
 use super::sight::Outcome;
 use super::wechat::{Seen, WeChat};
-use super::{send, token};
+use super::{send, token, upload};
 
 /// How many calls the log keeps.
 const KEPT: usize = 10_000;
@@ -32,22 +33,29 @@ impl WeChat {
         let Some(path) = ApiPath::parse(call.path) else {
             return Answer::not_found();
         };
+        let done = |()| Answer::json(&json!({"errcode": 0, "errmsg": "ok"}));
+        let value = |value| Answer::json(&value);
         let outcome = match path {
-            ApiPath::Token => self.token(now_ms, call, &mut app_id),
-            ApiPath::StableToken => self.stable_token(now_ms, call, &mut app_id),
+            ApiPath::Token => self.token(now_ms, call, &mut app_id).map(value),
+            ApiPath::StableToken => self.stable_token(now_ms, call, &mut app_id).map(value),
             ApiPath::Send => self
                 .enter(now_ms, call, path, &mut app_id)
-                .and_then(|account| send::send(now_ms, account, call.body))
-                .map(|()| json!({"errcode": 0, "errmsg": "ok"})),
+                .and_then(|(account, _)| send::send(now_ms, account, call.body))
+                .map(done),
             ApiPath::Typing => self
                 .enter(now_ms, call, path, &mut app_id)
-                .and_then(|account| send::typing(now_ms, account, call.body))
-                .map(|()| json!({"errcode": 0, "errmsg": "ok"})),
+                .and_then(|(account, _)| send::typing(now_ms, account, call.body))
+                .map(done),
+            ApiPath::MediaUpload => self
+                .enter(now_ms, call, path, &mut app_id)
+                .and_then(|(account, mint)| upload::upload(now_ms, account, mint, call))
+                .map(value),
+            ApiPath::MediaGet => self.download(now_ms, call, &mut app_id),
         };
         let errcode = outcome.as_ref().map_or_else(|fault| fault.code, |_| 0);
         self.note(now_ms, call, app_id, errcode);
         match outcome {
-            Ok(value) => Answer::json(&value),
+            Ok(answer) => answer,
             Err(fault) => fault.answer(&self.rid(now_ms)),
         }
     }
@@ -69,6 +77,17 @@ impl WeChat {
         if self.log.len() > KEPT {
             self.log.pop_front();
         }
+    }
+
+    fn download(
+        &mut self,
+        now_ms: i64,
+        call: &Call<'_>,
+        app_id: &mut Option<String>,
+    ) -> Result<Answer, Fault> {
+        let address = self.address.clone();
+        let (account, _) = self.enter(now_ms, call, ApiPath::MediaGet, app_id)?;
+        upload::download(now_ms, account, &address, call)
     }
 
     fn token(
@@ -124,12 +143,15 @@ impl WeChat {
         call: &Call<'_>,
         path: ApiPath,
         app_id: &mut Option<String>,
-    ) -> Result<&mut Account, Fault> {
+    ) -> Result<(&mut Account, &mut Mint), Fault> {
         if let Some(errcode) = self.injected.pop_front() {
             return Err(Fault::injected(errcode));
         }
-        if call.method != "POST" {
-            return Err(answer::NEEDS_POST);
+        if call.method != path.method() {
+            return Err(match path.method() {
+                "GET" => answer::NEEDS_GET,
+                _ => answer::NEEDS_POST,
+            });
         }
         let value = call.parameter("access_token").unwrap_or_default();
         if value.is_empty() {
@@ -147,7 +169,7 @@ impl WeChat {
         *app_id = Some(account.settings.app_id.clone());
         account.kind.may_call()?;
         account.quotas.of_mut(path).take(now_ms)?;
-        Ok(account)
+        Ok((account, &mut self.mint))
     }
 
     pub(super) fn rid(&mut self, now_ms: i64) -> String {

@@ -11,6 +11,8 @@ pub struct Call<'a> {
     pub path: &'a str,
     /// The query, without the question mark.
     pub query: &'a str,
+    /// The `Content-Type` of the body; empty if there is none.
+    pub content_type: &'a str,
     /// The body.
     pub body: &'a [u8],
     /// The caller's address, for the list of those that may ask for a token.
@@ -68,6 +70,7 @@ mod tests {
                 method: "GET",
                 path: "/",
                 query,
+                content_type: "",
                 body: b"",
                 caller: "",
             };

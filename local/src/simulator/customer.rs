@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use serde::Serialize;
 
 use super::allowance::Allowance;
+use super::attachment::Attachment;
 
 /// How many bubbles a phone keeps.
 const KEPT: usize = 10_000;
@@ -49,16 +50,28 @@ pub struct Bubble {
 pub enum Content {
     /// The customer's words.
     Mine {
-        /// The words.
+        /// The words, or what they sent in brackets, such as `[image]`.
         text: String,
+        /// What they sent that is no text.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        attachment: Option<Attachment>,
     },
     /// The account's words.
     Theirs {
-        /// The words.
+        /// The words, or the message's type in brackets, such as `[image]`.
         text: String,
         /// What the customer may tap below them.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         choices: Vec<Choice>,
+        /// What it sent that is no text.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        attachment: Option<Attachment>,
+        /// The agent in whose name it came.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        agent: Option<String>,
+        /// The phone notes that an AI wrote it.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        by_ai: bool,
     },
     /// A grey line of the system.
     Note {
@@ -67,6 +80,19 @@ pub enum Content {
         /// The key, address or scene that it happened with.
         text: String,
     },
+}
+
+impl Content {
+    /// Words of the account and nothing else.
+    pub(crate) fn theirs(text: String) -> Self {
+        Self::Theirs {
+            text,
+            choices: Vec::new(),
+            attachment: None,
+            agent: None,
+            by_ai: false,
+        }
+    }
 }
 
 /// An entry of a `msgmenu`.
@@ -141,7 +167,8 @@ impl Customer {
         }
     }
 
-    /// The texts that the account has shown to this customer, oldest first.
+    /// The texts that the account has shown to this customer, oldest first;
+    /// what is no text by its type in brackets.
     pub fn received(&self) -> impl Iterator<Item = &str> {
         self.bubbles
             .iter()

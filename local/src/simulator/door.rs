@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, State};
-use axum::http::{Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 
@@ -28,6 +28,7 @@ pub(super) async fn api(
     caller: Option<Extension<ConnectInfo<SocketAddr>>>,
     method: Method,
     uri: Uri,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let caller = caller.map_or_else(
@@ -39,6 +40,10 @@ pub(super) async fn api(
         method: method.as_str(),
         path: uri.path(),
         query: uri.query().unwrap_or_default(),
+        content_type: headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default(),
         body: &body,
         caller: &caller,
     };
@@ -57,7 +62,13 @@ pub(super) async fn api(
     };
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let kind = [(header::CONTENT_TYPE, answer.content_type)];
-    (status, kind, answer.body).into_response()
+    let mut response = (status, kind, answer.body).into_response();
+    let disposition = answer.disposition.map(HeaderValue::try_from);
+    if let Some(Ok(disposition)) = disposition {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_DISPOSITION, disposition);
+    }
+    response
 }
 
 async fn wait(simulator: &Simulator, span: Duration) {

@@ -17,7 +17,7 @@ pub enum Kind {
     Service,
     /// 公众号 (a subscription account) that is not verified: it gets tokens and
     /// pushes and may reply to them, but may call nothing below
-    /// `message/custom/` (48001).
+    /// `message/custom/` and `media/` (48001).
     Subscription,
     /// A verified account of an owner outside mainland China: no `msgmenu`
     /// (40200). Reports contradict each other about all other types.
@@ -25,7 +25,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether an account of this kind may call `message/custom/…` at all.
+    /// Whether an account of this kind may call `message/custom/…` and `media/…` at all.
     pub(crate) fn may_call(self) -> Result<(), Fault> {
         match self {
             Self::Service | Self::Overseas => Ok(()),

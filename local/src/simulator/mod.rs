@@ -6,9 +6,10 @@
 //! simulation can drive it; [`Simulator`] is the shell around it that delivers
 //! pushes over HTTP and shows phones on a page.
 //!
-//! What is simulated and what is not: text and `msgmenu` towards customers;
-//! text, follows, menus and scans from them. There is no media, so that every
-//! media id is a wrong one.
+//! What is simulated and what is not: every type of `custom/send` towards
+//! customers; text, pictures, recordings, films, places, links, follows, menus
+//! and scans from them. Media last three days, but not over a restart; there is
+//! no permanent material but what [`WeChat::publish`] makes.
 //!
 //! What can go wrong on WeChat's side can be ordered: [`WeChat::order`] for the
 //! next calls of a path, [`WeChat::set_kind`], [`WeChat::set_limits`] and
@@ -17,18 +18,27 @@
 
 mod account;
 mod act;
+mod acting;
 mod allowance;
 mod answer;
 mod api;
+mod article;
+mod attachment;
 mod call;
+mod carried;
 mod code;
+mod content;
 mod controls;
 mod customer;
 mod delivery;
 mod door;
+mod files;
+mod format;
 mod kind;
+mod media;
 mod mint;
 mod mishap;
+mod multipart;
 mod page;
 mod path;
 mod push;
@@ -39,6 +49,7 @@ mod send;
 mod sight;
 mod token;
 mod treatment;
+mod upload;
 mod view;
 mod wechat;
 
@@ -48,10 +59,13 @@ mod tests;
 pub use account::{Account, AccountSettings, BadSettings, Connection, Mode};
 pub use act::{Act, Refused};
 pub use answer::Answer;
+pub use article::Article;
+pub use attachment::{Attachment, Shown};
 pub use call::Call;
 pub use customer::{Bubble, Choice, Content, Customer, Note, PushState, Stage};
 pub use delivery::{Courier, Simulator};
 pub use kind::Kind;
+pub use media::{Maker, Media, MediaKind};
 pub use mishap::{BadMishap, Mishap, Ordered, Trouble};
 pub use page::router;
 pub use path::ApiPath;

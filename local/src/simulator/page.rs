@@ -2,7 +2,7 @@
 //! paths, and phones at `/` with calls of their own under `/sim/`.
 //!
 //! Invariant: nobody but a page of this very listener can act as a customer. A
-//! foreign host name is refused (DNS rebinding), and every change needs a JSON
+//! foreign host name is refused (DNS rebinding), and every change needs a
 //! content type and a header of ours, which another origin's page cannot send.
 
 use std::convert::Infallible;
@@ -26,7 +26,7 @@ use super::act::{Act, Refused};
 use super::delivery::Simulator;
 use super::refusal::{Refusal, parse};
 use super::view::View;
-use super::{controls, door};
+use super::{controls, door, files};
 
 const BODY_LIMIT: usize = 65_536;
 /// A page is told of changes at most this often.
@@ -37,7 +37,7 @@ const SECURITY: [(header::HeaderName, &str); 4] = [
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-         img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+         img-src 'self'; media-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -53,6 +53,7 @@ pub fn router(simulator: Simulator, hosts: Vec<String>) -> Router {
         .route("/phone.css", get(css))
         .route("/words.js", get(words))
         .route("/phone.js", get(phone))
+        .route("/media.js", get(pictures))
         .route("/controls.js", get(levers))
         .route("/sights.js", get(panel))
         .route("/phone.svg", get(icon))
@@ -64,6 +65,7 @@ pub fn router(simulator: Simulator, hosts: Vec<String>) -> Router {
         .route("/sim/mode", post(change_mode))
         .route("/sim/handshake", post(handshake))
         .merge(controls::routes())
+        .merge(files::routes())
         .fallback(door::api)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn_with_state(
@@ -115,6 +117,10 @@ async fn words() -> impl IntoResponse {
 
 async fn phone() -> impl IntoResponse {
     script(include_str!("page/phone.js"))
+}
+
+async fn pictures() -> impl IntoResponse {
+    script(include_str!("page/media.js"))
 }
 
 async fn levers() -> impl IntoResponse {

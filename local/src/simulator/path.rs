@@ -16,11 +16,22 @@ pub enum ApiPath {
     Send,
     /// `POST /cgi-bin/message/custom/typing`.
     Typing,
+    /// `POST /cgi-bin/media/upload`.
+    MediaUpload,
+    /// `GET /cgi-bin/media/get`.
+    MediaGet,
 }
 
 impl ApiPath {
     /// Every path.
-    pub const ALL: [Self; 4] = [Self::Token, Self::StableToken, Self::Send, Self::Typing];
+    pub const ALL: [Self; 6] = [
+        Self::Token,
+        Self::StableToken,
+        Self::Send,
+        Self::Typing,
+        Self::MediaUpload,
+        Self::MediaGet,
+    ];
 
     /// The path as it stands in an address.
     #[must_use]
@@ -30,6 +41,16 @@ impl ApiPath {
             Self::StableToken => "/cgi-bin/stable_token",
             Self::Send => "/cgi-bin/message/custom/send",
             Self::Typing => "/cgi-bin/message/custom/typing",
+            Self::MediaUpload => "/cgi-bin/media/upload",
+            Self::MediaGet => "/cgi-bin/media/get",
+        }
+    }
+
+    /// The method that it takes.
+    pub(crate) const fn method(self) -> &'static str {
+        match self {
+            Self::Token | Self::MediaGet => "GET",
+            Self::StableToken | Self::Send | Self::Typing | Self::MediaUpload => "POST",
         }
     }
 

@@ -133,8 +133,8 @@ fn signed(token: &str, seconds: &str, nonce: &str) -> String {
     format!("signature={signature}&timestamp={seconds}&nonce={nonce}")
 }
 
-pub(crate) fn message(content: &str, id: u64) -> String {
-    format!("{}{content}<MsgId>{id}</MsgId>", element("MsgType", "text"))
+pub(crate) fn message(kind: &str, content: &str, id: u64) -> String {
+    format!("{}{content}<MsgId>{id}</MsgId>", element("MsgType", kind))
 }
 
 pub(crate) fn event(name: &str, rest: &str) -> String {

@@ -31,6 +31,8 @@ pub(crate) struct Quotas {
     stable_token: Quota,
     send: Quota,
     typing: Quota,
+    media_upload: Quota,
+    media_get: Quota,
 }
 
 /// The calls of one path.
@@ -53,6 +55,8 @@ impl Default for Quotas {
             stable_token: limited(None, Some(10_000)),
             send: Quota::default(),
             typing: Quota::default(),
+            media_upload: limited(Some(100_000), None),
+            media_get: limited(Some(200_000), None),
         }
     }
 }
@@ -64,6 +68,8 @@ impl Quotas {
             ApiPath::StableToken => &self.stable_token,
             ApiPath::Send => &self.send,
             ApiPath::Typing => &self.typing,
+            ApiPath::MediaUpload => &self.media_upload,
+            ApiPath::MediaGet => &self.media_get,
         }
     }
 
@@ -73,6 +79,8 @@ impl Quotas {
             ApiPath::StableToken => &mut self.stable_token,
             ApiPath::Send => &mut self.send,
             ApiPath::Typing => &mut self.typing,
+            ApiPath::MediaUpload => &mut self.media_upload,
+            ApiPath::MediaGet => &mut self.media_get,
         }
     }
 }
@@ -196,12 +204,14 @@ mod tests {
             (ApiPath::StableToken, 10_000, 45011),
             (ApiPath::Send, 10_000, 0),
             (ApiPath::Typing, 10_000, 0),
+            (ApiPath::MediaUpload, 100_000, 45009),
+            (ApiPath::MediaGet, 200_000, 45009),
         ] {
             let quota = quotas.of_mut(path);
             assert!(codes(quota, START, calls).iter().all(|code| *code == 0));
             assert_eq!(codes(quota, START, 1), [expected], "{path:?}");
             let next = quota.take(START + MINUTE_MS);
-            assert_eq!(next.is_ok(), path != ApiPath::Token, "{path:?}");
+            assert_eq!(next.is_ok(), expected != 45009, "{path:?}");
         }
     }
 }

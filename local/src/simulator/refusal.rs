@@ -38,11 +38,14 @@ impl IntoResponse for Refusal {
         let (status, words) = match self {
             Self::Foreign => (
                 StatusCode::FORBIDDEN,
-                "x-magpie-phone: 1 and a JSON content type are needed".to_owned(),
+                "x-magpie-phone: 1 and the content type of the call are needed".to_owned(),
             ),
             Self::Wrong(words) => (StatusCode::BAD_REQUEST, words),
             Self::Refused(refused @ (Refused::UnknownAccount | Refused::UnknownCustomer)) => {
                 (StatusCode::NOT_FOUND, refused.to_string())
+            }
+            Self::Refused(refused @ Refused::TooLarge) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, refused.to_string())
             }
             Self::Refused(refused) => (StatusCode::CONFLICT, refused.to_string()),
         };
@@ -53,6 +56,12 @@ impl IntoResponse for Refusal {
 
 /// The body of a page's call.
 pub(super) fn parse<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Refusal> {
+    ours(headers, "application/json")?;
+    serde_json::from_slice(body).map_err(|error| Refusal::Wrong(error.to_string()))
+}
+
+/// Whether a call comes from the page itself, with a body of this content type.
+pub(super) fn ours(headers: &HeaderMap, content_type: &str) -> Result<(), Refusal> {
     let is = |name: &str, expected: &str| {
         headers
             .get(name)
@@ -60,8 +69,9 @@ pub(super) fn parse<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Re
             .and_then(|value| value.split(';').next())
             .is_some_and(|value| value.trim().eq_ignore_ascii_case(expected))
     };
-    if !is("x-magpie-phone", "1") || !is("content-type", "application/json") {
-        return Err(Refusal::Foreign);
+    if is("x-magpie-phone", "1") && is("content-type", content_type) {
+        Ok(())
+    } else {
+        Err(Refusal::Foreign)
     }
-    serde_json::from_slice(body).map_err(|error| Refusal::Wrong(error.to_string()))
 }

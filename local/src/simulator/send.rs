@@ -8,11 +8,9 @@ use serde_json::Value;
 
 use super::account::Account;
 use super::answer::{self, Fault};
-use super::customer::{Choice, Content, Customer};
-use super::kind::Kind;
+use super::content::content;
+use super::customer::Customer;
 
-/// The longest text, in bytes of UTF-8.
-const LONGEST: usize = 2_048;
 /// A customer sees that somebody types for so long, …
 const TYPING_MS: i64 = 15_000;
 /// … if they did something so short a time ago.
@@ -21,9 +19,9 @@ const INTERACTION_MS: i64 = 30_000;
 /// `POST /cgi-bin/message/custom/send`.
 pub(crate) fn send(now_ms: i64, account: &mut Account, body: &[u8]) -> Result<(), Fault> {
     let body = parse(body)?;
-    let kind = account.kind;
+    addressee(account, &body)?;
+    let content = content(now_ms, account, &body)?;
     let customer = addressee(account, &body)?;
-    let content = content(kind, &body)?;
     if !customer.following {
         return Err(answer::NOT_FOLLOWING);
     }
@@ -95,57 +93,4 @@ fn addressee<'a>(account: &'a mut Account, body: &Value) -> Result<&'a mut Custo
         .and_then(Value::as_str)
         .and_then(|open_id| account.customer_mut(open_id))
         .ok_or(answer::OPEN_ID)
-}
-
-fn content(kind: Kind, body: &Value) -> Result<Content, Fault> {
-    let message_type = body.get("msgtype").and_then(Value::as_str);
-    kind.may_send(message_type.unwrap_or_default())?;
-    match message_type {
-        Some("text") => Ok(Content::Theirs {
-            text: words(body.pointer("/text/content"))?,
-            choices: Vec::new(),
-        }),
-        Some("msgmenu") => menu(body),
-        // No media was ever uploaded here, so that every id is a wrong one.
-        Some("image" | "voice" | "video" | "music" | "mpnews" | "miniprogrampage") => {
-            Err(answer::MEDIA_ID)
-        }
-        _ => Err(answer::MESSAGE_TYPE),
-    }
-}
-
-fn words(value: Option<&Value>) -> Result<String, Fault> {
-    match value {
-        Some(Value::String(words)) if words.len() > LONGEST => Err(answer::TOO_LONG),
-        Some(Value::String(words)) if !words.is_empty() => Ok(words.clone()),
-        Some(Value::String(_)) | None => Err(answer::EMPTY),
-        Some(_) => Err(answer::DATA_FORMAT),
-    }
-}
-
-fn menu(body: &Value) -> Result<Content, Fault> {
-    let part = |name| body.pointer(name).and_then(Value::as_str);
-    let choices: Vec<Choice> = body
-        .pointer("/msgmenu/list")
-        .and_then(Value::as_array)
-        .ok_or(answer::DATA_FORMAT)?
-        .iter()
-        .map(|entry| {
-            Some(Choice {
-                id: entry.get("id")?.as_str()?.to_owned(),
-                text: entry.get("content")?.as_str()?.to_owned(),
-            })
-        })
-        .collect::<Option<_>>()
-        .ok_or(answer::DATA_FORMAT)?;
-    if choices.is_empty() {
-        return Err(answer::EMPTY);
-    }
-    let text = ["/msgmenu/head_content", "/msgmenu/tail_content"]
-        .into_iter()
-        .filter_map(part)
-        .filter(|words| !words.is_empty())
-        .collect::<Vec<_>>()
-        .join("\n");
-    Ok(Content::Theirs { text, choices })
 }

@@ -227,7 +227,7 @@ impl WeChat {
                 let body: Value = serde_json::from_slice(call.body).ok()?;
                 body.get("appid")?.as_str().map(str::to_owned)
             }
-            ApiPath::Send | ApiPath::Typing => {
+            ApiPath::Send | ApiPath::Typing | ApiPath::MediaUpload | ApiPath::MediaGet => {
                 let token = call.parameter("access_token")?;
                 let account = self
                     .accounts
@@ -251,7 +251,10 @@ fn said(call: &Call<'_>) -> (Option<String>, Option<String>) {
         _ => return (None, None),
     };
     let text = |at| body.pointer(at).and_then(Value::as_str).map(str::to_owned);
-    let words = text("/text/content").or_else(|| text("/msgmenu/head_content"));
+    let kind = text("/msgtype").filter(|kind| kind != "text" && kind != "msgmenu");
+    let words = text("/text/content")
+        .or_else(|| text("/msgmenu/head_content"))
+        .or_else(|| kind.map(|kind| format!("[{kind}]")));
     (text("/touser"), words)
 }
 

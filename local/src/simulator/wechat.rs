@@ -9,13 +9,16 @@ use std::collections::VecDeque;
 use serde::Serialize;
 
 use super::account::{Account, AccountSettings, BadSettings, Connection, Mode};
-use super::act::{Act, Refused};
+use super::act::Refused;
 use super::customer::{Content, Customer, Note, PushState, Stage};
 use super::mint::Mint;
 use super::mishap::Mishaps;
 use super::push::{Callback, Handshake};
 use super::reply::{self, Invalid, Reply};
 use super::sight::{Event, Sight, Sights};
+
+/// Where it listens as long as nobody tells.
+const NOWHERE: &str = "http://wechat.test";
 
 /// The simulated WeChat.
 pub struct WeChat {
@@ -25,8 +28,10 @@ pub struct WeChat {
     pub(super) injected: VecDeque<i64>,
     pub(super) mishaps: Mishaps,
     pub(super) sights: Sights,
-    message_id: u64,
-    serial: u64,
+    /// The origin of the simulator's listener.
+    pub(super) address: String,
+    pub(super) message_id: u64,
+    pub(super) serial: u64,
 }
 
 /// A call that WeChat saw: no secret, no token, no open id.
@@ -55,6 +60,7 @@ impl WeChat {
             injected: VecDeque::new(),
             mishaps: Mishaps::default(),
             sights: Sights::default(),
+            address: NOWHERE.to_owned(),
         }
     }
 
@@ -156,54 +162,6 @@ impl WeChat {
         self.injected.push_back(errcode);
     }
 
-    /// A customer does something; the push that tells of it is to be delivered.
-    pub fn act(
-        &mut self,
-        now_ms: i64,
-        app_id: &str,
-        open_id: &str,
-        act: &Act,
-    ) -> Result<Callback, Refused> {
-        // The real ids have 17 digits and usually rise; the time in front keeps
-        // them rising over a restart.
-        let stamp = u64::try_from(now_ms)
-            .unwrap_or_default()
-            .saturating_mul(10_000);
-        let message_id = stamp.max(self.message_id + 1);
-        let serial = self.serial + 1;
-        let customer = self.customer_mut(app_id, open_id)?;
-        let (what, text) = act.words(customer.following);
-        let push = act.perform(now_ms, message_id, customer)?;
-        customer.last_push = Some(PushState {
-            serial,
-            stage: Stage::Sending,
-            status: None,
-            attempts: 0,
-            took_ms: 0,
-        });
-        self.message_id = message_id;
-        self.serial = serial;
-        self.sights.add(Sight {
-            id: 0,
-            at_ms: now_ms,
-            app_id: Some(app_id.to_owned()),
-            customer: Some(open_id.to_owned()),
-            text: text.map(str::to_owned),
-            event: Event::Push {
-                serial,
-                what: what.to_owned(),
-                stage: Stage::Sending,
-                tries: Vec::new(),
-            },
-        });
-        let account = self
-            .accounts
-            .iter()
-            .find(|account| account.settings.app_id == app_id)
-            .ok_or(Refused::UnknownAccount)?;
-        Ok(push.seal(now_ms, serial, account, open_id, &mut self.mint))
-    }
-
     /// Whether this answer to a push is one that WeChat takes, and what it says.
     pub fn judge(&self, callback: &Callback, status: u16, body: &[u8]) -> Result<Reply, Invalid> {
         let account = self.account(&callback.app_id).ok_or(Invalid::Fields)?;
@@ -227,9 +185,11 @@ impl WeChat {
                     text: String::new(),
                 },
             ),
-            (Stage::Taken, Reply::Text(text)) => customer.show(now_ms, theirs(text.clone())),
+            (Stage::Taken, Reply::Text(text)) => {
+                customer.show(now_ms, Content::theirs(text.clone()));
+            }
             (Stage::Taken, Reply::Other(kind)) if kind != "transfer_customer_service" => {
-                customer.show(now_ms, theirs(format!("[{kind}]")));
+                customer.show(now_ms, Content::theirs(format!("[{kind}]")));
             }
             _ => {}
         }
@@ -292,17 +252,14 @@ impl WeChat {
             .find(|account| account.settings.app_id == app_id)
     }
 
-    fn customer_mut(&mut self, app_id: &str, open_id: &str) -> Result<&mut Customer, Refused> {
+    pub(super) fn customer_mut(
+        &mut self,
+        app_id: &str,
+        open_id: &str,
+    ) -> Result<&mut Customer, Refused> {
         self.account_mut(app_id)
             .ok_or(Refused::UnknownAccount)?
             .customer_mut(open_id)
             .ok_or(Refused::UnknownCustomer)
-    }
-}
-
-fn theirs(text: String) -> Content {
-    Content::Theirs {
-        text,
-        choices: Vec::new(),
     }
 }

@@ -1,7 +1,7 @@
 "use strict";
 
 // What goes wrong at WeChat, what the account is and may do, who may ask for its tokens.
-const calls = { send: "message/custom/send", typing: "message/custom/typing", stable_token: "stable_token", token: "token" };
+const calls = { send: "message/custom/send", typing: "message/custom/typing", stable_token: "stable_token", token: "token", media_upload: "media/upload", media_get: "media/get" };
 const option = (value, text) => new Option(text, value);
 const number = (id, blank) => $(id).value.trim() === "" ? blank : Number($(id).value);
 

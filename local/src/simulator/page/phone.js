@@ -29,9 +29,9 @@ function when(ms) {
     : `${day.toLocaleDateString(lang, { month: "short", day: "numeric" })} ${clock(ms)}`;
 }
 
-async function call(path, body) {
+async function post(path, type, body) {
   try {
-    const answer = await fetch(path, { method: "POST", headers: { "content-type": "application/json", "x-magpie-phone": "1" }, body: JSON.stringify(body) });
+    const answer = await fetch(path, { method: "POST", headers: { "content-type": type, "x-magpie-phone": "1" }, body });
     if (answer.ok) return answer.status === 204 ? {} : await answer.json();
     toast((await answer.json().catch(() => ({}))).error || `HTTP ${answer.status}`);
   } catch {
@@ -39,6 +39,7 @@ async function call(path, body) {
   }
   return null;
 }
+const call = (path, body) => post(path, "application/json", JSON.stringify(body));
 const act = (name, more) => call("/sim/act", { account: here().app_id, customer: person().open_id, act: name, ...more });
 
 let fading;
@@ -78,6 +79,7 @@ function avatar(name, colour) {
 }
 
 function say(bubble) {
+  if (bubble.attachment) return `[${t.types[bubble.attachment.type]}]`;
   return bubble.kind === "note" ? t[bubble.note](bubble.text).split("\n")[0] : bubble.text;
 }
 
@@ -120,10 +122,17 @@ function row(bubble, a, c) {
     return note;
   }
   const mine = bubble.kind === "mine";
-  const body = make("div", { className: "bubble" }, mine ? bubble.text : rich(bubble.text));
+  const sent = bubble.attachment;
+  const bare = sent && ["image", "video"].includes(sent.type);
+  const body = make("div", { className: bare ? "bubble bare" : "bubble" }, sent ? attached(sent) : mine ? bubble.text : rich(bubble.text));
   for (const choice of bubble.choices || [])
     body.append(make("button", { type: "button", className: "choice", textContent: choice.text, onclick: () => act("choose", { id: choice.id, text: choice.text }) }));
-  return make("div", { className: mine ? "row mine" : "row" }, mine ? avatar(c.name, a.customers.indexOf(c)) : avatar(a.name), body);
+  const line = make("div", { className: mine ? "row mine" : "row" }, mine ? avatar(c.name, a.customers.indexOf(c)) : avatar(bubble.agent || a.name), body);
+  const notes = [bubble.agent ? t.agent(bubble.agent) : "", bubble.by_ai ? t.byAi : ""].filter(Boolean).join(" · ");
+  if (!notes) return line;
+  line.classList.add("noted");
+  line.append(make("small", { className: "fine", textContent: notes }));
+  return line;
 }
 
 function drawChat(a, c) {
@@ -209,6 +218,7 @@ function grow() {
 
 function tray(open) {
   $("tray").hidden = !open;
+  $("place").hidden = true;
   $("plus").setAttribute("aria-expanded", open);
   if (open) $("chat").scrollTop = $("chat").scrollHeight;
 }
@@ -235,6 +245,7 @@ function icon(path) {
 }
 for (const [name, deed, more] of [["menu", "click", { key: "MENU_HELP" }], ["scan", "scan", { scene: "poster-7" }], ["view", "view", { url: "https://example.com/" }], ["unfollow", "unfollow", {}]])
   $("tray").append(make("button", { type: "button", onclick: () => { tray(false); act(deed, more); } }, make("span", {}, icon(icons[name])), t[name]));
+senders();
 for (const mode of ["plain", "compatible", "secure"])
   $("modes").append(make("button", { type: "button", value: mode, textContent: t[mode], onclick: async () => {
     const kept = await call("/sim/mode", { account: here().app_id, mode });

@@ -158,7 +158,7 @@ fn what_may_be_sent() {
     );
     check(&|to| json!({"touser": to}).to_string(), 40008);
     check(
-        &|to| json!({"touser": to, "msgtype": "wxcard"}).to_string(),
+        &|to| json!({"touser": to, "msgtype": "link"}).to_string(),
         40008,
     );
     check(

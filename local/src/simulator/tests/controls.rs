@@ -140,6 +140,8 @@ async fn a_person_sets_an_account() {
         {"call": "stable_token", "a_day": null, "a_minute": 10_000, "today": 1},
         {"call": "send", "a_day": 7, "a_minute": null, "today": 0},
         {"call": "typing", "a_day": null, "a_minute": null, "today": 0},
+        {"call": "media_upload", "a_day": 100_000, "a_minute": null, "today": 0},
+        {"call": "media_get", "a_day": 200_000, "a_minute": null, "today": 0},
     ]);
     assert_eq!(account["limits"], expected);
     let body = json!({"account": APP, "addresses": []});

@@ -5,7 +5,11 @@ mod api;
 mod controls;
 mod delivery;
 mod door;
+mod files;
+mod media;
+mod messages;
 mod mishap;
+mod phone;
 mod push;
 mod sight;
 
@@ -22,6 +26,17 @@ const KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 const NOW: i64 = 1_700_000_000_000;
 const SEND: &str = "/cgi-bin/message/custom/send";
 const TYPING: &str = "/cgi-bin/message/custom/typing";
+
+const UPLOAD: &str = "/cgi-bin/media/upload";
+const GET: &str = "/cgi-bin/media/get";
+const DAY_MS: i64 = 86_400_000;
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and so on";
+const JPEG: &[u8] = b"\xff\xd8\xff\xe0 and so on";
+const GIF: &[u8] = b"GIF89a and so on";
+const AMR: &[u8] = b"#!AMR\n and so on";
+const MP3: &[u8] = b"ID3\x04 and so on";
+const MP4: &[u8] = b"\0\0\0\x20ftypisom and so on";
+const FORM: &str = "multipart/form-data; boundary=xyz";
 
 fn settings() -> AccountSettings {
     AccountSettings {
@@ -53,6 +68,16 @@ fn say(text: &str) -> Act {
 }
 
 fn call(wechat: &mut WeChat, now_ms: i64, request: &str, body: &[u8]) -> Answer {
+    typed_call(wechat, now_ms, request, "", body)
+}
+
+fn typed_call(
+    wechat: &mut WeChat,
+    now_ms: i64,
+    request: &str,
+    content_type: &str,
+    body: &[u8],
+) -> Answer {
     let (method, address) = request.split_once(' ').unwrap();
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
     wechat.call(
@@ -61,6 +86,7 @@ fn call(wechat: &mut WeChat, now_ms: i64, request: &str, body: &[u8]) -> Answer 
             method,
             path,
             query,
+            content_type,
             body,
             caller: "203.0.113.7",
         },
@@ -75,6 +101,7 @@ fn meet(wechat: &mut WeChat, request: &str, body: &[u8]) -> Treatment {
         method,
         path,
         query,
+        content_type: "",
         body,
         caller,
     };
@@ -117,4 +144,58 @@ fn sealed(inner: &str, app_id: &str, token: &str) -> String {
         "<xml><Encrypt><![CDATA[{sealed}]]></Encrypt><MsgSignature>{signature}</MsgSignature>\
          <TimeStamp>1700000000</TimeStamp><Nonce>n</Nonce></xml>"
     )
+}
+
+/// A form with one file.
+fn form(name: &str, file_name: &str, bytes: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "--xyz\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{file_name}\"\r\n\
+         Content-Type: application/octet-stream\r\n\r\n"
+    );
+    [head.as_bytes(), bytes, b"\r\n--xyz--\r\n"].concat()
+}
+
+/// What an upload is answered.
+fn upload(wechat: &mut WeChat, token: &str, kind: &str, file_name: &str, bytes: &[u8]) -> Value {
+    let request = format!("POST {UPLOAD}?access_token={token}&type={kind}");
+    let body = form("media", file_name, bytes);
+    let answer = typed_call(wechat, NOW, &request, FORM, &body);
+    assert_eq!(answer.status, 200);
+    serde_json::from_slice(&answer.body).unwrap()
+}
+
+/// The id of a medium that the account has uploaded.
+fn uploaded(wechat: &mut WeChat, token: &str, kind: &str, file_name: &str, bytes: &[u8]) -> String {
+    let answer = upload(wechat, token, kind, file_name, bytes);
+    let name = if kind == "thumb" {
+        "thumb_media_id"
+    } else {
+        "media_id"
+    };
+    answer[name].as_str().unwrap().to_owned()
+}
+
+/// What a download is answered.
+fn fetch(wechat: &mut WeChat, now_ms: i64, token: &str, media_id: &str) -> Answer {
+    let request = format!("GET {GET}?access_token={token}&media_id={media_id}");
+    call(wechat, now_ms, &request, b"")
+}
+
+/// A second account, a follower of it who has just written, and a token.
+fn another(wechat: &mut WeChat) -> (String, String) {
+    let other = AccountSettings {
+        app_id: "wxother".to_owned(),
+        ..settings()
+    };
+    wechat.add_account(other).unwrap();
+    let li = wechat.add_follower("wxother", "阿丽").unwrap();
+    wechat.act(NOW, "wxother", &li, &say("hi")).unwrap();
+    let token = stable(wechat, NOW, &json!({"appid": "wxother"}));
+    (li, token)
+}
+
+/// What a customer's phone shows last.
+fn last(wechat: &WeChat, open_id: &str) -> Value {
+    let customer = wechat.customer(APP, open_id).unwrap();
+    json!(customer.bubbles.back().unwrap())
 }
