@@ -4,9 +4,9 @@
 //! They are written once: `conversation_lambda.rs` and `conversation_local.rs`
 //! run them over one form of the bridge each.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use magpie::desk::webhook::new_secret;
-use magpie_local::simulator::{Act, Mode};
+use magpie_local::simulator::{Act, MediaKind, Mode};
 use serde_json::json;
 
 use crate::world::{World, message, time};
@@ -140,6 +140,64 @@ pub(crate) async fn greetings_and_a_ride(world: World) {
     // The new window has all that it ever has.
     desk.uses_up_the_window(&shop, &customer, &conversation)
         .await;
+    world.close().await;
+}
+
+/// A picture of so many bytes, as far as its first ones tell.
+pub(crate) fn picture(size: usize) -> Vec<u8> {
+    let mut bytes = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01".to_vec();
+    let rest = size - bytes.len();
+    bytes.extend((0_u8..251).cycle().take(rest));
+    bytes
+}
+
+#[tokio::test]
+async fn pictures_and_films_reach_the_desk_and_the_inbox() {
+    files_arrive(World::start().await).await;
+}
+
+/// A picture as large as WeChat has them, and a film, which comes another way.
+pub(crate) async fn files_arrive(world: World) {
+    let (shop, desk) = world.shop_with_desk(Mode::Secure).await;
+    let customer = shop.customer("Han Meimei");
+    let photo = picture(10 << 20);
+    customer.sends(MediaKind::Image, "photo.jpg", &photo).await;
+    desk.hears(&world, "session.opened").await;
+    let news = desk.hears(&world, "message.created").await;
+    let media = &news["message"]["media"];
+    assert_eq!(
+        (&media["state"], &media["type"], &media["size"]),
+        (&json!("kept"), &json!("image/jpeg"), &json!(photo.len()))
+    );
+    let link = media["url"].as_str().unwrap();
+    let (status, kind, bytes) = world.fetches(link).await;
+    assert_eq!((status, kind.as_str()), (StatusCode::OK, "image/jpeg"));
+    assert!(bytes == photo, "{} bytes", bytes.len());
+    // A link is good for its own file and time alone.
+    for wrong in [
+        link.replace("until=1", "until=2"),
+        link.replace(".jpg", ".png"),
+        link.split('?').next().unwrap().to_owned(),
+    ] {
+        assert_eq!(
+            world.fetches(&wrong).await.0,
+            StatusCode::NOT_FOUND,
+            "{wrong}"
+        );
+    }
+
+    let film = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom and what moves".to_vec();
+    customer.sends(MediaKind::Video, "film.mp4", &film).await;
+    let news = desk.hears(&world, "message.created").await;
+    assert_eq!(news["message"]["media"]["type"], "video/mp4");
+    let id = news["conversation"].as_str().unwrap();
+    let path = format!("/api/conversations/{id}");
+    let (status, talk) = world.api(Method::GET, &path, None).await;
+    assert_eq!(status, StatusCode::OK);
+    let media = &talk["messages"][1]["media"];
+    let (status, kind, bytes) = world.fetches(media["url"].as_str().unwrap()).await;
+    assert_eq!((status, kind.as_str()), (StatusCode::OK, "video/mp4"));
+    assert_eq!(bytes, film);
     world.close().await;
 }
 

@@ -18,3 +18,30 @@ mod lambda;
 mod world;
 
 use lambda::Lambda as Form;
+use magpie_local::simulator::{MediaKind, Mode};
+
+#[tokio::test]
+async fn files_pass_through_little_memory() {
+    let world = world::World::start().await;
+    let (shop, desk) = world.shop_with_desk(Mode::Secure).await;
+    let deliver = world.bridge().cloud().function("deliver").clone();
+    let customer = shop.customer("Han Meimei");
+    customer.says("你好").await;
+    desk.hears_a_beginning(&world, "你好").await;
+    for _ in 0..3 {
+        let photo = conversation::picture(10 << 20);
+        customer.sends(MediaKind::Image, "photo.jpg", &photo).await;
+        let news = desk.hears(&world, "message.created").await;
+        assert_eq!(news["message"]["media"]["size"], photo.len());
+    }
+    if let Some(peak) = deliver.peak_memory() {
+        assert!(peak < 64 << 20, "{peak} bytes were resident");
+    }
+    let objects = world.bridge().cloud().bucket.objects();
+    let tags: Vec<_> = objects
+        .values()
+        .map(|object| object.tags.as_str())
+        .collect();
+    assert_eq!(tags, ["keep=30"; 3]);
+    world.close().await;
+}

@@ -27,7 +27,7 @@ use cloud::Cloud;
 use harness::now_ms;
 use http::{Method, StatusCode};
 use lambda::Lambda as Form;
-use magpie_local::simulator::{Act, ApiPath, Mishap, Mode, Trouble};
+use magpie_local::simulator::{Act, ApiPath, MediaKind, Mishap, Mode, Trouble};
 use serde_json::{Value, json};
 use token_server::TokenServer;
 use world::{World, time};
@@ -362,10 +362,38 @@ async fn a_bell_that_was_lost_is_found_by_the_walk() {
 }
 
 #[tokio::test]
+async fn a_recording_that_wechat_does_not_give_out_at_first_comes_later() {
+    let world = World::start().await;
+    let (shop, desk) = world.shop_with_desk(Mode::Secure).await;
+    let customer = shop.customer("Han Meimei");
+    let order = Mishap {
+        call: ApiPath::MediaGet,
+        times: Some(2),
+        delay_ms: 0,
+        trouble: Trouble::Status(503),
+    };
+    world.wechat.with(|wechat| wechat.order(order)).unwrap();
+    let voice = b"#!AMR\n and what was said";
+    customer.sends(MediaKind::Voice, "voice.amr", voice).await;
+    world.parks(1).await;
+    world.later().await;
+    desk.hears(&world, "session.opened").await;
+    let news = desk.hears(&world, "message.created").await;
+    let media = &news["message"]["media"];
+    assert_eq!(media["type"], "audio/amr");
+    let (status, _, bytes) = world.fetches(media["url"].as_str().unwrap()).await;
+    assert_eq!((status, bytes.as_slice()), (StatusCode::OK, &voice[..]));
+    world.close().await;
+}
+
+#[tokio::test]
 async fn of_a_deleted_channel_nothing_is_left() {
     let world = World::start().await;
     let shop = world.shop_with_inbox(Mode::Plain).await;
     let customer = shop.customer("Han Meimei");
+    let photo = b"\xff\xd8\xff\xe0\0\x10JFIF";
+    customer.sends(MediaKind::Image, "photo.jpg", photo).await;
+    shop.conversation().await;
     customer.says("你好").await;
     let inbox = shop.conversation().await;
     inbox.answers("您好").await;
@@ -376,14 +404,16 @@ async fn of_a_deleted_channel_nothing_is_left() {
             xml: job.to_owned(),
         })
         .await;
+    let cloud = world.bridge().cloud();
+    assert_eq!(cloud.bucket.objects().len(), 1);
     let path = format!("/api/channels/{}?force=true", shop.id);
     let (status, answer) = world.api(Method::DELETE, &path, None).await;
     assert!(status.is_success(), "{status} {answer}");
     world.later().await;
-    let cloud = world.bridge().cloud();
     let channel = json!({ "pk": { "S": format!("CH#{}", shop.id) }, "sk": { "S": "CFG" } });
     ago(cloud, &cloud.control, &channel, "del", 180_000);
     world.later().await;
+    assert_eq!(cloud.bucket.objects().len(), 0);
     let tables = cloud.tables();
     assert_eq!(tables.all(&cloud.messages), [json!(null); 0]);
     assert_eq!(tables.all(&cloud.control), [json!(null); 0]);

@@ -380,7 +380,7 @@ mod tests {
             (&b"\xff\xd8\xff\xe0\0\x10JFIF"[..], Some(Format::Jpeg)),
             (b"\x89PNG\r\n\x1a\n", Some(Format::Png)),
             (b"GIF89a", Some(Format::Gif)),
-            (b"#!AMR\n\x0c", Some(Format::Amr)),
+            (b"#!AMR\n\x0c and so on", Some(Format::Amr)),
             (b"#!AMR-WB\n\x0c", Some(Format::Amr)),
             (b"ID3\x04\0\0\0", Some(Format::Mp3)),
             (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", Some(Format::Mp4)),

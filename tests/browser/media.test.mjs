@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { becomes, says, scenario, until } from './harness.mjs';
-import { Customer } from './people.mjs';
+import { Agent, Customer } from './people.mjs';
 
 // A picture of one red pixel.
 const PIXEL = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==', 'base64');
@@ -89,4 +89,30 @@ test('what the account sends is shown as what it is', () => scenario({}, async (
   const { video_url: url } = await (await fetch(`${world.magpie.wechat}/cgi-bin/media/get?${query}`)).json();
   assert.equal(new URL(url).origin, world.magpie.wechat);
   assert.deepEqual(Buffer.from(await (await fetch(url)).arrayBuffer()), film);
+}));
+
+test('an agent sees the picture that a customer sends, and gets at their voice', () => scenario({}, async (world) => {
+  const agent = await Agent.byLink(world);
+  const customer = await Customer.of(world);
+  await sends(customer.page, 'Picture', { name: 'red.png', mimeType: 'image/png', buffer: PIXEL });
+  await agent.opens();
+  const files = agent.page.locator('#lines .msg.in .file');
+  const picture = files.locator('img');
+  await until('the picture is drawn', () => picture.evaluate((img) => img.complete && img.naturalWidth === 1));
+  const link = files.locator('a').first();
+  assert.equal(await link.getAttribute('href'), await picture.getAttribute('src'));
+  assert.equal(await link.getAttribute('rel'), 'noreferrer');
+  // Whoever has the link has the picture, and nothing that runs.
+  const answer = await fetch(await link.getAttribute('href'));
+  assert.deepEqual(Buffer.from(await answer.arrayBuffer()), PIXEL);
+  assert.match(answer.headers.get('content-security-policy'), /default-src 'none'; sandbox/);
+  assert.equal(answer.headers.get('x-content-type-options'), 'nosniff');
+
+  const voice = Buffer.from('#!AMR\n and what was said');
+  await sends(customer.page, 'Recording', { name: 'voice.amr', mimeType: 'audio/amr', buffer: voice });
+  const saved = files.locator('a').last();
+  await says(saved, /^Open the file \(AMR, 0 kB\)$/);
+  const parts = await fetch(await saved.getAttribute('href'), { headers: { range: 'bytes=0-4' } });
+  assert.equal(parts.status, 206);
+  assert.equal(await parts.text(), '#!AMR');
 }));

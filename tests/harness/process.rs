@@ -127,6 +127,20 @@ impl Process {
         self.child.lock().unwrap().id()
     }
 
+    /// The most memory that it has had resident, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes: u64 = line
+            .unwrap()
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .unwrap();
+        kilobytes * 1024
+    }
+
     /// Asks for an orderly end (SIGTERM) and waits for it.
     pub(crate) async fn terminate(&self) -> ExitStatus {
         let id = self.id().to_string();

@@ -168,6 +168,17 @@ impl Function {
         }
     }
 
+    /// The most memory that an instance has had resident, in bytes; `None` where they are not
+    /// processes of ours.
+    pub(crate) fn peak_memory(&self) -> Option<u64> {
+        let Host::Harness(deployed) = &self.0 else {
+            return None;
+        };
+        let processes = deployed.processes.lock().unwrap();
+        let peaks = processes.iter().filter(|process| !process.has_ended());
+        peaks.map(|process| process.peak_memory()).max()
+    }
+
     pub(crate) fn name(&self) -> &str {
         match &self.0 {
             Host::Harness(deployed) => &deployed.spec.name,

@@ -21,7 +21,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use magpie::moment::Moment;
 use magpie_local::simulator::{
-    AccountSettings, Act, Callback, Connection, Mode, Simulator, Stage, WeChat, router,
+    AccountSettings, Act, Callback, Connection, MediaKind, Mode, Simulator, Stage, WeChat, router,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -115,6 +115,7 @@ impl World {
         let (wechat, _courier) = Simulator::new(WeChat::new(&seed), now).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
+        wechat.with(|wechat| wechat.set_address(&format!("http://{host}")));
         let service = router(wechat.clone(), vec![host.clone()])
             .into_make_service_with_connect_info::<SocketAddr>();
         let mut server = JoinSet::new();
@@ -270,6 +271,21 @@ impl World {
         let status = answer.status();
         let bytes = answer.bytes().await.unwrap();
         (status, serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    /// What lies behind a link to a file of ours, wherever its origin leads people: the status,
+    /// the media type and the bytes.
+    pub(crate) async fn fetches(&self, link: &str) -> (StatusCode, String, Vec<u8>) {
+        let (_, rest) = link.split_once("/media/").unwrap();
+        let call = self.http.get(self.at(&format!("/media/{rest}")));
+        let answer = call.send().await.unwrap();
+        let kind = answer.headers().get("content-type");
+        let kind = kind.map_or("", |kind| kind.to_str().unwrap()).to_owned();
+        (
+            answer.status(),
+            kind,
+            answer.bytes().await.unwrap().to_vec(),
+        )
     }
 
     /// No shop is looked after any more: they were deleted.
@@ -436,6 +452,27 @@ impl Shop<'_> {
 }
 
 impl Customer<'_> {
+    /// They send a file that their phone holds.
+    pub(crate) async fn sends(&self, kind: MediaKind, name: &str, bytes: &[u8]) {
+        let Phone {
+            app_id, open_id, ..
+        } = &self.phone;
+        let put = self
+            .world
+            .wechat
+            .with(|wechat| wechat.put_media(now(), app_id, open_id, kind, name, bytes.to_vec()));
+        let media_id = put.unwrap();
+        self.does(&match kind {
+            MediaKind::Image => Act::Image { media_id },
+            MediaKind::Video => Act::Video { media_id },
+            MediaKind::Voice | MediaKind::Thumb => Act::Voice {
+                media_id,
+                recognition: None,
+            },
+        })
+        .await;
+    }
+
     /// Writes; WeChat gets its `success`.
     pub(crate) async fn says(&self, text: &str) {
         let text = text.to_owned();
