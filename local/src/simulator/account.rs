@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::customer::Customer;
 use super::kind::Kind;
+use super::menu::Menus;
 use super::quota::Quotas;
 use super::token::Tokens;
 
@@ -84,6 +85,9 @@ pub struct Account {
     pub(crate) key: AesKey,
     pub(crate) tokens: Tokens,
     pub(crate) quotas: Quotas,
+    pub(crate) menus: Menus,
+    /// The days on which the quotas were reset.
+    pub(crate) resets: Vec<i64>,
     /// The addresses that may ask for a token; empty: all.
     pub(crate) addresses: Vec<String>,
 }
@@ -103,6 +107,8 @@ impl Account {
             key,
             tokens: Tokens::default(),
             quotas: Quotas::default(),
+            menus: Menus::default(),
+            resets: Vec::new(),
             addresses: Vec::new(),
         })
     }

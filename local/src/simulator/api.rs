@@ -43,12 +43,17 @@ impl WeChat {
                 .enter(now_ms, call, path, &mut app_id)
                 .and_then(|account| send::typing(now_ms, account, call.body))
                 .map(|()| json!({"errcode": 0, "errmsg": "ok"})),
+            path => self.about_account(now_ms, call, path, &mut app_id),
         };
         let errcode = outcome.as_ref().map_or_else(|fault| fault.code, |_| 0);
-        self.note(now_ms, call, app_id, errcode);
+        self.note(now_ms, call, app_id.clone(), errcode);
         match outcome {
             Ok(value) => Answer::json(&value),
-            Err(fault) => fault.answer(&self.rid(now_ms)),
+            Err(fault) => {
+                let rid = self.rid(now_ms);
+                self.remember(now_ms, call, app_id, errcode, &rid);
+                fault.answer(&rid)
+            }
         }
     }
 
@@ -118,7 +123,7 @@ impl WeChat {
     }
 
     /// Finds the account by the token of a call, and lets it in.
-    fn enter(
+    pub(super) fn enter(
         &mut self,
         now_ms: i64,
         call: &Call<'_>,
@@ -128,8 +133,10 @@ impl WeChat {
         if let Some(errcode) = self.injected.pop_front() {
             return Err(Fault::injected(errcode));
         }
-        if call.method != "POST" {
-            return Err(answer::NEEDS_POST);
+        match (path.is_get(), call.method) {
+            (true, "GET") | (false, "POST") => {}
+            (true, _) => return Err(answer::NEEDS_GET),
+            (false, _) => return Err(answer::NEEDS_POST),
         }
         let value = call.parameter("access_token").unwrap_or_default();
         if value.is_empty() {
@@ -145,7 +152,9 @@ impl WeChat {
             .ok_or(answer::CREDENTIAL)?;
         account.tokens.check(now_ms, &value)?;
         *app_id = Some(account.settings.app_id.clone());
-        account.kind.may_call()?;
+        if !path.is_for_all() {
+            account.kind.may_call()?;
+        }
         account.quotas.of_mut(path).take(now_ms)?;
         Ok(account)
     }

@@ -7,8 +7,9 @@
 //! pushes over HTTP and shows phones on a page.
 //!
 //! What is simulated and what is not: text and `msgmenu` towards customers;
-//! text, follows, menus and scans from them. There is no media, so that every
-//! media id is a wrong one.
+//! text, follows, menus and scans from them; the account's menu, its QR codes and
+//! quotas, though a customer taps and scans what never was made. There is no media,
+//! so that every media id is a wrong one.
 //!
 //! What can go wrong on WeChat's side can be ordered: [`WeChat::order`] for the
 //! next calls of a path, [`WeChat::set_kind`], [`WeChat::set_limits`] and
@@ -27,11 +28,14 @@ mod customer;
 mod delivery;
 mod door;
 mod kind;
+mod menu;
 mod mint;
 mod mishap;
+mod openapi;
 mod page;
 mod path;
 mod push;
+mod qrcode;
 mod quota;
 mod refusal;
 mod reply;

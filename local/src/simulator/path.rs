@@ -16,11 +16,43 @@ pub enum ApiPath {
     Send,
     /// `POST /cgi-bin/message/custom/typing`.
     Typing,
+    /// `POST /cgi-bin/qrcode/create`.
+    QrcodeCreate,
+    /// `POST /cgi-bin/menu/create`.
+    MenuCreate,
+    /// `GET /cgi-bin/menu/get`.
+    MenuGet,
+    /// `GET /cgi-bin/menu/delete`.
+    MenuDelete,
+    /// `POST /cgi-bin/menu/addconditional`.
+    MenuAddConditional,
+    /// `POST /cgi-bin/menu/delconditional`.
+    MenuDelConditional,
+    /// `POST /cgi-bin/openapi/quota/get`.
+    QuotaGet,
+    /// `POST /cgi-bin/openapi/rid/get`.
+    RidGet,
+    /// `POST /cgi-bin/clear_quota`.
+    ClearQuota,
 }
 
 impl ApiPath {
     /// Every path.
-    pub const ALL: [Self; 4] = [Self::Token, Self::StableToken, Self::Send, Self::Typing];
+    pub const ALL: [Self; 13] = [
+        Self::Token,
+        Self::StableToken,
+        Self::Send,
+        Self::Typing,
+        Self::QrcodeCreate,
+        Self::MenuCreate,
+        Self::MenuGet,
+        Self::MenuDelete,
+        Self::MenuAddConditional,
+        Self::MenuDelConditional,
+        Self::QuotaGet,
+        Self::RidGet,
+        Self::ClearQuota,
+    ];
 
     /// The path as it stands in an address.
     #[must_use]
@@ -30,7 +62,26 @@ impl ApiPath {
             Self::StableToken => "/cgi-bin/stable_token",
             Self::Send => "/cgi-bin/message/custom/send",
             Self::Typing => "/cgi-bin/message/custom/typing",
+            Self::QrcodeCreate => "/cgi-bin/qrcode/create",
+            Self::MenuCreate => "/cgi-bin/menu/create",
+            Self::MenuGet => "/cgi-bin/menu/get",
+            Self::MenuDelete => "/cgi-bin/menu/delete",
+            Self::MenuAddConditional => "/cgi-bin/menu/addconditional",
+            Self::MenuDelConditional => "/cgi-bin/menu/delconditional",
+            Self::QuotaGet => "/cgi-bin/openapi/quota/get",
+            Self::RidGet => "/cgi-bin/openapi/rid/get",
+            Self::ClearQuota => "/cgi-bin/clear_quota",
         }
+    }
+
+    /// Whether it is called with a GET.
+    pub(crate) const fn is_get(self) -> bool {
+        matches!(self, Self::Token | Self::MenuGet | Self::MenuDelete)
+    }
+
+    /// Whether every account may call it that has a token.
+    pub(crate) const fn is_for_all(self) -> bool {
+        matches!(self, Self::QuotaGet | Self::RidGet | Self::ClearQuota)
     }
 
     pub(crate) fn parse(path: &str) -> Option<Self> {

@@ -13,6 +13,7 @@ use super::act::{Act, Refused};
 use super::customer::{Content, Customer, Note, PushState, Stage};
 use super::mint::Mint;
 use super::mishap::Mishaps;
+use super::openapi::Remembered;
 use super::push::{Callback, Handshake};
 use super::reply::{self, Invalid, Reply};
 use super::sight::{Event, Sight, Sights};
@@ -25,6 +26,7 @@ pub struct WeChat {
     pub(super) injected: VecDeque<i64>,
     pub(super) mishaps: Mishaps,
     pub(super) sights: Sights,
+    pub(super) refused: VecDeque<Remembered>,
     message_id: u64,
     serial: u64,
 }
@@ -55,6 +57,7 @@ impl WeChat {
             injected: VecDeque::new(),
             mishaps: Mishaps::default(),
             sights: Sights::default(),
+            refused: VecDeque::new(),
         }
     }
 

@@ -117,7 +117,7 @@ fn all_orders_are_called_off_at_once() {
             .order(Mishap::always(path, Trouble::Code(-1)))
             .unwrap();
     }
-    assert_eq!(wechat.ordered().len(), 4);
+    assert_eq!(wechat.ordered().len(), ApiPath::ALL.len());
     wechat.call_off_all();
     assert_eq!(end(&mut wechat, &token, &text(&ming, "hi")).1, "0");
 }
