@@ -11,15 +11,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The modules without IO, clock and chance.
-const CORE: [&str; 18] = [
+const CORE: [&str; 20] = [
     "content",
     "event",
     "faces",
     "fields",
     "lines",
+    "menu",
     "message",
     "moment",
     "opens",
+    "qrcode",
     "reason",
     "reply",
     "channel",

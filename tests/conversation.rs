@@ -201,6 +201,81 @@ pub(crate) async fn files_arrive(world: World) {
     world.close().await;
 }
 
+/// An operator makes a QR code and a menu; who comes by the code is counted, followers and
+/// others, each once.
+#[tokio::test]
+async fn an_operator_makes_a_menu_and_a_code_whose_scans_are_counted() {
+    let world = World::start().await;
+    let shop = world.shop_with_inbox(Mode::Secure).await;
+    let path = |rest: &str| format!("/api/channels/{}/{rest}", shop.id);
+    let code = json!({ "scene": "counter_3", "name": "柜台三", "expires_in": 604_800 });
+    let create = async || {
+        let body = Some(code.clone());
+        world.api(Method::POST, &path("qrcodes"), body).await
+    };
+    let (status, made) = create().await;
+    assert_eq!(
+        (status, &made["scans"]),
+        (StatusCode::CREATED, &json!(0)),
+        "{made}"
+    );
+    assert_eq!(create().await.0, StatusCode::CONFLICT);
+    let (customer, other) = (shop.customer("Han Meimei"), shop.customer("Jim"));
+    other.does(&Act::Unfollow).await;
+    for who in [&customer, &other] {
+        let scene = "counter_3".to_owned();
+        who.does(&Act::Scan { scene }).await;
+    }
+    let counted = world.until("both scans are counted", async || {
+        let (_, list) = world.api(Method::GET, &path("qrcodes"), None).await;
+        (list["qrcodes"][0]["scans"] == 2).then_some(())
+    });
+    counted.await;
+    let (status, _) = world
+        .api(Method::DELETE, &path("qrcodes/counter_3"), None)
+        .await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+
+    let button = json!([{ "name": "门店", "type": "click", "key": "shops" }]);
+    let menu = json!({ "button": button });
+    let shown = async || world.api(Method::GET, &path("menu"), None).await.1;
+    assert_eq!(shown().await["menu"], json!(null));
+    let (status, told) = world
+        .api(Method::PUT, &path("menu"), Some(menu.clone()))
+        .await;
+    assert_eq!(status, StatusCode::NO_CONTENT, "{told}");
+    assert_eq!(shown().await["menu"], menu);
+    let some = json!({ "button": button, "matchrule": { "tag_id": "2" } });
+    let (status, added) = world
+        .api(Method::POST, &path("menu/conditional"), Some(some))
+        .await;
+    assert_eq!(status, StatusCode::CREATED, "{added}");
+    assert_eq!(shown().await["conditional"][0]["menuid"], added["menuid"]);
+    let one = path(&format!(
+        "menu/conditional/{}",
+        added["menuid"].as_str().unwrap()
+    ));
+    let (status, _) = world.api(Method::DELETE, &one, None).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    let (status, told) = world.api(Method::DELETE, &one, None).await;
+    assert_eq!(
+        (status, &told["wechat"]["code"]),
+        (StatusCode::FAILED_DEPENDENCY, &json!(65301))
+    );
+    let rid = path(&format!("rid/{}", told["wechat"]["rid"].as_str().unwrap()));
+    let (_, remembered) = world.api(Method::GET, &rid, None).await;
+    assert_eq!(remembered["code"], 65301, "{remembered}");
+    let quota = path("quota?path=/cgi-bin/menu/create");
+    assert_eq!(world.api(Method::GET, &quota, None).await.1["used"], 1);
+    let confirm = json!({ "confirm": shop.id });
+    let (status, _) = world
+        .api(Method::POST, &path("quota/clear"), Some(confirm))
+        .await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    assert_eq!(world.api(Method::GET, &quota, None).await.1["used"], 0);
+    world.close().await;
+}
+
 #[tokio::test]
 async fn what_is_too_long_is_refused_at_once() {
     let world = World::start().await;

@@ -406,6 +406,10 @@ async fn of_a_deleted_channel_nothing_is_left() {
         .await;
     let cloud = world.bridge().cloud();
     assert_eq!(cloud.bucket.objects().len(), 1);
+    let codes = format!("/api/channels/{}/qrcodes", shop.id);
+    let code = json!({ "scene": "counter_3", "name": "柜台三" });
+    let (status, answer) = world.api(Method::POST, &codes, Some(code)).await;
+    assert!(status.is_success(), "{status} {answer}");
     let path = format!("/api/channels/{}?force=true", shop.id);
     let (status, answer) = world.api(Method::DELETE, &path, None).await;
     assert!(status.is_success(), "{status} {answer}");

@@ -1,7 +1,8 @@
 //! Magpie joins a WeChat Official Account to the desk where agents work.
 //!
 //! In reading order: what is said ([`message`], [`content`], [`event`], [`fields`],
-//! [`faces`], [`lines`], [`opens`], [`moment`], [`reason`], [`reply`]), who says it ([`channel`], [`conversation`]), how it
+//! [`faces`], [`lines`], [`opens`], [`moment`], [`reason`], [`reply`], [`menu`],
+//! [`qrcode`]), who says it ([`channel`], [`conversation`]), how it
 //! is kept and in which order ([`journal`], [`window`], [`delivery`],
 //! [`lane`]), what belongs to it ([`media`]), what was done with it ([`tally`]); then the two sides ([`wechat`], [`desk`]), the state
 //! ([`store`], [`storage`], [`secrets`]), the verbs that join them ([`bridge`],
@@ -13,9 +14,11 @@ pub mod event;
 pub mod faces;
 pub mod fields;
 pub mod lines;
+pub mod menu;
 pub mod message;
 pub mod moment;
 pub mod opens;
+pub mod qrcode;
 pub mod reason;
 pub mod reply;
 

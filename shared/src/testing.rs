@@ -30,6 +30,10 @@ pub(crate) const START: Moment = Moment::from_millis(1_795_335_330_120);
 pub(crate) struct Outside {
     /// What sends and token calls are answered with, in this order; then 0.
     pub(crate) codes: Arc<Mutex<VecDeque<i64>>>,
+    /// What calls that are not about a token are answered with instead of `ok`.
+    pub(crate) bodies: Arc<Mutex<VecDeque<String>>>,
+    /// The tokens that are given, in this order; then always the same one.
+    pub(crate) tokens: Arc<Mutex<VecDeque<String>>>,
     /// What the desk answers; 200 by default.
     pub(crate) desk: Arc<Mutex<Option<u16>>>,
     /// Everything that came.
@@ -55,7 +59,14 @@ impl Outside {
             0
         };
         let body = match (code, token) {
-            (0, true) => r#"{"access_token":"TOKEN-MARKER","expires_in":7200}"#.to_owned(),
+            (0, true) => {
+                let next = self.tokens.lock().unwrap().pop_front();
+                let next = next.unwrap_or_else(|| "TOKEN-MARKER".to_owned());
+                format!(r#"{{"access_token":"{next}","expires_in":7200}}"#)
+            }
+            (0, false) if wechat && !self.bodies.lock().unwrap().is_empty() => {
+                self.bodies.lock().unwrap().pop_front().unwrap()
+            }
             (40164, _) => {
                 r#"{"errcode":40164,"errmsg":"invalid ip 198.51.100.7 ipv6 ::ffff:198.51.100.7, not in whitelist"}"#
                     .to_owned()

@@ -12,7 +12,7 @@ use crate::far::{DUMB, INBOX, SMART};
 use crate::ledger::{Acknowledged, Totals};
 use crate::rows::{self, Row};
 use crate::story::Ended;
-use crate::{answers, board, order, redrives, table};
+use crate::{answers, board, order, redrives, scans, table};
 
 /// What a check finds.
 pub(crate) type Found = Result<(), String>;
@@ -79,6 +79,7 @@ pub(crate) async fn check(ended: &Ended) -> Result<Totals, String> {
     order::check(ended, &journal)?;
     redrives::check(ended, &journal)?;
     board::check(ended, &journal, &rows).await?;
+    scans::check(ended, &journal, &store).await?;
     let count = |state| {
         let texts = journal.0.iter().filter(|(.., entry)| entry.state == state);
         texts.filter(|(.., entry)| words(entry).is_some()).count() as u64

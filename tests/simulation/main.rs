@@ -31,6 +31,7 @@ mod order;
 mod people;
 mod redrives;
 mod rows;
+mod scans;
 mod story;
 mod table;
 

@@ -16,6 +16,7 @@ use crate::draw::Draw;
 use crate::driver::Task;
 use crate::far::app_id;
 use crate::ledger::Told;
+use crate::scans::SCENE;
 use crate::story::{GREETING, TROUBLE, secret};
 
 /// A customer id that is nobody's.
@@ -38,6 +39,9 @@ pub(crate) async fn customer(told: Arc<Told>, channel: &'static str, open_id: St
             0 => Act::Click { key: "menu".into() },
             1 => Act::Unfollow,
             2 => Act::Follow,
+            3 => Act::Scan {
+                scene: SCENE.into(),
+            },
             _ => Act::Say { text: text.clone() },
         };
         let now = told.world.clock.now().millis();

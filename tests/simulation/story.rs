@@ -25,7 +25,7 @@ use crate::ledger::{Said, Told, Totals};
 use crate::near::{Wires, World};
 use crate::network::Weather;
 use crate::people::{agents, customer};
-use crate::rows;
+use crate::{rows, scans};
 
 /// How many customers a channel has; the inbox has fewer, since lists are dear.
 const CUSTOMERS: usize = 3;
@@ -114,6 +114,7 @@ async fn connect(world: &World, store: &Store, seed: u64) -> BTreeMap<&'static s
             ..channel(id)
         };
         store.create_channel(&connected).await.unwrap();
+        scans::hang_up(store, &connected.id).await;
         let own = serde_json::json!({
             "mode": "secure", "aes_key": AES_KEY, "app_id": app_id(id), "original_id": original_id(id),
             "token": "callbacktoken", "app_secret": "0123456789abcdef0123456789abcdef",

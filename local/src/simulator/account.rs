@@ -8,6 +8,7 @@ use super::article::Article;
 use super::customer::Customer;
 use super::kind::Kind;
 use super::media::MediaStore;
+use super::menu::Menus;
 use super::quota::Quotas;
 use super::token::Tokens;
 
@@ -88,6 +89,9 @@ pub struct Account {
     pub(crate) media: MediaStore,
     pub(crate) articles: Vec<Article>,
     pub(crate) quotas: Quotas,
+    pub(crate) menus: Menus,
+    /// The days on which the quotas were reset.
+    pub(crate) resets: Vec<i64>,
     /// The addresses that may ask for a token; empty: all.
     pub(crate) addresses: Vec<String>,
 }
@@ -109,6 +113,8 @@ impl Account {
             media: MediaStore::default(),
             articles: Vec::new(),
             quotas: Quotas::default(),
+            menus: Menus::default(),
+            resets: Vec::new(),
             addresses: Vec::new(),
         })
     }

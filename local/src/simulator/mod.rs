@@ -10,6 +10,8 @@
 //! customers; text, pictures, recordings, films, places, links, follows, menus
 //! and scans from them. Media last three days, but not over a restart; there is
 //! no permanent material but what [`WeChat::publish`] makes.
+//! The account's menu, its QR codes and quotas are there, though a customer taps and
+//! scans what never was made.
 //!
 //! What can go wrong on WeChat's side can be ordered: [`WeChat::order`] for the
 //! next calls of a path, [`WeChat::set_kind`], [`WeChat::set_limits`] and
@@ -36,12 +38,15 @@ mod files;
 mod format;
 mod kind;
 mod media;
+mod menu;
 mod mint;
 mod mishap;
 mod multipart;
+mod openapi;
 mod page;
 mod path;
 mod push;
+mod qrcode;
 mod quota;
 mod refusal;
 mod reply;

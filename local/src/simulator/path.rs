@@ -20,17 +20,44 @@ pub enum ApiPath {
     MediaUpload,
     /// `GET /cgi-bin/media/get`.
     MediaGet,
+    /// `POST /cgi-bin/qrcode/create`.
+    QrcodeCreate,
+    /// `POST /cgi-bin/menu/create`.
+    MenuCreate,
+    /// `GET /cgi-bin/menu/get`.
+    MenuGet,
+    /// `GET /cgi-bin/menu/delete`.
+    MenuDelete,
+    /// `POST /cgi-bin/menu/addconditional`.
+    MenuAddConditional,
+    /// `POST /cgi-bin/menu/delconditional`.
+    MenuDelConditional,
+    /// `POST /cgi-bin/openapi/quota/get`.
+    QuotaGet,
+    /// `POST /cgi-bin/openapi/rid/get`.
+    RidGet,
+    /// `POST /cgi-bin/clear_quota`.
+    ClearQuota,
 }
 
 impl ApiPath {
     /// Every path.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 15] = [
         Self::Token,
         Self::StableToken,
         Self::Send,
         Self::Typing,
         Self::MediaUpload,
         Self::MediaGet,
+        Self::QrcodeCreate,
+        Self::MenuCreate,
+        Self::MenuGet,
+        Self::MenuDelete,
+        Self::MenuAddConditional,
+        Self::MenuDelConditional,
+        Self::QuotaGet,
+        Self::RidGet,
+        Self::ClearQuota,
     ];
 
     /// The path as it stands in an address.
@@ -43,15 +70,39 @@ impl ApiPath {
             Self::Typing => "/cgi-bin/message/custom/typing",
             Self::MediaUpload => "/cgi-bin/media/upload",
             Self::MediaGet => "/cgi-bin/media/get",
+            Self::QrcodeCreate => "/cgi-bin/qrcode/create",
+            Self::MenuCreate => "/cgi-bin/menu/create",
+            Self::MenuGet => "/cgi-bin/menu/get",
+            Self::MenuDelete => "/cgi-bin/menu/delete",
+            Self::MenuAddConditional => "/cgi-bin/menu/addconditional",
+            Self::MenuDelConditional => "/cgi-bin/menu/delconditional",
+            Self::QuotaGet => "/cgi-bin/openapi/quota/get",
+            Self::RidGet => "/cgi-bin/openapi/rid/get",
+            Self::ClearQuota => "/cgi-bin/clear_quota",
         }
     }
 
     /// The method that it takes.
     pub(crate) const fn method(self) -> &'static str {
         match self {
-            Self::Token | Self::MediaGet => "GET",
-            Self::StableToken | Self::Send | Self::Typing | Self::MediaUpload => "POST",
+            Self::Token | Self::MediaGet | Self::MenuGet | Self::MenuDelete => "GET",
+            Self::StableToken
+            | Self::Send
+            | Self::Typing
+            | Self::MediaUpload
+            | Self::QrcodeCreate
+            | Self::MenuCreate
+            | Self::MenuAddConditional
+            | Self::MenuDelConditional
+            | Self::QuotaGet
+            | Self::RidGet
+            | Self::ClearQuota => "POST",
         }
+    }
+
+    /// Whether every account may call it that has a token.
+    pub(crate) const fn is_for_all(self) -> bool {
+        matches!(self, Self::QuotaGet | Self::RidGet | Self::ClearQuota)
     }
 
     pub(crate) fn parse(path: &str) -> Option<Self> {

@@ -33,6 +33,15 @@ pub(crate) struct Quotas {
     typing: Quota,
     media_upload: Quota,
     media_get: Quota,
+    qrcode_create: Quota,
+    menu_create: Quota,
+    menu_get: Quota,
+    menu_delete: Quota,
+    menu_add_conditional: Quota,
+    menu_del_conditional: Quota,
+    quota_get: Quota,
+    rid_get: Quota,
+    clear_quota: Quota,
 }
 
 /// The calls of one path.
@@ -57,6 +66,15 @@ impl Default for Quotas {
             typing: Quota::default(),
             media_upload: limited(Some(100_000), None),
             media_get: limited(Some(200_000), None),
+            qrcode_create: limited(Some(100_000), None),
+            menu_create: limited(Some(1_000), None),
+            menu_get: limited(Some(10_000), None),
+            menu_delete: limited(Some(1_000), None),
+            menu_add_conditional: Quota::default(),
+            menu_del_conditional: Quota::default(),
+            quota_get: Quota::default(),
+            rid_get: Quota::default(),
+            clear_quota: Quota::default(),
         }
     }
 }
@@ -70,6 +88,15 @@ impl Quotas {
             ApiPath::Typing => &self.typing,
             ApiPath::MediaUpload => &self.media_upload,
             ApiPath::MediaGet => &self.media_get,
+            ApiPath::QrcodeCreate => &self.qrcode_create,
+            ApiPath::MenuCreate => &self.menu_create,
+            ApiPath::MenuGet => &self.menu_get,
+            ApiPath::MenuDelete => &self.menu_delete,
+            ApiPath::MenuAddConditional => &self.menu_add_conditional,
+            ApiPath::MenuDelConditional => &self.menu_del_conditional,
+            ApiPath::QuotaGet => &self.quota_get,
+            ApiPath::RidGet => &self.rid_get,
+            ApiPath::ClearQuota => &self.clear_quota,
         }
     }
 
@@ -81,6 +108,23 @@ impl Quotas {
             ApiPath::Typing => &mut self.typing,
             ApiPath::MediaUpload => &mut self.media_upload,
             ApiPath::MediaGet => &mut self.media_get,
+            ApiPath::QrcodeCreate => &mut self.qrcode_create,
+            ApiPath::MenuCreate => &mut self.menu_create,
+            ApiPath::MenuGet => &mut self.menu_get,
+            ApiPath::MenuDelete => &mut self.menu_delete,
+            ApiPath::MenuAddConditional => &mut self.menu_add_conditional,
+            ApiPath::MenuDelConditional => &mut self.menu_del_conditional,
+            ApiPath::QuotaGet => &mut self.quota_get,
+            ApiPath::RidGet => &mut self.rid_get,
+            ApiPath::ClearQuota => &mut self.clear_quota,
+        }
+    }
+
+    /// Counts all calls anew.
+    pub(crate) fn clear(&mut self) {
+        for path in ApiPath::ALL {
+            let quota = self.of_mut(path);
+            (quota.day, quota.minute) = (Count::default(), Count::default());
         }
     }
 }

@@ -59,7 +59,8 @@ pub(crate) fn typing(now_ms: i64, account: &mut Account, body: &[u8]) -> Result<
     Ok(())
 }
 
-fn parse(body: &[u8]) -> Result<Value, Fault> {
+/// An object in JSON, in characters that stand for themselves.
+pub(super) fn parse(body: &[u8]) -> Result<Value, Fault> {
     let text = std::str::from_utf8(body).map_err(|_| answer::CHARSET)?;
     let value: Value = serde_json::from_str(text).map_err(|_| answer::DATA_FORMAT)?;
     if !value.is_object() {

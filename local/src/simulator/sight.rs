@@ -227,7 +227,8 @@ impl WeChat {
                 let body: Value = serde_json::from_slice(call.body).ok()?;
                 body.get("appid")?.as_str().map(str::to_owned)
             }
-            ApiPath::Send | ApiPath::Typing | ApiPath::MediaUpload | ApiPath::MediaGet => {
+            // Every other call has a token.
+            _ => {
                 let token = call.parameter("access_token")?;
                 let account = self
                     .accounts

@@ -13,6 +13,7 @@ use super::act::Refused;
 use super::customer::{Content, Customer, Note, PushState, Stage};
 use super::mint::Mint;
 use super::mishap::Mishaps;
+use super::openapi::Remembered;
 use super::push::{Callback, Handshake};
 use super::reply::{self, Invalid, Reply};
 use super::sight::{Event, Sight, Sights};
@@ -32,6 +33,7 @@ pub struct WeChat {
     pub(super) address: String,
     pub(super) message_id: u64,
     pub(super) serial: u64,
+    pub(super) refused: VecDeque<Remembered>,
 }
 
 /// A call that WeChat saw: no secret, no token, no open id.
@@ -61,6 +63,7 @@ impl WeChat {
             mishaps: Mishaps::default(),
             sights: Sights::default(),
             address: NOWHERE.to_owned(),
+            refused: VecDeque::new(),
         }
     }
 

@@ -15,6 +15,7 @@ use crate::journal::{Class, ConversationKey, Entry, EntryKey};
 use crate::lane;
 use crate::lines;
 use crate::message::Body;
+use crate::qrcode::Scene;
 use crate::reason::Reason;
 use crate::store::{Death, Found, Holder, Settled, Snippet};
 use crate::tally::{Deed, Trace};
@@ -107,10 +108,7 @@ pub(super) async fn work(
         }
         let failure = match context.forward(entry).await? {
             Step::Arrived => {
-                let expires = expires(Some(&channel), bridge.now());
-                let store = &bridge.store;
-                let marked = store.delivered(at, &entry.key, Holder::Nobody, expires);
-                if marked.await? {
+                if mark(bridge, at, &channel, entry).await? {
                     bridge.tally.note(at, &entry.key, Deed::Forwarded);
                 }
                 went_on = true;
@@ -145,6 +143,25 @@ fn worked(progress: Progress, went_on: bool, channel: Option<crate::message::Cha
         went_on,
         channel,
     }
+}
+
+/// Marks an entry delivered, and counts the scan of a QR code with that, if it tells of one.
+async fn mark(
+    bridge: &Bridge,
+    at: &ConversationKey,
+    channel: &Channel,
+    entry: &Entry,
+) -> Result<bool, Broken> {
+    let expires = expires(Some(channel), bridge.now());
+    let (store, key) = (&bridge.store, &entry.key);
+    Ok(match Scene::scanned(&entry.body) {
+        Some(scene) => {
+            store
+                .delivered_scan(at, key, expires, &channel.id, &scene)
+                .await?
+        }
+        None => store.delivered(at, key, Holder::Nobody, expires).await?,
+    })
 }
 
 async fn bury(
@@ -221,7 +238,8 @@ impl Context<'_> {
             return Ok(Step::Arrived);
         }
         let known = self.bridge.attach(self.at, self.channel, entry, self.run);
-        let attachment = match known.await? {
+        // Of few messages, and large: the others do not carry it along.
+        let attachment = match Box::pin(known).await? {
             Known::Settled(attachment) => attachment,
             Known::Waits(failure) => return Ok(Step::Failed(failure)),
         };

@@ -1,6 +1,7 @@
 //! The verbs that join the two sides, a file each. This is the only place that
 //! sees the store and the outside world together.
 
+pub(crate) mod account;
 pub mod breaker;
 mod cache;
 pub mod check;

@@ -269,6 +269,11 @@ async fn purge(bridge: &Bridge, channel: &Channel, ends: Moment) -> Result<(), B
     if erase(bridge, &own, ends).await?.is_none() {
         return Ok(());
     }
+    while !bridge.store.forget_some_qrcodes(&channel.id).await? {
+        if near(bridge, ends) {
+            return Ok(());
+        }
+    }
     bridge.secrets.remove_channel(&channel.id).await?;
     let retired = bridge.store.retired(&channel.id).await?;
     if retired.is_some_and(|retired| bridge.now() < retired.plus(BELIEVED)) {

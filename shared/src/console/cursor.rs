@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::problem::Refusal;
 use super::wrong;
 use crate::journal::{ConversationKey, EntryKey, Lane};
+use crate::message::ChannelId;
 use crate::moment::Moment;
 
 /// How many bytes of a digest seal a cursor.
@@ -34,6 +35,8 @@ pub(super) enum List<'a> {
     Dead,
     /// The parked lanes.
     Parked,
+    /// The QR codes of one channel.
+    Qrcodes(&'a ChannelId),
 }
 
 impl List<'_> {
@@ -45,9 +48,16 @@ impl List<'_> {
             Self::Messages(at) => at.as_str(),
             Self::Dead => "dead",
             Self::Parked => "parked",
+            Self::Qrcodes(channel) => channel.as_str(),
+        };
+        // A channel may be called as a list is.
+        let kind: &[u8] = match self {
+            Self::Qrcodes(_) => b"\0qrcodes",
+            _ => b"",
         };
         let digest = Sha256::new()
             .chain_update(name)
+            .chain_update(kind)
             .chain_update([0])
             .chain_update(place)
             .finalize();
@@ -128,13 +138,16 @@ pub(super) fn is_board_place(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::ChannelId;
 
     #[test]
     fn a_cursor_opens_its_own_list_and_whole_alone() {
         let at = |id: &str| ConversationKey::of_channel(&ChannelId::parse(id).unwrap());
         let (one, two) = (at("one"), at("two"));
+        let dead = ChannelId::parse("dead").unwrap();
+        let other = ChannelId::parse("other").unwrap();
         let lists = [
+            List::Qrcodes(&dead),
+            List::Qrcodes(&other),
             List::Channels,
             List::Conversations,
             List::Changes,

@@ -18,10 +18,13 @@ mod dead;
 mod fields;
 mod lang;
 mod media;
+mod menu;
 mod messages;
 mod pages;
 mod parked;
 mod problem;
+mod qrcodes;
+mod quota;
 mod replies;
 mod seen;
 mod session;
@@ -31,6 +34,7 @@ mod status;
 mod tests;
 mod ticket;
 mod token;
+mod unanswered;
 pub mod within;
 
 use std::collections::BTreeMap;
@@ -44,6 +48,7 @@ use crate::bridge::{Bridge, Response};
 use crate::channel::RETENTION_DAYS;
 use crate::conversation::parse_customer_id;
 use crate::message::{ChannelId, CustomerId};
+use crate::qrcode::Scene;
 use cursor::{List, unveil};
 use fields::Fields;
 use lang::Lang;
@@ -230,6 +235,15 @@ enum Route {
     Channel(ChannelId),
     Check(ChannelId),
     Token(ChannelId),
+    Qrcodes(ChannelId),
+    Qrcode(ChannelId, Scene),
+    Menu(ChannelId),
+    MenuCheck(ChannelId),
+    MenuConditional(ChannelId),
+    MenuOfSome(ChannelId, String),
+    Quota(ChannelId),
+    QuotaClear(ChannelId),
+    Rid(ChannelId, String),
     Conversations,
     Conversation(CustomerId),
     Messages(CustomerId),
@@ -254,6 +268,19 @@ impl Route {
             ["channels", id] => Self::Channel(ChannelId::parse(id)?),
             ["channels", id, "check"] => Self::Check(ChannelId::parse(id)?),
             ["channels", id, "token"] => Self::Token(ChannelId::parse(id)?),
+            ["channels", id, "qrcodes"] => Self::Qrcodes(ChannelId::parse(id)?),
+            ["channels", id, "qrcodes", scene] => {
+                Self::Qrcode(ChannelId::parse(id)?, qrcodes::scene(scene)?)
+            }
+            ["channels", id, "menu"] => Self::Menu(ChannelId::parse(id)?),
+            ["channels", id, "menu", "check"] => Self::MenuCheck(ChannelId::parse(id)?),
+            ["channels", id, "menu", "conditional"] => Self::MenuConditional(ChannelId::parse(id)?),
+            ["channels", id, "menu", "conditional", menuid] => {
+                Self::MenuOfSome(ChannelId::parse(id)?, menu::menu_id(menuid)?)
+            }
+            ["channels", id, "quota"] => Self::Quota(ChannelId::parse(id)?),
+            ["channels", id, "quota", "clear"] => Self::QuotaClear(ChannelId::parse(id)?),
+            ["channels", id, "rid", rid] => Self::Rid(ChannelId::parse(id)?, quota::rid_of(rid)?),
             ["conversations"] => Self::Conversations,
             ["conversations", id] => Self::Conversation(parse_customer_id(id)?),
             ["conversations", id, "messages"] => Self::Messages(parse_customer_id(id)?),
@@ -273,8 +300,13 @@ impl Route {
     fn methods(&self) -> &'static str {
         match self {
             Self::Session => "POST, DELETE",
-            Self::Channel(_) => "GET, PUT, DELETE",
+            Self::Channel(_) | Self::Menu(_) => "GET, PUT, DELETE",
+            Self::Qrcodes(_) => "GET, POST",
+            Self::Qrcode(..) | Self::MenuOfSome(..) => "DELETE",
             Self::Check(_)
+            | Self::MenuCheck(_)
+            | Self::MenuConditional(_)
+            | Self::QuotaClear(_)
             | Self::Messages(_)
             | Self::Read(_)
             | Self::End(_)
@@ -282,6 +314,8 @@ impl Route {
             | Self::Redrive(_) => "POST",
             Self::Description
             | Self::Token(_)
+            | Self::Quota(_)
+            | Self::Rid(..)
             | Self::Channels
             | Self::Conversations
             | Self::Conversation(_)
@@ -325,6 +359,18 @@ async fn api(call: &Call<'_>) -> Answered {
         Route::Channel(id) if call.method == Method::DELETE => channels::delete(call, &id).await,
         Route::Channel(id) => channels::get(call, &id).await,
         Route::Check(id) => check::check(call, &id).await,
+        Route::Qrcodes(id) if call.method == Method::POST => qrcodes::make(call, &id).await,
+        Route::Qrcodes(id) => qrcodes::list(call, &id).await,
+        Route::Qrcode(id, scene) => qrcodes::forget(call, &id, &scene).await,
+        Route::Menu(id) if call.method == Method::PUT => menu::put(call, &id).await,
+        Route::Menu(id) if call.method == Method::DELETE => menu::delete(call, &id).await,
+        Route::Menu(id) => menu::get(call, &id).await,
+        Route::MenuCheck(id) => menu::check(call, &id).await,
+        Route::MenuConditional(id) => menu::add(call, &id).await,
+        Route::MenuOfSome(id, menuid) => menu::remove(call, &id, &menuid).await,
+        Route::Quota(id) => quota::get(call, &id).await,
+        Route::QuotaClear(id) => quota::clear(call, &id).await,
+        Route::Rid(id, rid) => quota::rid(call, &id, &rid).await,
         Route::Conversations => conversations::list(call).await,
         Route::Conversation(id) => conversations::get(call, &id).await,
         Route::Messages(id) => answers::say(call, &id).await,

@@ -15,6 +15,7 @@ use crate::bridge::{Broken, Response};
 use crate::reason::Reason;
 use crate::secrets::SecretError;
 use crate::store::StoreError;
+use crate::wechat::refusals;
 
 type Words = Cow<'static, str>;
 
@@ -52,6 +53,7 @@ pub(super) struct Problem {
     faults: Vec<Fault>,
     allow: Option<&'static str>,
     retry_after: Option<u16>,
+    wechat: Option<ToldByWechat>,
 }
 
 /// Why a call was not answered as its caller hoped.
@@ -119,6 +121,20 @@ impl Problem {
             faults: Vec::new(),
             allow: None,
             retry_after: None,
+            wechat: None,
+        }
+    }
+
+    /// `WeChat` refused what was asked of it.
+    pub(super) fn by_wechat(code: i64, rid: Option<String>) -> Self {
+        let (zh, en) = refusals::words(code);
+        let (zh, en) = (
+            format!("{zh}（{code}）。"),
+            format!("WeChat says: {en} ({code})."),
+        );
+        Self {
+            wechat: Some(ToldByWechat { code, rid }),
+            ..Self::new(StatusCode::FAILED_DEPENDENCY, "wechat_refused", zh, en)
         }
     }
 
@@ -236,6 +252,7 @@ impl Problem {
                     detail: detail(&fault.zh, &fault.en),
                 })
                 .collect(),
+            wechat: self.wechat.as_ref(),
         };
         let mut response =
             Response::new(Bytes::from(serde_json::to_vec(&told).unwrap_or_default()));
@@ -269,6 +286,17 @@ struct Told<'a> {
     detail: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<ToldFault<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wechat: Option<&'a ToldByWechat>,
+}
+
+/// What `WeChat` said itself.
+#[derive(Clone, Debug, Serialize)]
+struct ToldByWechat {
+    code: i64,
+    /// By which its own people find the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rid: Option<String>,
 }
 
 #[derive(Serialize)]

@@ -126,7 +126,7 @@ fn time_zone(text: &str) -> Option<&'static str> {
     (name != "Factory").then_some(name)
 }
 
-fn name(text: &str) -> Option<String> {
+pub(super) fn name(text: &str) -> Option<String> {
     let text = text.trim();
     let fits = (1..=40).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     fits.then(|| text.to_owned())

@@ -23,6 +23,7 @@ mod lists;
 pub(crate) mod network;
 mod outcomes;
 mod pushes;
+mod qrcodes;
 mod row;
 mod seen;
 pub mod shape;
@@ -50,6 +51,7 @@ pub(crate) use network::credentials;
 pub use network::{Https, client, fair_client, patient_client};
 pub use outcomes::{Death, Holder};
 pub use pushes::{Pushed, Ride};
+pub use qrcodes::{Kept, QrcodePage};
 pub use token::{Lease, StoredToken};
 pub use walk::{Waiting, WalkPlace};
 

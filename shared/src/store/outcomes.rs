@@ -10,6 +10,9 @@ use crate::journal::{Claim, ConversationKey, Entry, EntryKey, State};
 use crate::moment::Moment;
 use crate::reason::Reason;
 
+/// How an entry is marked delivered.
+const DELIVERED: &str = "SET st = :d, #ttl = :ttl REMOVE cb, cu, r";
+
 /// Who may end or release an outbound entry.
 #[derive(Clone, Copy, Debug)]
 pub enum Holder<'a> {
@@ -118,7 +121,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut call = self
             .amend(at, key.as_str())
-            .update_expression("SET st = :d, #ttl = :ttl REMOVE cb, cu, r")
+            .update_expression(DELIVERED)
             .condition_expression(holder.condition())
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_values(":d", s("d"))
@@ -128,6 +131,28 @@ impl Store {
             call = call.expression_attribute_values(":by", s(by));
         }
         self.update("UpdateItem delivered", call).await
+    }
+
+    /// The same of a pending entry as a part of a transaction.
+    pub(super) fn as_delivered(
+        &self,
+        at: &ConversationKey,
+        key: &EntryKey,
+        expires: i64,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let update = Update::builder()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s(key.as_str()))
+            .update_expression(DELIVERED)
+            .condition_expression(Holder::Nobody.condition())
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":d", s("d"))
+            .expression_attribute_values(":held", s(state_word(State::Pending)))
+            .expression_attribute_values(":ttl", n(expires))
+            .build()
+            .map_err(|_| StoreError::Unreadable("sk"))?;
+        Ok(TransactWriteItem::builder().update(update).build())
     }
 
     /// Marks an entry dead and lists it among the dead. An uncertain one keeps

@@ -130,7 +130,7 @@ pub enum Sent {
 }
 
 impl Api<'_> {
-    fn url(&self, path: &str) -> Option<Url> {
+    pub(super) fn url(&self, path: &str) -> Option<Url> {
         Url::parse(self.base).ok()?.join(path).ok()
     }
 

@@ -4,6 +4,7 @@
 //! Invariant: nothing here knows the store or a desk.
 //! Protocol: <https://developers.weixin.qq.com/doc/offiaccount/>
 
+pub mod account;
 pub mod api;
 pub mod callback;
 pub mod codes;
@@ -12,6 +13,7 @@ pub mod document;
 mod json;
 pub mod media;
 pub mod push;
+pub mod refusals;
 pub mod reply;
 pub mod split;
 mod xml;

@@ -16,6 +16,7 @@ mod lanes;
 mod lists;
 mod made;
 mod outcomes;
+mod qrcodes;
 mod seen;
 #[path = "../shop/mod.rs"]
 mod shop;

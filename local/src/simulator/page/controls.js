@@ -1,7 +1,11 @@
 "use strict";
 
 // What goes wrong at WeChat, what the account is and may do, who may ask for its tokens.
-const calls = { send: "message/custom/send", typing: "message/custom/typing", stable_token: "stable_token", token: "token", media_upload: "media/upload", media_get: "media/get" };
+const calls = { send: "message/custom/send", typing: "message/custom/typing", stable_token: "stable_token", token: "token",
+  media_upload: "media/upload", media_get: "media/get",
+  qrcode_create: "qrcode/create", menu_create: "menu/create", menu_get: "menu/get", menu_delete: "menu/delete",
+  menu_add_conditional: "menu/addconditional", menu_del_conditional: "menu/delconditional",
+  quota_get: "openapi/quota/get", rid_get: "openapi/rid/get", clear_quota: "clear_quota" };
 const option = (value, text) => new Option(text, value);
 const number = (id, blank) => $(id).value.trim() === "" ? blank : Number($(id).value);
 

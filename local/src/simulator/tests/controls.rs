@@ -142,6 +142,15 @@ async fn a_person_sets_an_account() {
         {"call": "typing", "a_day": null, "a_minute": null, "today": 0},
         {"call": "media_upload", "a_day": 100_000, "a_minute": null, "today": 0},
         {"call": "media_get", "a_day": 200_000, "a_minute": null, "today": 0},
+        {"call": "qrcode_create", "a_day": 100_000, "a_minute": null, "today": 0},
+        {"call": "menu_create", "a_day": 1_000, "a_minute": null, "today": 0},
+        {"call": "menu_get", "a_day": 10_000, "a_minute": null, "today": 0},
+        {"call": "menu_delete", "a_day": 1_000, "a_minute": null, "today": 0},
+        {"call": "menu_add_conditional", "a_day": null, "a_minute": null, "today": 0},
+        {"call": "menu_del_conditional", "a_day": null, "a_minute": null, "today": 0},
+        {"call": "quota_get", "a_day": null, "a_minute": null, "today": 0},
+        {"call": "rid_get", "a_day": null, "a_minute": null, "today": 0},
+        {"call": "clear_quota", "a_day": null, "a_minute": null, "today": 0},
     ]);
     assert_eq!(account["limits"], expected);
     let body = json!({"account": APP, "addresses": []});

@@ -2,6 +2,7 @@
 
 mod account;
 mod api;
+mod business;
 mod controls;
 mod delivery;
 mod door;

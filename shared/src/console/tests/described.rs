@@ -16,10 +16,11 @@ use crate::reason::Reason;
 
 /// What a field has to be is not all that a schema can say: it depends on the
 /// time, on what is stored, or on what the operator allows.
-const BEYOND_SCHEMAS: [&str; 10] = [
+const BEYOND_SCHEMAS: [&str; 11] = [
     "api_base",
     "callback.encoding_aes_key",
     "callback.token",
+    "confirm",
     "cursor",
     "desk.url",
     "key",
@@ -28,6 +29,9 @@ const BEYOND_SCHEMAS: [&str; 10] = [
     "time_zone",
     "up_to",
 ];
+
+/// The limits of a menu are in bytes; schemas count characters.
+const IN_BYTES: &str = "button[";
 
 /// The document; answers have the fields that it names and no other.
 static DOCUMENT: LazyLock<Value> =
@@ -180,7 +184,7 @@ pub(super) fn hold(asked: &Asked, reply: &Reply) -> Option<Given> {
             .iter()
             .map(|one| one["field"].as_str().unwrap().to_owned());
         let more: Vec<_> = told
-            .filter(|one| !BEYOND_SCHEMAS.contains(&one.as_str()))
+            .filter(|one| !BEYOND_SCHEMAS.contains(&one.as_str()) && !one.starts_with(IN_BYTES))
             .collect();
         assert_eq!(more, [""; 0], "the document takes it: {what}");
     }
@@ -308,4 +312,7 @@ pub(super) fn nowhere(path: &str) -> String {
     path.replace("{channel}", "nowhere")
         .replace("{customer_id}", "00000000-0000-4000-8000-000000000000")
         .replace("{id}", "bm9uc2Vuc2U")
+        .replace("{scene}", "counter_3")
+        .replace("{menuid}", "208396938")
+        .replace("{rid}", "6498abcd-1a2b3c4d-5e6f7a8b")
 }

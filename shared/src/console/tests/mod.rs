@@ -6,6 +6,7 @@
     reason = "a test may stop where it stands"
 )]
 
+mod account;
 mod channels;
 mod cursors;
 mod dead;

@@ -121,6 +121,69 @@ async fn talk(house: &mut House) {
     house.post(&format!("{nobody}/end"), &json!({})).await;
 }
 
+/// The account's own business, at WeChat that refuses everything once.
+async fn run_the_account(house: &House) {
+    house.stage.connect("acct", DeskSettings::Inbox).await;
+    let button = json!([{ "name": "a", "type": "click", "key": "k" }]);
+    let (menu, rule) = (json!({ "button": button }), json!({ "tag_id": "2" }));
+    let some = json!({ "button": button, "matchrule": rule });
+    let code = json!({ "scene": "counter_3", "name": "Counter 3" });
+    let made = json!({ "ticket": "t", "url": "u" });
+    let quota = json!({ "quota": { "daily_limit": 1, "used": 0, "remain": 1 } });
+    let call = json!({ "request": { "invoke_time": 1, "cost_in_ms": 1 } });
+    house.get("/api/channels/acct/qrcodes?limit=1").await;
+    for (method, path, body, says) in [
+        ("POST", "qrcodes", Some(&code), Some(&made)),
+        ("POST", "qrcodes", Some(&code), None),
+        ("DELETE", "qrcodes/counter_3", None, None),
+        ("PUT", "menu", Some(&menu), None),
+        ("POST", "menu/check", Some(&menu), None),
+        ("GET", "menu", None, Some(&json!({ "menu": menu }))),
+        (
+            "POST",
+            "menu/conditional",
+            Some(&some),
+            Some(&json!({ "menuid": "7" })),
+        ),
+        ("DELETE", "menu/conditional/7", None, None),
+        ("DELETE", "menu", None, None),
+        ("GET", "quota", None, Some(&quota)),
+        ("GET", "quota?path=menu", None, None),
+        (
+            "POST",
+            "quota/clear",
+            Some(&json!({ "confirm": "acct" })),
+            None,
+        ),
+        ("GET", "rid/1a-2b", None, Some(&call)),
+    ] {
+        let at = |channel: &str| format!("/api/channels/{channel}/{path}");
+        house
+            .stage
+            .outside
+            .bodies
+            .lock()
+            .unwrap()
+            .extend(says.map(ToString::to_string));
+        house.program(method, &at("acct"), body).await;
+        house.stage.outside.bodies.lock().unwrap().clear();
+        house.program(method, &at("nowhere"), body).await;
+        house.stage.outside.codes.lock().unwrap().push_back(45009);
+        let other = json!({ "scene": "other", "name": "Other" });
+        let body = if path == "qrcodes" {
+            Some(&other)
+        } else {
+            body
+        };
+        house.program(method, &at("acct"), body).await;
+        house.stage.outside.codes.lock().unwrap().clear();
+    }
+    let confirm = json!({ "confirm": "nowhere" });
+    house
+        .post("/api/channels/nowhere/quota/clear", &confirm)
+        .await;
+}
+
 /// What waits, and what is dead.
 async fn operate(house: &mut House) {
     let url = "https://desk.example.com/in".to_owned();
@@ -158,6 +221,7 @@ async fn every_answer_of_the_document_is_given() {
     connect(&house).await;
     talk(&mut house).await;
     operate(&mut house).await;
+    run_the_account(&house).await;
     let mut left = BTreeSet::new();
     for (method, path, operation) in operations() {
         for status in operation["responses"].as_object().unwrap().keys() {
