@@ -200,7 +200,8 @@ pub async fn answer(bridge: &Bridge, console: &Console, request: http::Request<B
         lang,
     };
     let answered = if call.path == "/api" || call.path.starts_with("/api/") {
-        api(&call).await
+        // The largest of all calls decides what each would carry along.
+        Box::pin(api(&call)).await
     } else if let Some(path) = call.path.strip_prefix("/media/") {
         media::answer(&call, path, query).await
     } else {

@@ -26,7 +26,7 @@ async fn house() -> (House, Vec<String>) {
         for text in ["one", "two", "three"] {
             house.stage.says(&channel.id, who, text).await;
         }
-        Box::pin(house.stage.settle()).await;
+        house.stage.settle().await;
         tokio::time::advance(std::time::Duration::from_secs(1)).await;
     }
     let mut lists = vec![
