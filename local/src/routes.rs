@@ -34,6 +34,8 @@ use crate::stop::Stop;
 const BODY_MAX: usize = 64 * 1024;
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What is said of a file that is not there.
+const NO_FILE: &str = "there is no such file, or its link has expired";
 /// How long the store may take to show that it is well.
 const WELL: Duration = Duration::from_secs(1);
 
@@ -156,12 +158,7 @@ async fn media(State(house): State<House>, Path(path): Path<String>, request: Re
     let query = request.uri().query().unwrap_or_default();
     let (place, found) = match house.bridge.open_file(&path, query).await {
         Ok(Some(found)) => found,
-        Ok(None) => {
-            return say(
-                StatusCode::NOT_FOUND,
-                "there is no such file, or its link has expired",
-            );
-        }
+        Ok(None) => return say(StatusCode::NOT_FOUND, NO_FILE),
         Err(broken) => {
             error!(error = %broken, "a file could not be looked for");
             return unread(StatusCode::INTERNAL_SERVER_ERROR);
@@ -173,6 +170,10 @@ async fn media(State(house): State<House>, Path(path): Path<String>, request: Re
     };
     // It never fails: what cannot be read is an answer, too.
     let Ok(mut response) = ServeFile::new(file).oneshot(request).await;
+    // Its message is there and it is not: it was restored without its files.
+    if response.status() == StatusCode::NOT_FOUND {
+        return say(StatusCode::NOT_FOUND, NO_FILE);
+    }
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_TYPE, place.format().mime()),

@@ -375,6 +375,30 @@ mod tests {
     }
 
     #[test]
+    fn what_became_of_a_file_is_read_as_it_was_written() {
+        let kept = Attachment::Kept {
+            place: place(),
+            size: 9,
+        };
+        for (attachment, written) in [
+            (
+                kept,
+                format!(r#"{{"kept":{{"place":"{}","size":9}}}}"#, place()),
+            ),
+            (
+                Attachment::Missing(Reason::MediaGone),
+                r#"{"missing":"media_gone"}"#.to_owned(),
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&attachment).unwrap(), written);
+            let read: Attachment = serde_json::from_str(&written).unwrap();
+            assert_eq!(read, attachment);
+        }
+        let elsewhere = r#"{"kept":{"place":"../../etc/passwd","size":9}}"#;
+        assert!(serde_json::from_str::<Attachment>(elsewhere).is_err());
+    }
+
+    #[test]
     fn what_a_file_is_its_first_bytes_say() {
         for (head, expected) in [
             (&b"\xff\xd8\xff\xe0\0\x10JFIF"[..], Some(Format::Jpeg)),

@@ -90,8 +90,10 @@ impl Bridge {
             Ok(kept) => kept,
             Err(Lack::Never(reason)) => Attachment::Missing(reason),
             Err(Lack::NotNow(failure)) => {
-                let tried = self.now().since(entry.at) >= PATIENCE || entry.redriven.is_some();
-                if !tried || failure.reason == Reason::OutOfTime {
+                // What a person tries once more has one attempt.
+                let again = entry.redriven.is_some();
+                let over = self.now().since(entry.at) >= PATIENCE;
+                if !again && (!over || failure.reason == Reason::OutOfTime) {
                     return Ok(Known::Waits(failure));
                 }
                 Attachment::Missing(Reason::MediaUnreachable)
@@ -380,7 +382,10 @@ fn lack(refused: &Refused) -> Lack {
                 later(Failure::after(Duration::ZERO, Reason::WechatBusy))
             }
         },
-        Refused::Foreign | Refused::Status(400..=499) => Lack::Never(Reason::MediaGone),
+        Refused::Status(408 | 425 | 429) => {
+            later(Failure::after(Duration::ZERO, Reason::QuotaUsedUp))
+        }
+        Refused::Foreign | Refused::Status(300..=499) => Lack::Never(Reason::MediaGone),
         Refused::File(NoFile::TooLarge) => Lack::Never(Reason::MediaTooLarge),
         Refused::File(NoFile::Disk(error)) => {
             error!(%error, "no file can be written");

@@ -1,8 +1,8 @@
 //! The files of customers' messages, where they lie in a bucket: whoever has a link of ours is
 //! sent on to it. On one machine the listener gives them out itself.
 
-use http::StatusCode;
 use http::header::LOCATION;
+use http::{Method, StatusCode};
 
 use super::Call;
 use super::problem::{Problem, Refusal};
@@ -11,6 +11,9 @@ use crate::storage::Found;
 
 /// Answers a call for a file: its path below `/media/`, and its query as it was sent.
 pub(super) async fn answer(call: &Call<'_>, path: &str, query: &str) -> Result<Response, Refusal> {
+    if call.method != Method::GET && call.method != Method::HEAD {
+        return Err(Problem::method("GET").into());
+    }
     let found = call.bridge.open_file(path, query).await?;
     let Some((_, Found::Elsewhere(url))) = found else {
         return Err(Problem::missing().into());
