@@ -170,9 +170,10 @@ async fn media(State(house): State<House>, Path(path): Path<String>, request: Re
     };
     // It never fails: what cannot be read is an answer, too.
     let Ok(mut response) = ServeFile::new(file).oneshot(request).await;
-    // Its message is there and it is not: it was restored without its files.
-    if response.status() == StatusCode::NOT_FOUND {
-        return say(StatusCode::NOT_FOUND, NO_FILE);
+    let status = response.status();
+    if !status.is_success() && status != StatusCode::NOT_MODIFIED {
+        // Its message is there and it is not: it was restored without its files.
+        return say(status, NO_FILE);
     }
     let headers = response.headers_mut();
     for (name, value) in [

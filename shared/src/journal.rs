@@ -432,6 +432,8 @@ pub struct Entry {
     pub session: Option<String>,
     /// What became of the file of a customer's message, once that is known.
     pub attachment: Option<Attachment>,
+    /// When it could not be had for the first time.
+    pub lacking: Option<Moment>,
 }
 
 impl Entry {
@@ -452,6 +454,7 @@ impl Entry {
             reply: None,
             session: None,
             attachment: None,
+            lacking: None,
             redriven: None,
         }
     }

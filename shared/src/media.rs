@@ -41,7 +41,7 @@ impl Sort {
         match self {
             Self::Image => 20 << 20,
             Self::Voice => 5 << 20,
-            Self::Video => 50 << 20,
+            Self::Video => 25 << 20,
         }
     }
 }
@@ -240,6 +240,8 @@ pub enum Attachment {
         place: Place,
         /// How many bytes it has.
         size: u64,
+        /// Until when.
+        until: Moment,
     },
     /// Nobody gets it.
     Missing(Reason),
@@ -264,17 +266,25 @@ pub enum Told {
 }
 
 impl Attachment {
-    /// What is told of it. `base` is where the outside finds us; the link is good until
-    /// `until`.
+    /// What is told of it at `now`. `base` is where the outside finds us; the link is good
+    /// until `until` at the most.
     #[must_use]
-    pub fn told(&self, pepper: &Pepper, base: &Url, until: Moment) -> Option<Told> {
+    pub fn told(&self, pepper: &Pepper, base: &Url, now: Moment, until: Moment) -> Option<Told> {
         match self {
-            Self::Kept { place, size } => Some(Told::Kept {
-                format: place.format(),
-                size: *size,
-                url: link(pepper, base, place, until)?,
-                expires: until,
-            }),
+            Self::Kept { until: end, .. } if *end <= now => Some(Told::Missing(Reason::MediaGone)),
+            Self::Kept {
+                place,
+                size,
+                until: end,
+            } => {
+                let until = until.min(*end);
+                Some(Told::Kept {
+                    format: place.format(),
+                    size: *size,
+                    url: link(pepper, base, place, until)?,
+                    expires: until,
+                })
+            }
             Self::Missing(reason) => Some(Told::Missing(*reason)),
         }
     }
@@ -286,7 +296,8 @@ const PURPOSE: &str = "media";
 /// The address of a file, good until then.
 #[must_use]
 pub fn link(pepper: &Pepper, base: &Url, place: &Place, until: Moment) -> Option<Url> {
-    let mut url = base.join(&format!("/media/{place}")).ok()?;
+    let base = base.as_str().trim_end_matches('/');
+    let mut url = Url::parse(&format!("{base}/media/{place}")).ok()?;
     let seconds = until.seconds().to_string();
     let signature = pepper.seal(PURPOSE, &format!("{place}?{seconds}"));
     url.query_pairs_mut()
@@ -379,11 +390,12 @@ mod tests {
         let kept = Attachment::Kept {
             place: place(),
             size: 9,
+            until: Moment::from_millis(7),
         };
         for (attachment, written) in [
             (
                 kept,
-                format!(r#"{{"kept":{{"place":"{}","size":9}}}}"#, place()),
+                format!(r#"{{"kept":{{"place":"{}","size":9,"until":7}}}}"#, place()),
             ),
             (
                 Attachment::Missing(Reason::MediaGone),
@@ -394,7 +406,7 @@ mod tests {
             let read: Attachment = serde_json::from_str(&written).unwrap();
             assert_eq!(read, attachment);
         }
-        let elsewhere = r#"{"kept":{"place":"../../etc/passwd","size":9}}"#;
+        let elsewhere = r#"{"kept":{"place":"../../etc/passwd","size":9,"until":7}}"#;
         assert!(serde_json::from_str::<Attachment>(elsewhere).is_err());
     }
 
@@ -475,5 +487,9 @@ mod tests {
         }
         let others = Pepper::new(&[8; 32]).unwrap();
         assert_eq!(open(&others, path, query, now), None);
+        // One that is found below a path of its own.
+        let below = Url::parse("https://bridge.example/magpie").unwrap();
+        let url = link(&pepper, &below, &place, until).unwrap();
+        assert!(url.path().starts_with("/magpie/media/shop/"), "{url}");
     }
 }

@@ -7,6 +7,7 @@ mod bucket;
 mod folder;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 use url::Url;
@@ -62,9 +63,33 @@ pub enum StorageError {
 #[derive(Debug)]
 pub struct Spooled {
     /// The file.
-    pub file: NamedTempFile,
+    pub file: Spool,
     /// What is known of it.
     pub of: Downloaded,
+}
+
+/// A file without a place of its own yet.
+#[derive(Debug)]
+pub enum Spool {
+    /// It has a name, to be moved to its place.
+    Named(NamedTempFile),
+    /// It has none: a process that dies leaves nothing behind.
+    Nameless(std::fs::File),
+}
+
+impl Spool {
+    /// The file from its beginning. Only one handle is used at a time.
+    pub fn handle(&self) -> std::io::Result<std::fs::File> {
+        use std::io::Seek as _;
+        match self {
+            Self::Named(file) => file.reopen(),
+            Self::Nameless(file) => {
+                let mut handle = file.try_clone()?;
+                handle.rewind()?;
+                Ok(handle)
+            }
+        }
+    }
 }
 
 /// Where a file can be had.
@@ -99,15 +124,25 @@ impl Storage {
     }
 
     /// A file that is gone when it is dropped, for what is on its way here.
-    pub fn spool(&self) -> Result<NamedTempFile, StorageError> {
+    pub fn spool(&self) -> Result<Spool, StorageError> {
         Ok(match self {
             Self::Nowhere => return Err(StorageError::Nowhere),
-            Self::Folder(folder) => NamedTempFile::new_in(folder.spool())?,
-            Self::Bucket(_) => NamedTempFile::new()?,
+            Self::Folder(folder) => Spool::Named(NamedTempFile::new_in(folder.spool())?),
+            Self::Bucket(_) => Spool::Nameless(tempfile::tempfile()?),
         })
     }
 
-    /// Keeps a file, for at most so many days.
+    /// How long a file is kept of a message that is kept so many days.
+    #[must_use]
+    pub fn span(&self, days: u32) -> Duration {
+        let days = match self {
+            Self::Nowhere | Self::Folder(_) => days,
+            Self::Bucket(_) => class(days),
+        };
+        Duration::from_hours(24) * days
+    }
+
+    /// Keeps a file, for at most so many days. A bucket has `patience` to take it.
     pub async fn keep(
         &self,
         http: &Http,
@@ -115,11 +150,16 @@ impl Storage {
         spooled: Spooled,
         days: u32,
         now: Moment,
+        patience: Duration,
     ) -> Result<(), StorageError> {
         match self {
             Self::Nowhere => Err(StorageError::Nowhere),
             Self::Folder(folder) => folder.keep(place, spooled, days, now).await,
-            Self::Bucket(bucket) => bucket.keep(http, place, &spooled, days, now).await,
+            Self::Bucket(bucket) => {
+                bucket
+                    .keep(http, place, &spooled, days, now, patience)
+                    .await
+            }
         }
     }
 
@@ -132,17 +172,17 @@ impl Storage {
         }
     }
 
-    /// Forgets every file of a channel.
-    pub async fn forget(
+    /// Forgets some files of a channel, all if they lie here; says whether none is left.
+    pub async fn forget_some(
         &self,
         http: &Http,
         channel: &ChannelId,
         now: Moment,
-    ) -> Result<(), StorageError> {
+    ) -> Result<bool, StorageError> {
         match self {
-            Self::Nowhere => Ok(()),
-            Self::Folder(folder) => folder.forget(channel).await,
-            Self::Bucket(bucket) => bucket.forget(http, channel, now).await,
+            Self::Nowhere => Ok(true),
+            Self::Folder(folder) => folder.forget(channel).await.map(|()| true),
+            Self::Bucket(bucket) => bucket.forget_some(http, channel, now).await,
         }
     }
 

@@ -34,8 +34,8 @@ fn place(channel: &str, id: &str) -> Place {
 
 /// A file as the network brought it.
 fn spooled(storage: &Storage, bytes: &[u8]) -> Spooled {
-    let mut file = storage.spool().unwrap();
-    file.write_all(bytes).unwrap();
+    let file = storage.spool().unwrap();
+    file.handle().unwrap().write_all(bytes).unwrap();
     let of = Downloaded {
         status: 200,
         headers: HeaderMap::new(),
@@ -62,7 +62,10 @@ async fn a_folder_keeps_files_until_their_time_is_over() {
     let (one, other) = (place("shop-a", "1"), place("shop-b", "1"));
     for (place, days) in [(&one, 3), (&other, 30), (&one, 3)] {
         let file = spooled(&storage, JPEG);
-        storage.keep(&http, place, file, days, now).await.unwrap();
+        storage
+            .keep(&http, place, file, days, now, DAY)
+            .await
+            .unwrap();
     }
     // What is given up leaves nothing behind.
     drop(spooled(&storage, JPEG));
@@ -78,7 +81,7 @@ async fn a_folder_keeps_files_until_their_time_is_over() {
     assert!(!path.exists() && !root.path().join("shop-a").exists());
     for _ in 0..2 {
         let shop = ChannelId::parse("shop-b").unwrap();
-        storage.forget(&http, &shop, now).await.unwrap();
+        while !storage.forget_some(&http, &shop, now).await.unwrap() {}
     }
     assert_eq!(names(root.path()), 1, "the folder of what is on its way");
 }
@@ -91,7 +94,10 @@ async fn only_the_owner_sees_a_folder_of_files() {
     let now = Moment::from_seconds(1_800_000_000);
     let file = spooled(&storage, JPEG);
     let place = place("shop-a", "1");
-    storage.keep(&http(), &place, file, 3, now).await.unwrap();
+    storage
+        .keep(&http(), &place, file, 3, now, DAY)
+        .await
+        .unwrap();
     let mut path = root.path().join("media").join(place.as_str());
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o077, 0);
     while path.pop() && path != root.path() {
@@ -132,7 +138,10 @@ async fn a_bucket_keeps_files_and_gives_them_out_by_links() {
     );
     for place in [&one, &two, &other, &one] {
         let file = spooled(&storage, JPEG);
-        storage.keep(&http, place, file, 45, now).await.unwrap();
+        storage
+            .keep(&http, place, file, 45, now, DAY)
+            .await
+            .unwrap();
     }
     let get = async |place: &Place, query: &str| {
         let Found::Elsewhere(mut url) = storage.find(place, now).unwrap() else {
@@ -150,7 +159,7 @@ async fn a_bucket_keeps_files_and_gives_them_out_by_links() {
 
     for _ in 0..2 {
         let shop = ChannelId::parse("shop-a").unwrap();
-        storage.forget(&http, &shop, now).await.unwrap();
+        while !storage.forget_some(&http, &shop, now).await.unwrap() {}
     }
     assert_eq!(get(&one, "").await.status, 404);
     assert_eq!(get(&two, "").await.status, 404);

@@ -130,7 +130,11 @@ pub(super) async fn work(
             went_on = true;
             continue;
         }
-        let wait = Wait::Backoff(failure.retry.least(bridge.now()));
+        let wait = match failure.reason {
+            // Nothing was tried: the next turn has its time before it.
+            Reason::OutOfTime => Wait::Now,
+            _ => Wait::Backoff(failure.retry.least(bridge.now())),
+        };
         let progress = stop(failure.reason, wait);
         return Ok(worked(progress, went_on, Some(id)));
     }

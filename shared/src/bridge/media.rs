@@ -28,8 +28,11 @@ use crate::wechat::api::Api;
 use crate::wechat::codes::{self, Meaning};
 use crate::wechat::media::{Refused, shown};
 
-/// How long a message waits for its file.
-const PATIENCE: Duration = Duration::from_mins(15);
+/// How long a message waits for its file after the first failure; the try that comes after
+/// that, a quarter of an hour after the first one, is the last.
+const PATIENCE: Duration = Duration::from_mins(12);
+/// How many files are fetched at once: with the largest ones, a fifth of a function's disk.
+pub(super) const AT_ONCE: usize = 4;
 /// The least time in which a fetch is begun.
 const LEAST: Duration = Duration::from_secs(1);
 
@@ -51,6 +54,14 @@ pub(super) enum Known {
     Settled(Option<Attachment>),
     /// It cannot be had now.
     Waits(Failure),
+}
+
+/// A message whose file is fetched.
+#[derive(Clone, Copy)]
+struct Message<'a> {
+    at: &'a ConversationKey,
+    channel: &'a Channel,
+    entry: &'a Entry,
 }
 
 /// Why a file is not there.
@@ -85,15 +96,12 @@ impl Bridge {
         let Some(wanted) = Wanted::of(&entry.body) else {
             return Ok(Known::Settled(None));
         };
-        let fetched = self.fetch(files, at, channel, entry, &wanted, run).await;
-        let attachment = match fetched {
+        let message = Message { at, channel, entry };
+        let attachment = match self.try_fetch(files, message, &wanted, run).await {
             Ok(kept) => kept,
             Err(Lack::Never(reason)) => Attachment::Missing(reason),
             Err(Lack::NotNow(failure)) => {
-                // What a person tries once more has one attempt.
-                let again = entry.redriven.is_some();
-                let over = self.now().since(entry.at) >= PATIENCE;
-                if !again && (!over || failure.reason == Reason::OutOfTime) {
+                if !self.waited_enough(at, entry, &failure).await? {
                     return Ok(Known::Waits(failure));
                 }
                 Attachment::Missing(Reason::MediaUnreachable)
@@ -113,33 +121,84 @@ impl Bridge {
         ))
     }
 
-    async fn fetch(
+    /// Whether a file that cannot be had now is given up. The first failure is noted, so that
+    /// time in which nobody tried does not count.
+    async fn waited_enough(
+        &self,
+        at: &ConversationKey,
+        entry: &Entry,
+        failure: &Failure,
+    ) -> Result<bool, Broken> {
+        // What a person tries once more has one attempt.
+        if entry.redriven.is_some() {
+            return Ok(true);
+        }
+        if failure.reason == Reason::OutOfTime {
+            return Ok(false);
+        }
+        let now = self.now();
+        if let Some(since) = entry.lacking {
+            return Ok(now.since(since) >= PATIENCE);
+        }
+        self.store.note_lacking(at, &entry.key, now).await?;
+        Ok(false)
+    }
+
+    /// Fetches a file within the time that the run has, what comes after it left out.
+    async fn try_fetch(
         &self,
         files: &Files,
-        at: &ConversationKey,
-        channel: &Channel,
-        entry: &Entry,
+        message: Message<'_>,
         wanted: &Wanted,
         run: &Run,
     ) -> Result<Attachment, Lack> {
+        let deadline = run.until.minus(ATTEMPT);
+        let span = deadline.since(self.now());
+        if span < LEAST {
+            let late = Failure::after(Duration::ZERO, Reason::OutOfTime);
+            return Err(Lack::NotNow(late));
+        }
+        let fetched = async {
+            // Closed never; and so many at once fit on the disk of a function.
+            let _few = self.fetches.acquire().await;
+            self.fetch(files, message, wanted, deadline).await
+        };
+        match tokio::time::timeout(span, fetched).await {
+            Ok(fetched) => fetched,
+            Err(_) => Err(Lack::NotNow(Failure::after(
+                Duration::ZERO,
+                Reason::WechatUnreachable,
+            ))),
+        }
+    }
+
+    async fn fetch(
+        &self,
+        files: &Files,
+        message: Message<'_>,
+        wanted: &Wanted,
+        deadline: Moment,
+    ) -> Result<Attachment, Lack> {
         let mut lack = Lack::Never(Reason::MediaGone);
-        for source in &wanted.sources {
-            // What comes after it needs its time, too.
-            let span = run.until.since(self.now().plus(ATTEMPT));
-            if span < LEAST {
-                return Err(Lack::NotNow(Failure::after(
-                    Duration::ZERO,
-                    Reason::OutOfTime,
-                )));
-            }
-            match self
-                .fetch_from(files, channel, source, wanted.sort, span)
-                .await
-            {
+        for (tried, source) in (0_u32..).zip(&wanted.sources) {
+            // Each has its share of what is left: one that hangs leaves time for the next.
+            let left = u32::try_from(wanted.sources.len()).unwrap_or(1) - tried;
+            let span = deadline.since(self.now()) / left;
+            let fetched = self
+                .fetch_from(files, message.channel, source, wanted.sort, span)
+                .await;
+            let admitted = match fetched {
                 Ok(spooled) => {
-                    return self
-                        .admit(files, at, channel, entry, wanted.sort, spooled)
-                        .await;
+                    self.admit(files, message, wanted.sort, spooled, deadline)
+                        .await
+                }
+                Err(lack) => Err(lack),
+            };
+            match admitted {
+                Ok(kept) => return Ok(kept),
+                // What the scanner found is in the other one, too.
+                Err(Lack::Never(Reason::MediaWithheld)) => {
+                    return Err(Lack::Never(Reason::MediaWithheld));
                 }
                 // What may come later is waited for, whatever the other source says.
                 Err(Lack::Never(_)) if matches!(lack, Lack::NotNow(_)) => {}
@@ -163,11 +222,15 @@ impl Bridge {
             Lack::NotNow(Failure::after(Duration::ZERO, Reason::Internal))
         };
         let spool = files.storage.spool().map_err(unwritten)?;
-        let opened = spool.reopen().map_err(|error| unwritten(error.into()))?;
+        let opened = spool.handle().map_err(|error| unwritten(error.into()))?;
         let mut file = File::from_std(opened);
         let got = match source {
             Source::Address(address) => {
-                shown(&self.http, address, &mut file, sort.cap(), span).await
+                let api = Api {
+                    http: &self.http,
+                    base: &channel.api_base,
+                };
+                shown(&api, address, &mut file, sort.cap(), span).await
             }
             Source::Media(id) => self.fetch_media(channel, id, &mut file, sort, span).await?,
         };
@@ -210,11 +273,10 @@ impl Bridge {
     async fn admit(
         &self,
         files: &Files,
-        at: &ConversationKey,
-        channel: &Channel,
-        entry: &Entry,
+        message: Message<'_>,
         sort: Sort,
         spooled: Spooled,
+        deadline: Moment,
     ) -> Result<Attachment, Lack> {
         let format = Format::of(&spooled.of.head).filter(|format| format.sort() == sort);
         let Some(format) = format else {
@@ -224,19 +286,19 @@ impl Bridge {
             self.scan(scanner, format, &spooled).await?;
         }
         let size = spooled.of.size;
+        let Message { at, channel, entry } = message;
         let place = Place::of(&channel.id, at, &entry.key, format);
-        let kept = files.storage.keep(
-            &self.http,
-            &place,
-            spooled,
-            channel.retention_days,
-            self.now(),
-        );
+        let (now, days) = (self.now(), channel.retention_days);
+        let until = now.plus(files.storage.span(days));
+        let patience = deadline.since(now);
+        let kept = files
+            .storage
+            .keep(&self.http, &place, spooled, days, now, patience);
         kept.await.map_err(|error| {
             error!(%error, "a file cannot be kept");
             Lack::NotNow(Failure::after(Duration::ZERO, Reason::Internal))
         })?;
-        Ok(Attachment::Kept { place, size })
+        Ok(Attachment::Kept { place, size, until })
     }
 
     /// Asks the scanner: 200 with `{"clean": true}` lets a file pass, `false` withholds it, and
@@ -250,7 +312,7 @@ impl Bridge {
         let mut request = Outgoing::get(scanner.clone(), ATTEMPT);
         request.method = http::Method::POST;
         let request = request.with("content-type", format.mime());
-        let file = spooled.file.reopen().map_err(|_| waits())?;
+        let file = spooled.file.handle().map_err(|_| waits())?;
         let sent = self
             .http
             .upload(request, File::from_std(file), spooled.of.size)
@@ -274,7 +336,10 @@ impl Bridge {
         attachment: Option<&Attachment>,
     ) -> Result<Option<Told>, Broken> {
         let base = self.files.as_ref().and_then(|files| files.base.as_ref());
-        self.told_until(attachment, base, entry.at.plus(LINK)).await
+        // What a person tries once more is told of a link that is good from then on.
+        let since = entry.redriven.unwrap_or(entry.at);
+        self.told_until(attachment, base, since, since.plus(LINK))
+            .await
     }
 
     /// The same for somebody who looks now, and finds us at `base`: the link is good for an
@@ -291,19 +356,21 @@ impl Bridge {
         // The same for an hour, so that a browser need not fetch it again.
         let hour = self.now().seconds().div_euclid(3600);
         let until = Moment::from_seconds((hour + 2) * 3600);
-        self.told_until(attachment, base.as_ref(), until).await
+        self.told_until(attachment, base.as_ref(), self.now(), until)
+            .await
     }
 
     async fn told_until(
         &self,
         attachment: Option<&Attachment>,
         base: Option<&Url>,
+        at: Moment,
         until: Moment,
     ) -> Result<Option<Told>, Broken> {
         let (Some(attachment), Some(base)) = (attachment, base) else {
             return Ok(None);
         };
-        Ok(attachment.told(self.pepper().await?, base, until))
+        Ok(attachment.told(self.pepper().await?, base, at, until))
     }
 
     /// Where a browser is sent on to for files, if they do not lie here.
@@ -337,14 +404,15 @@ impl Bridge {
         }
     }
 
-    /// Forgets the files of a channel that is deleted, once nobody fetches any more.
-    pub(crate) async fn forget_files(&self, channel: &ChannelId) -> Result<(), Broken> {
+    /// Forgets some files of a channel that is deleted, once nobody fetches any more; says
+    /// whether none is left.
+    pub(crate) async fn forget_some_files(&self, channel: &ChannelId) -> Result<bool, Broken> {
         match &self.files {
             Some(files) => {
                 let (http, now) = (&self.http, self.now());
-                Ok(files.storage.forget(http, channel, now).await?)
+                Ok(files.storage.forget_some(http, channel, now).await?)
             }
-            None => Ok(()),
+            None => Ok(true),
         }
     }
 }

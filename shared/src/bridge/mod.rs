@@ -33,7 +33,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
-use tokio::sync::{OnceCell, mpsc, watch};
+use tokio::sync::{OnceCell, Semaphore, mpsc, watch};
 
 use crate::channel::{CACHED, Channel};
 use crate::clock::{Chance, Clock};
@@ -99,6 +99,8 @@ pub struct Bridge {
     breakers: breaker::Breakers,
     sights: seen::Sights,
     files: Option<Files>,
+    /// How many more files may be fetched just now.
+    fetches: Semaphore,
 }
 
 /// Why a verb could not do its part. It is ours, so it is logged where it is
@@ -147,6 +149,7 @@ impl Bridge {
             breakers: breaker::Breakers::default(),
             sights: seen::Sights::default(),
             files: None,
+            fetches: Semaphore::new(media::AT_ONCE),
         }
     }
 

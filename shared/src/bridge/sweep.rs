@@ -280,7 +280,11 @@ async fn purge(bridge: &Bridge, channel: &Channel, ends: Moment) -> Result<(), B
         return Ok(());
     }
     // The last who believed in it may have fetched a file until now.
-    bridge.forget_files(&channel.id).await?;
+    while !bridge.forget_some_files(&channel.id).await? {
+        if near(bridge, ends) {
+            return Ok(());
+        }
+    }
     bridge.store.forget_channel(&channel.id).await?;
     bridge.forget(&channel.id);
     info!(channel = %channel.id, "a deleted channel is gone");

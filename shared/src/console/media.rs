@@ -11,7 +11,8 @@ use crate::storage::Found;
 
 /// Answers a call for a file: its path below `/media/`, and its query as it was sent.
 pub(super) async fn answer(call: &Call<'_>, path: &str, query: &str) -> Result<Response, Refusal> {
-    if call.method != Method::GET && call.method != Method::HEAD {
+    // S3 takes no other method than the one that was signed.
+    if call.method != Method::GET {
         return Err(Problem::method("GET").into());
     }
     let found = call.bridge.open_file(path, query).await?;

@@ -28,6 +28,8 @@ use crate::moment::Moment;
 const CALL: Duration = Duration::from_secs(5);
 /// How long an address that S3 serves is good: its holder was checked just before.
 const LINK: Duration = Duration::from_mins(5);
+/// How many files are forgotten at a time.
+const LISTED: &str = "40";
 /// The tag that says how many days a file is kept.
 pub(super) const TAG: &str = "keep";
 
@@ -86,6 +88,7 @@ impl Bucket {
         spooled: &Spooled,
         days: u32,
         now: Moment,
+        patience: Duration,
     ) -> Result<(), StorageError> {
         let digest = spooled.of.digest.iter().fold(String::new(), |hex, byte| {
             use std::fmt::Write as _;
@@ -108,7 +111,11 @@ impl Bucket {
                 link: None,
             },
         )?;
-        let file = tokio::fs::File::from_std(spooled.file.reopen()?);
+        let request = Outgoing {
+            timeout: patience,
+            ..request
+        };
+        let file = tokio::fs::File::from_std(spooled.file.handle()?);
         let answer = http.upload(request, file, spooled.of.size).await?;
         match answer.status {
             200 => Ok(()),
@@ -123,7 +130,7 @@ impl Bucket {
         url.query_pairs_mut()
             .append_pair("response-content-type", place.format().mime())
             .append_pair("response-content-disposition", "inline")
-            .append_pair("response-cache-control", "private, max-age=300");
+            .append_pair("response-cache-control", "private,max-age=300");
         let ask = Ask {
             method: Method::GET,
             url,
@@ -134,33 +141,31 @@ impl Bucket {
         Ok(self.signed(now, ask)?.url)
     }
 
-    pub(super) async fn forget(
+    /// Forgets some files of a channel; says whether none was left.
+    pub(super) async fn forget_some(
         &self,
         http: &Http,
         channel: &ChannelId,
         now: Moment,
-    ) -> Result<(), StorageError> {
-        loop {
-            let keys = self.list(http, channel, now).await?;
-            if keys.is_empty() {
-                return Ok(());
-            }
-            for key in keys {
-                let place = Place::parse(&key).ok_or(StorageError::Unreadable)?;
-                let ask = Ask {
-                    method: Method::DELETE,
-                    url: self.url(&place)?,
-                    headers: &[],
-                    body: SignableBody::Bytes(&[]),
-                    link: None,
-                };
-                let sent = http.send(self.signed(now, ask)?).await;
-                match sent.map_err(crate::http::NoFile::Trouble)?.status {
-                    200 | 204 => {}
-                    status => return Err(StorageError::Refused(status)),
-                }
+    ) -> Result<bool, StorageError> {
+        let keys = self.list(http, channel, now).await?;
+        for key in &keys {
+            // Whatever lies there: somebody may have brought it.
+            let url = self.address.join(key);
+            let ask = Ask {
+                method: Method::DELETE,
+                url: url.map_err(|_| StorageError::Unreadable)?,
+                headers: &[],
+                body: SignableBody::Bytes(&[]),
+                link: None,
+            };
+            let sent = http.send(self.signed(now, ask)?).await;
+            match sent.map_err(crate::http::NoFile::Trouble)?.status {
+                200 | 204 => {}
+                status => return Err(StorageError::Refused(status)),
             }
         }
+        Ok(keys.is_empty())
     }
 
     /// Some of the keys of a channel; none if there are none.
@@ -173,7 +178,7 @@ impl Bucket {
         let mut url = self.address.clone();
         url.query_pairs_mut()
             .append_pair("list-type", "2")
-            .append_pair("max-keys", "100")
+            .append_pair("max-keys", LISTED)
             .append_pair("prefix", &format!("{channel}/"));
         let ask = Ask {
             method: Method::GET,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
-use super::{Spooled, StorageError};
+use super::{Spool, Spooled, StorageError};
 use crate::media::Place;
 use crate::message::ChannelId;
 use crate::moment::Moment;
@@ -60,8 +60,12 @@ impl Folder {
         blocking(move || {
             let folder = path.parent().unwrap_or(Path::new("."));
             private(folder)?;
-            let kept = spooled.file.persist(&path).map_err(|error| error.error)?;
-            kept.set_modified(until.system_time())?;
+            let Spool::Named(file) = spooled.file else {
+                return Err(io::Error::other("it lies elsewhere"));
+            };
+            // Before it has its name: what looks for old files must not find it old.
+            file.as_file().set_modified(until.system_time())?;
+            let kept = file.persist(&path).map_err(|error| error.error)?;
             // On the disk with its name, before anybody is told of it.
             kept.sync_all()?;
             for folder in folder.ancestors().take(3) {
@@ -89,11 +93,15 @@ impl Folder {
             let mut forgotten = expire(&spool, now.minus(STALE))?;
             for channel in fs::read_dir(root)? {
                 let channel = channel?.path();
-                if channel == spool {
+                // A file that somebody else put here is none of ours.
+                if channel == spool || !channel.is_dir() {
                     continue;
                 }
                 for conversation in fs::read_dir(&channel)? {
                     let conversation = conversation?.path();
+                    if !conversation.is_dir() {
+                        continue;
+                    }
                     forgotten += expire(&conversation, now)?;
                     // It is not empty as long as something is kept in it.
                     let _ = fs::remove_dir(conversation);

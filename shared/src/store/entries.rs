@@ -152,9 +152,11 @@ pub(super) fn read(row: &Row) -> Result<Entry, StoreError> {
         exhausted: row.text("xw").and_then(EntryKey::parse),
         reply: row.bytes("rp").and_then(body::unpack_reply).ok(),
         session: row.text("ss").map(str::to_owned),
-        attachment: row
-            .text("md")
-            .and_then(|json| serde_json::from_str(json).ok()),
+        // What a newer version wrote must not be fetched again and again.
+        attachment: row.text("md").map(|json| {
+            serde_json::from_str(json).unwrap_or(Attachment::Missing(Reason::Internal))
+        }),
+        lacking: row.number("ml").map(Moment::from_millis),
     })
 }
 
@@ -324,6 +326,22 @@ impl Store {
                 None => return Err(StoreError::Unreadable("md")),
             },
         })
+    }
+
+    /// Notes since when the file of a message cannot be had, unless that is noted already.
+    pub async fn note_lacking(
+        &self,
+        at: &ConversationKey,
+        key: &EntryKey,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        let call = self
+            .amend(at, key.as_str())
+            .update_expression("SET ml = :now")
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(ml)")
+            .expression_attribute_values(":now", n(now.millis()));
+        self.update("UpdateItem lacking", call).await?;
+        Ok(())
     }
 
     /// Reads what waits in a lane from an entry on, earliest first, at most

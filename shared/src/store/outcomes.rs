@@ -238,7 +238,7 @@ impl Store {
                 .table_name(&self.messages)
                 .key("pk", s(at.as_str()))
                 .key("sk", s(key.as_str()))
-                .update_expression("SET st = :p, ra = :now REMOVE #ttl, dp, du, r, xw, ss")
+                .update_expression("SET st = :p, ra = :now REMOVE #ttl, dp, du, r, xw, ss, ml")
                 .condition_expression(
                     "attribute_exists(pk) AND (st = :x OR (st = :p AND ra = :now))",
                 )
