@@ -1,5 +1,4 @@
-//! The files of customers' messages: fetched from WeChat while it has them, looked at, kept,
-//! and given out by links that expire.
+//! The files of customers' messages: fetched from WeChat while it has them, looked at, and kept.
 //!
 //! Invariant: what became of a file is written once, before anybody is told of its message;
 //! so whoever tells it once more says the same. A message waits for its file, and not
@@ -11,17 +10,17 @@ use tokio::fs::File;
 use tracing::{error, warn};
 use url::Url;
 
+use super::files::Files;
 use super::{Bridge, Broken, Run};
 use crate::channel::Channel;
 use crate::delivery::{Failure, Retry};
 use crate::http::{NoFile, Outgoing};
 use crate::journal::{ConversationKey, Entry};
 use crate::lane::{self, ATTEMPT};
-use crate::media::{self, Attachment, Format, LINK, Place, Sort, Source, Told, Wanted};
-use crate::message::ChannelId;
+use crate::media::{Attachment, Format, Place, Sort, Source, Wanted};
 use crate::moment::Moment;
 use crate::reason::Reason;
-use crate::storage::{Spooled, Storage, StorageError};
+use crate::storage::{Spooled, StorageError};
 use crate::store::Attached;
 use crate::tally::Trace;
 use crate::wechat::api::Api;
@@ -35,18 +34,6 @@ const PATIENCE: Duration = Duration::from_mins(12);
 pub(super) const AT_ONCE: usize = 4;
 /// The least time in which a fetch is begun.
 const LEAST: Duration = Duration::from_secs(1);
-
-/// Where files lie and how they are given out.
-#[derive(Debug)]
-pub struct Files {
-    /// Where they lie.
-    pub storage: Storage,
-    /// Where the outside finds us. Without it nobody is told of a file but those who look
-    /// at the API's own address.
-    pub base: Option<Url>,
-    /// Who looks into each before an agent does; nobody, if there is none.
-    pub scanner: Option<Url>,
-}
 
 /// What is known of the file of a message.
 pub(super) enum Known {
@@ -73,15 +60,6 @@ enum Lack {
 }
 
 impl Bridge {
-    /// Lets the files of messages be kept.
-    #[must_use]
-    pub fn with_files(self, files: Files) -> Self {
-        Self {
-            files: Some(files),
-            ..self
-        }
-    }
-
     /// What became of the file of a message. It is fetched now if it was not before.
     pub(super) async fn attach(
         &self,
@@ -326,93 +304,6 @@ impl Bridge {
                 error!("the scanner of files gives no answer");
                 Err(waits())
             }
-        }
-    }
-
-    /// What a desk is told of the file of a message: the same on every repeat.
-    pub(super) async fn told_of(
-        &self,
-        entry: &Entry,
-        attachment: Option<&Attachment>,
-    ) -> Result<Option<Told>, Broken> {
-        let base = self.files.as_ref().and_then(|files| files.base.as_ref());
-        // What a person tries once more is told of a link that is good from then on.
-        let since = entry.redriven.unwrap_or(entry.at);
-        self.told_until(attachment, base, since, since.plus(LINK))
-            .await
-    }
-
-    /// The same for somebody who looks now, and finds us at `base`: the link is good for an
-    /// hour or two.
-    pub(crate) async fn told_now(
-        &self,
-        attachment: Option<&Attachment>,
-        base: &str,
-    ) -> Result<Option<Told>, Broken> {
-        if attachment.is_none() {
-            return Ok(None);
-        }
-        let base = Url::parse(base).ok();
-        // The same for an hour, so that a browser need not fetch it again.
-        let hour = self.now().seconds().div_euclid(3600);
-        let until = Moment::from_seconds((hour + 2) * 3600);
-        self.told_until(attachment, base.as_ref(), self.now(), until)
-            .await
-    }
-
-    async fn told_until(
-        &self,
-        attachment: Option<&Attachment>,
-        base: Option<&Url>,
-        at: Moment,
-        until: Moment,
-    ) -> Result<Option<Told>, Broken> {
-        let (Some(attachment), Some(base)) = (attachment, base) else {
-            return Ok(None);
-        };
-        Ok(attachment.told(self.pepper().await?, base, at, until))
-    }
-
-    /// Where a browser is sent on to for files, if they do not lie here.
-    pub(crate) fn files_origin(&self) -> Option<String> {
-        self.files.as_ref()?.storage.origin()
-    }
-
-    /// Where the file lies that this link is for: its path below `/media/` and its query.
-    /// `None` unless the link is ours and still good.
-    pub async fn open_file(
-        &self,
-        path: &str,
-        query: &str,
-    ) -> Result<Option<(Place, crate::storage::Found)>, Broken> {
-        let Some(files) = &self.files else {
-            return Ok(None);
-        };
-        let now = self.now();
-        let Some(place) = media::open(self.pepper().await?, path, query, now) else {
-            return Ok(None);
-        };
-        let found = files.storage.find(&place, now)?;
-        Ok(Some((place, found)))
-    }
-
-    /// Forgets the files whose time is over, where nobody else does; says how many.
-    pub async fn expire_files(&self) -> Result<usize, Broken> {
-        match &self.files {
-            Some(files) => Ok(files.storage.expire(self.now()).await?),
-            None => Ok(0),
-        }
-    }
-
-    /// Forgets some files of a channel that is deleted, once nobody fetches any more; says
-    /// whether none is left.
-    pub(crate) async fn forget_some_files(&self, channel: &ChannelId) -> Result<bool, Broken> {
-        match &self.files {
-            Some(files) => {
-                let (http, now) = (&self.http, self.now());
-                Ok(files.storage.forget_some(http, channel, now).await?)
-            }
-            None => Ok(true),
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod breaker;
 mod cache;
 pub mod check;
 pub mod deliver;
+mod files;
 mod glance;
 pub mod inbound;
 mod lane_in;
@@ -48,9 +49,9 @@ use crate::store::{Store, StoreError};
 use crate::tally::Tally;
 use crate::wechat::callback::Rejected;
 use cache::Cache;
+pub use files::Files;
 pub(crate) use glance::Glance;
 pub(crate) use lane_in::snippet;
-pub use media::Files;
 pub use token_source::TokenSource;
 
 /// An answer to somebody's call.

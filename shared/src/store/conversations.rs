@@ -1,12 +1,8 @@
 //! The conversation row, changed attribute by attribute.
 
-use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ConditionCheck, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, Update,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use serde::{Deserialize, Serialize};
 
-use super::call::refused;
 use super::row::{Read, Row, n, s};
 use super::{Store, StoreError};
 use crate::conversation::{Conversation, LateSends, Session};
@@ -21,32 +17,6 @@ pub enum Found {
     New,
     /// Another run was first: this is the conversation.
     Theirs(Box<Conversation>),
-}
-
-/// What became of an attempt to open a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Opened {
-    /// It is open.
-    Open,
-    /// Another one is open.
-    Another(Session),
-    /// This very session has ended already.
-    Ended,
-    /// The message does not wait any more.
-    Needless,
-    /// The message is told in this session, open or not: that was settled before.
-    Settled(String),
-}
-
-/// What became of an attempt to settle in which session a message is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Settled {
-    /// In this one.
-    In(String),
-    /// Not in that one: it is not open any more.
-    Closed,
-    /// The message does not wait any more.
-    Needless,
 }
 
 /// What the list of conversations shows of the last message.
@@ -109,13 +79,6 @@ pub(super) fn board_partition(channel: &ChannelId, open: bool, shard: u8) -> Str
 /// The place of a conversation in `board`: by last activity, made unique.
 pub(super) fn board_place(at: &ConversationKey, active: Moment) -> String {
     format!("{:013}#{}", active.millis().max(0), at.as_str())
-}
-
-/// The session that was settled for a message that still waits, by its row as a condition
-/// met it.
-fn waits_in(met: &CancellationReason) -> Option<String> {
-    let row = met.item().filter(|row| row.text("st") == Some("p"))?;
-    row.text("ss").map(str::to_owned)
 }
 
 impl Store {
@@ -233,120 +196,6 @@ impl Store {
         got.map(|row| Ok((read(&row)?, snippet(&row)))).transpose()
     }
 
-    /// Opens a session for a `message` that waits, unless another one is open
-    /// or this one has ended.
-    pub async fn open_session(
-        &self,
-        at: &ConversationKey,
-        channel: &ChannelId,
-        message: &EntryKey,
-        session: &Session,
-        now: Moment,
-    ) -> Result<Opened, StoreError> {
-        let open = Update::builder()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s("J"))
-            .update_expression("SET ses = :ses, so = :so, act = :now, bp = :bp, bt = :bt REMOVE tol")
-            .condition_expression(
-                "attribute_exists(pk) AND attribute_not_exists(ses) AND (attribute_not_exists(ls) OR ls <> :ses)",
-            )
-            .expression_attribute_values(":ses", s(&session.id))
-            .expression_attribute_values(":so", n(session.opened.millis()))
-            .expression_attribute_values(":now", n(now.millis()))
-            .expression_attribute_values(":bp", s(board_partition(channel, true, at.shard())))
-            .expression_attribute_values(":bt", s(board_place(at, now)))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(|_| StoreError::Unreadable("J"))?;
-        // Another worker may have brought the message into a session that has
-        // ended since: a session comes before its end in the lane.
-        let waits = ConditionCheck::builder()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s(message.as_str()))
-            .condition_expression("attribute_exists(pk) AND st = :p AND attribute_not_exists(ss)")
-            .expression_attribute_values(":p", s("p"))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(|_| StoreError::Unreadable("sk"))?;
-        let items = vec![
-            TransactWriteItem::builder().update(open).build(),
-            TransactWriteItem::builder().condition_check(waits).build(),
-        ];
-        let reasons = match self.transact("TransactWriteItems open", items).await? {
-            Ok(()) => return Ok(Opened::Open),
-            Err(reasons) => reasons,
-        };
-        if let Some(message) = reasons.get(1).filter(|reason| refused(reason)) {
-            return Ok(match waits_in(message) {
-                Some(session) => Opened::Settled(session),
-                None => Opened::Needless,
-            });
-        }
-        let row = reasons.first().and_then(CancellationReason::item);
-        Ok(match row.map(read).transpose()?.and_then(|c| c.session) {
-            Some(open) if open.id == session.id => Opened::Open,
-            Some(open) => Opened::Another(open),
-            None => Opened::Ended,
-        })
-    }
-
-    /// Settles that a `message` that waits is told in this session while it is the open one,
-    /// whatever becomes of that meanwhile: whoever tells it once more says the same.
-    pub async fn settle_session(
-        &self,
-        at: &ConversationKey,
-        message: &EntryKey,
-        session: &str,
-    ) -> Result<Settled, StoreError> {
-        let settle = Update::builder()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s(message.as_str()))
-            .update_expression("SET ss = :ses")
-            .condition_expression(
-                "attribute_exists(pk) AND st = :p AND (attribute_not_exists(ss) OR ss = :ses)",
-            )
-            .expression_attribute_values(":p", s("p"))
-            .expression_attribute_values(":ses", s(session))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(|_| StoreError::Unreadable("sk"))?;
-        let open = ConditionCheck::builder()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s("J"))
-            .condition_expression("attribute_exists(pk) AND ses = :ses")
-            .expression_attribute_values(":ses", s(session))
-            .build()
-            .map_err(|_| StoreError::Unreadable("J"))?;
-        let items = vec![
-            TransactWriteItem::builder().update(settle).build(),
-            TransactWriteItem::builder().condition_check(open).build(),
-        ];
-        let reasons = match self.transact("TransactWriteItems settle", items).await? {
-            Ok(()) => return Ok(Settled::In(session.to_owned())),
-            Err(reasons) => reasons,
-        };
-        Ok(match reasons.first().filter(|reason| refused(reason)) {
-            Some(message) => waits_in(message).map_or(Settled::Needless, Settled::In),
-            None => Settled::Closed,
-        })
-    }
-
-    /// Notes that the desk has taken the news of a session.
-    pub async fn told(&self, at: &ConversationKey, session: &str) -> Result<(), StoreError> {
-        let call = self
-            .amend(at, "J")
-            .update_expression("SET tol = :true")
-            .condition_expression("attribute_exists(pk) AND ses = :ses")
-            .expression_attribute_values(":true", AttributeValue::Bool(true))
-            .expression_attribute_values(":ses", s(session));
-        self.update("UpdateItem told", call).await?;
-        Ok(())
-    }
-
     /// Brings a conversation to the top of the list with its last message. If
     /// `session` is given, only while that session is open; says whether it was.
     pub async fn touch(
@@ -388,25 +237,6 @@ impl Store {
             .expression_attribute_values(":bt", s(board_place(at, now)));
         self.update("UpdateItem stir", call).await?;
         Ok(())
-    }
-
-    /// Closes a session, if it is still the open one.
-    pub async fn close_session(
-        &self,
-        at: &ConversationKey,
-        channel: &ChannelId,
-        session: &str,
-        now: Moment,
-    ) -> Result<bool, StoreError> {
-        let call = self
-            .amend(at, "J")
-            .update_expression("SET ls = :ses, act = :now, bp = :bp, bt = :bt REMOVE ses, so, tol")
-            .condition_expression("attribute_exists(pk) AND ses = :ses")
-            .expression_attribute_values(":ses", s(session))
-            .expression_attribute_values(":now", n(now.millis()))
-            .expression_attribute_values(":bp", s(board_partition(channel, false, at.shard())))
-            .expression_attribute_values(":bt", s(board_place(at, now)));
-        self.update("UpdateItem close", call).await
     }
 
     /// Notes that an answer is about to be sent after later ones that have used

@@ -40,17 +40,6 @@ pub enum Put {
     Repeat,
 }
 
-/// What was noted of the file of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Attached {
-    /// This.
-    This,
-    /// Somebody else was first, and noted that.
-    Other(Attachment),
-    /// The message was erased.
-    Gone,
-}
-
 /// What one look at a conversation showed: the conversation, its parked lanes
 /// and its newest inbound entries.
 #[derive(Clone, Debug, Default)]
@@ -302,46 +291,6 @@ impl Store {
             .set_exclusive_start_key(start);
         let (page, next) = self.query("Query newest", call).await?;
         Ok((page.items.unwrap_or_default(), next))
-    }
-
-    /// Notes what became of the file of a message, unless that is noted already.
-    pub async fn attach(
-        &self,
-        at: &ConversationKey,
-        key: &EntryKey,
-        attachment: &Attachment,
-    ) -> Result<Attached, StoreError> {
-        let json = serde_json::to_string(attachment).map_err(|_| StoreError::Unreadable("md"))?;
-        let call = self
-            .amend(at, key.as_str())
-            .update_expression("SET md = :md")
-            .condition_expression("attribute_exists(pk) AND attribute_not_exists(md)")
-            .expression_attribute_values(":md", s(json));
-        Ok(match self.update_seen("UpdateItem attach", call).await? {
-            Ok(_) => Attached::This,
-            Err(row) if row.is_empty() => Attached::Gone,
-            Err(row) => match read(&row)?.attachment {
-                Some(other) if other == *attachment => Attached::This,
-                Some(other) => Attached::Other(other),
-                None => return Err(StoreError::Unreadable("md")),
-            },
-        })
-    }
-
-    /// Notes since when the file of a message cannot be had, unless that is noted already.
-    pub async fn note_lacking(
-        &self,
-        at: &ConversationKey,
-        key: &EntryKey,
-        now: Moment,
-    ) -> Result<(), StoreError> {
-        let call = self
-            .amend(at, key.as_str())
-            .update_expression("SET ml = :now")
-            .condition_expression("attribute_exists(pk) AND attribute_not_exists(ml)")
-            .expression_attribute_values(":now", n(now.millis()));
-        self.update("UpdateItem lacking", call).await?;
-        Ok(())
     }
 
     /// Reads what waits in a lane from an entry on, earliest first, at most

@@ -7,6 +7,7 @@
 //! The API: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/>
 
 mod answers;
+mod attachments;
 mod body;
 mod call;
 mod census;
@@ -26,6 +27,7 @@ mod pushes;
 mod qrcodes;
 mod row;
 mod seen;
+mod sessions;
 pub mod shape;
 #[cfg(feature = "embedded")]
 pub mod snapshot;
@@ -41,9 +43,10 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::ConsumedCapacity;
 
 pub use answers::Said;
+pub use attachments::Attached;
 pub use census::ParkedLane;
-pub use conversations::{Found, Opened, Settled, Snippet};
-pub use entries::{Attached, Look, Put};
+pub use conversations::{Found, Snippet};
+pub use entries::{Look, Put};
 pub use erase::Erased;
 pub use lanes::{Park, Taken};
 pub use lists::{BoardPage, DeadEntry, DeadPlace, Due, Page};
@@ -52,6 +55,7 @@ pub use network::{Https, client, fair_client, patient_client};
 pub use outcomes::{Death, Holder};
 pub use pushes::{Pushed, Ride};
 pub use qrcodes::{Kept, QrcodePage};
+pub use sessions::{Opened, Settled};
 pub use token::{Lease, StoredToken};
 pub use walk::{Waiting, WalkPlace};
 
