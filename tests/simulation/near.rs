@@ -77,6 +77,9 @@ pub(crate) struct World {
     pub(crate) calls: Mutex<Vec<String>>,
     pub(crate) order: AtomicU64,
     pub(crate) tried: Mutex<BTreeMap<String, Tried>>,
+    /// When a desk was told that a session opened, by conversation: where that fails, the
+    /// message that opened it is not told.
+    pub(crate) openings: Mutex<BTreeMap<String, Vec<u64>>>,
     /// The customers of whom WeChat gave a push up: a reply to it is lost.
     pub(crate) given_up: Mutex<BTreeSet<String>>,
     /// What may have made a desk be told twice, by conversation.
@@ -120,6 +123,7 @@ impl World {
             calls: Mutex::new(Vec::new()),
             order: AtomicU64::new(0),
             tried: Mutex::new(BTreeMap::new()),
+            openings: Mutex::new(BTreeMap::new()),
             given_up: Mutex::new(BTreeSet::new()),
             excuses: Mutex::new(BTreeMap::new()),
             touched: Mutex::new(BTreeMap::new()),
@@ -323,6 +327,13 @@ impl World {
             late: false,
         });
         tried.tries.push(now);
+    }
+
+    /// Notes that a desk is told of a session of this conversation.
+    pub(crate) fn opens_now(&self, pk: String) {
+        let now = self.tick();
+        let mut all = self.openings.lock().unwrap();
+        all.entry(pk).or_default().push(now);
     }
 
     /// Notes that the far side has it.

@@ -44,6 +44,14 @@ impl World {
         Some((text("/conversation")?, text("/message/text")?))
     }
 
+    /// The conversation of which a request says that a session opened in it.
+    fn opens(&self, request: &Outgoing) -> Option<String> {
+        let body: serde_json::Value = serde_json::from_slice(&request.body).ok()?;
+        let customer = body["conversation"].as_str()?;
+        (body["type"] == "session.opened").then_some(())?;
+        self.place(&self.open_id(customer)?)
+    }
+
     async fn carry(&self, process: u64, request: Outgoing) -> Result<Answer, Trouble> {
         let host = request.url.host_str().unwrap_or_default().to_owned();
         let said = Self::said(&request);
@@ -53,6 +61,9 @@ impl World {
         });
         if let (Some((_, text)), Some(pk)) = (&said, &pk) {
             self.try_now(text, pk);
+        }
+        if let Some(pk) = self.opens(&request) {
+            self.opens_now(pk);
         }
         tokio::time::sleep(self.draw.span(Duration::from_millis(80))).await;
         let now = self.clock.now().millis() % 100_000_000;

@@ -74,7 +74,11 @@ fn attempted(ended: &Ended, redriven: &Redriven, entry: &Entry) -> bool {
     let inbox = entry.origin.channel.as_str() == INBOX && entry.key.lane() == Lane::In;
     let all = ended.world.tried.lock().unwrap();
     let again = |at: &u64| *at > redriven.asked;
+    let openings = ended.world.openings.lock().unwrap();
+    let opened = openings.get(&redriven.entry.0).into_iter().flatten();
+    let opened = entry.state == State::Dead && opened.clone().any(again);
     inbox
+        || opened
         || all
             .get(text)
             .is_some_and(|tried| tried.tries.iter().any(again))
