@@ -265,6 +265,51 @@ pub enum Told {
     Missing(Reason),
 }
 
+/// The same as desks and the API are shown it, each with reasons of its own form.
+#[derive(Debug, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Shown<W> {
+    /// It can be had.
+    Kept {
+        /// Its media type.
+        #[serde(rename = "type")]
+        mime: &'static str,
+        /// How many bytes it has.
+        size: u64,
+        /// Where.
+        url: String,
+        /// Until when, RFC 3339.
+        expires: String,
+    },
+    /// It cannot be had.
+    Missing {
+        /// Why.
+        reason: W,
+    },
+}
+
+impl Told {
+    /// What is shown of it; `why` says a reason.
+    pub fn shown<W>(&self, why: impl FnOnce(Reason) -> W) -> Shown<W> {
+        match self {
+            Self::Kept {
+                format,
+                size,
+                url,
+                expires,
+            } => Shown::Kept {
+                mime: format.mime(),
+                size: *size,
+                url: url.to_string(),
+                expires: expires.to_string(),
+            },
+            Self::Missing(reason) => Shown::Missing {
+                reason: why(*reason),
+            },
+        }
+    }
+}
+
 impl Attachment {
     /// What is told of it at `now`. `base` is where the outside finds us; the link is good
     /// until `until` at the most.

@@ -1,4 +1,4 @@
-//! Where files lie: a folder on one machine, a bucket of S3 in AWS, or nowhere.
+//! Where files lie: a folder on one machine, a bucket of S3 in AWS.
 //!
 //! Invariant: a place holds a whole file or none, and the same one however often it is
 //! kept. What lies here is nobody's without a link of ours.
@@ -25,11 +25,8 @@ pub use folder::Folder;
 pub const CLASSES: [u32; 8] = [3, 7, 14, 30, 60, 90, 180, 365];
 
 /// Where files lie.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub enum Storage {
-    /// Nowhere: nothing is fetched.
-    #[default]
-    Nowhere,
     /// On this machine.
     Folder(Folder),
     /// In S3.
@@ -54,9 +51,6 @@ pub enum StorageError {
     /// A call could not be signed.
     #[error("a call to the bucket cannot be signed")]
     Unsigned,
-    /// There is no storage.
-    #[error("no storage is set up")]
-    Nowhere,
 }
 
 /// A file on its way from the network to its place. It is gone when this is dropped.
@@ -108,17 +102,11 @@ impl Storage {
         Self::Bucket(Bucket::new(address, aws))
     }
 
-    /// Whether files are kept.
-    #[must_use]
-    pub fn is_somewhere(&self) -> bool {
-        !matches!(self, Self::Nowhere)
-    }
-
     /// The origin from which browsers get files, if it is not ours.
     #[must_use]
     pub fn origin(&self) -> Option<String> {
         match self {
-            Self::Nowhere | Self::Folder(_) => None,
+            Self::Folder(_) => None,
             Self::Bucket(bucket) => Some(bucket.origin()),
         }
     }
@@ -126,7 +114,6 @@ impl Storage {
     /// A file that is gone when it is dropped, for what is on its way here.
     pub fn spool(&self) -> Result<Spool, StorageError> {
         Ok(match self {
-            Self::Nowhere => return Err(StorageError::Nowhere),
             Self::Folder(folder) => Spool::Named(NamedTempFile::new_in(folder.spool())?),
             Self::Bucket(_) => Spool::Nameless(tempfile::tempfile()?),
         })
@@ -136,7 +123,7 @@ impl Storage {
     #[must_use]
     pub fn span(&self, days: u32) -> Duration {
         let days = match self {
-            Self::Nowhere | Self::Folder(_) => days,
+            Self::Folder(_) => days,
             Self::Bucket(_) => class(days),
         };
         Duration::from_hours(24) * days
@@ -153,7 +140,6 @@ impl Storage {
         patience: Duration,
     ) -> Result<(), StorageError> {
         match self {
-            Self::Nowhere => Err(StorageError::Nowhere),
             Self::Folder(folder) => folder.keep(place, spooled, days, now).await,
             Self::Bucket(bucket) => {
                 bucket
@@ -166,7 +152,6 @@ impl Storage {
     /// Where a file can be had. That it is there is not looked after.
     pub fn find(&self, place: &Place, now: Moment) -> Result<Found, StorageError> {
         match self {
-            Self::Nowhere => Err(StorageError::Nowhere),
             Self::Folder(folder) => Ok(Found::File(folder.path(place))),
             Self::Bucket(bucket) => Ok(Found::Elsewhere(bucket.link(place, now)?)),
         }
@@ -180,7 +165,6 @@ impl Storage {
         now: Moment,
     ) -> Result<bool, StorageError> {
         match self {
-            Self::Nowhere => Ok(true),
             Self::Folder(folder) => folder.forget(channel).await.map(|()| true),
             Self::Bucket(bucket) => bucket.forget_some(http, channel, now).await,
         }
@@ -190,7 +174,7 @@ impl Storage {
     pub async fn expire(&self, now: Moment) -> Result<usize, StorageError> {
         match self {
             Self::Folder(folder) => folder.expire(now).await,
-            Self::Nowhere | Self::Bucket(_) => Ok(0),
+            Self::Bucket(_) => Ok(0),
         }
     }
 }

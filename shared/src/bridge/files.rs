@@ -51,17 +51,12 @@ impl Bridge {
     pub(crate) async fn told_now(
         &self,
         attachment: Option<&Attachment>,
-        base: &str,
+        base: Option<&Url>,
     ) -> Result<Option<Told>, Broken> {
-        if attachment.is_none() {
-            return Ok(None);
-        }
-        let base = Url::parse(base).ok();
         // The same for an hour, so that a browser need not fetch it again.
         let hour = self.now().seconds().div_euclid(3600);
         let until = Moment::from_seconds((hour + 2) * 3600);
-        self.told_until(attachment, base.as_ref(), self.now(), until)
-            .await
+        self.told_until(attachment, base, self.now(), until).await
     }
 
     async fn told_until(

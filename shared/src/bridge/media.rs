@@ -11,10 +11,11 @@ use tracing::{error, warn};
 use url::Url;
 
 use super::files::Files;
+use super::token::Tokenless;
 use super::{Bridge, Broken, Run};
 use crate::channel::Channel;
 use crate::delivery::{Failure, Retry};
-use crate::http::{NoFile, Outgoing};
+use crate::http::{Downloaded, NoFile, Outgoing};
 use crate::journal::{ConversationKey, Entry};
 use crate::lane::{self, ATTEMPT};
 use crate::media::{Attachment, Format, Place, Sort, Source, Wanted};
@@ -57,6 +58,13 @@ enum Lack {
     Never(Reason),
     /// It may be had later.
     NotNow(Failure),
+}
+
+impl Lack {
+    /// It may be had when the lane is looked at again.
+    fn not_now(reason: Reason) -> Self {
+        Self::NotNow(Failure::after(Duration::ZERO, reason))
+    }
 }
 
 impl Bridge {
@@ -133,8 +141,7 @@ impl Bridge {
         let deadline = run.until.minus(ATTEMPT);
         let span = deadline.since(self.now());
         if span < LEAST {
-            let late = Failure::after(Duration::ZERO, Reason::OutOfTime);
-            return Err(Lack::NotNow(late));
+            return Err(Lack::not_now(Reason::OutOfTime));
         }
         let fetched = async {
             // Closed never; and so many at once fit on the disk of a function.
@@ -143,10 +150,7 @@ impl Bridge {
         };
         match tokio::time::timeout(span, fetched).await {
             Ok(fetched) => fetched,
-            Err(_) => Err(Lack::NotNow(Failure::after(
-                Duration::ZERO,
-                Reason::WechatUnreachable,
-            ))),
+            Err(_) => Err(Lack::not_now(Reason::WechatUnreachable)),
         }
     }
 
@@ -197,7 +201,7 @@ impl Bridge {
     ) -> Result<Spooled, Lack> {
         let unwritten = |error: StorageError| {
             error!(%error, "no file can be written");
-            Lack::NotNow(Failure::after(Duration::ZERO, Reason::Internal))
+            Lack::not_now(Reason::Internal)
         };
         let spool = files.storage.spool().map_err(unwritten)?;
         let opened = spool.handle().map_err(|error| unwritten(error.into()))?;
@@ -226,14 +230,14 @@ impl Bridge {
         file: &mut File,
         sort: Sort,
         span: Duration,
-    ) -> Result<Result<crate::http::Downloaded, Refused>, Lack> {
+    ) -> Result<Result<Downloaded, Refused>, Lack> {
         let api = Api {
             http: &self.http,
             base: &channel.api_base,
         };
-        let tokenless = |none: super::token::Tokenless| {
+        let tokenless = |none: Tokenless| {
             none.log(&channel.id);
-            Lack::NotNow(super::token::Tokenless::failure())
+            Lack::NotNow(Tokenless::failure())
         };
         let token = self.token(channel).await.map_err(tokenless)?;
         let got = api.media(&token, id, file, sort.cap(), span).await;
@@ -241,7 +245,7 @@ impl Bridge {
             Err(Refused::Code(code)) if codes::meaning(code) == Meaning::Token => {
                 let token = self.refresh(channel, Some(&token)).await;
                 let token = token.map_err(tokenless)?;
-                Ok(again(api, &token, id, file, sort, span).await)
+                Ok(api.media(&token, id, file, sort.cap(), span).await)
             }
             got => Ok(got),
         }
@@ -274,7 +278,7 @@ impl Bridge {
             .keep(&self.http, &place, spooled, days, now, patience);
         kept.await.map_err(|error| {
             error!(%error, "a file cannot be kept");
-            Lack::NotNow(Failure::after(Duration::ZERO, Reason::Internal))
+            Lack::not_now(Reason::Internal)
         })?;
         Ok(Attachment::Kept { place, size, until })
     }
@@ -286,7 +290,7 @@ impl Bridge {
         struct Verdict {
             clean: bool,
         }
-        let waits = || Lack::NotNow(Failure::after(Duration::ZERO, Reason::Internal));
+        let waits = || Lack::not_now(Reason::Internal);
         let mut request = Outgoing::get(scanner.clone(), ATTEMPT);
         request.method = http::Method::POST;
         let request = request.with("content-type", format.mime());
@@ -308,50 +312,32 @@ impl Bridge {
     }
 }
 
-/// Fetches once more, into the same file from its beginning.
-async fn again(
-    api: Api<'_>,
-    token: &crate::wechat::api::Token,
-    id: &str,
-    file: &mut File,
-    sort: Sort,
-    span: Duration,
-) -> Result<crate::http::Downloaded, Refused> {
-    use tokio::io::AsyncSeekExt as _;
-    file.set_len(0).await.map_err(NoFile::Disk)?;
-    file.rewind().await.map_err(NoFile::Disk)?;
-    api.media(token, id, file, sort.cap(), span).await
-}
-
 /// What it means for a file that a source gave none.
 fn lack(refused: &Refused) -> Lack {
-    let later = |failure| Lack::NotNow(failure);
     match refused {
         Refused::Code(code) => match codes::meaning(*code) {
-            Meaning::Token => later(Failure::after(Duration::ZERO, Reason::NoToken)),
+            Meaning::Token => Lack::not_now(Reason::NoToken),
             Meaning::Failed(failure) if failure.retry == Retry::Never => {
                 Lack::Never(Reason::MediaGone)
             }
             // A day is longer than WeChat's pictures and people wait.
             Meaning::Failed(failure) if failure.retry == Retry::NextDay => {
-                later(Failure::after(lane::WINDOW_RECHECK, failure.reason))
+                Lack::NotNow(Failure::after(lane::WINDOW_RECHECK, failure.reason))
             }
-            Meaning::Failed(failure) => later(failure),
+            Meaning::Failed(failure) => Lack::NotNow(failure),
             Meaning::Taken | Meaning::Busy | Meaning::WindowFull => {
-                later(Failure::after(Duration::ZERO, Reason::WechatBusy))
+                Lack::not_now(Reason::WechatBusy)
             }
         },
-        Refused::Status(408 | 425 | 429) => {
-            later(Failure::after(Duration::ZERO, Reason::QuotaUsedUp))
-        }
+        Refused::Status(408 | 425 | 429) => Lack::not_now(Reason::QuotaUsedUp),
         Refused::Foreign | Refused::Status(300..=499) => Lack::Never(Reason::MediaGone),
         Refused::File(NoFile::TooLarge) => Lack::Never(Reason::MediaTooLarge),
         Refused::File(NoFile::Disk(error)) => {
             error!(%error, "no file can be written");
-            later(Failure::after(Duration::ZERO, Reason::Internal))
+            Lack::not_now(Reason::Internal)
         }
         Refused::Status(_) | Refused::File(NoFile::Trouble(_)) => {
-            later(Failure::after(Duration::ZERO, Reason::WechatUnreachable))
+            Lack::not_now(Reason::WechatUnreachable)
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use url::Url;
 
 use super::Call;
 use super::cursor::{entry_key, veil};
@@ -12,7 +13,7 @@ use crate::faces;
 use crate::journal::{Class, ConversationKey, Entry, EntryKey, Lane, State};
 use crate::lane::Parked;
 use crate::lines::{self, Line};
-use crate::media::Told;
+use crate::media::Shown;
 use crate::message::{Body, Data, Kind};
 use crate::moment::Moment;
 use crate::reason::Reason;
@@ -32,7 +33,7 @@ pub(super) struct Message {
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Data>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    media: Option<Media>,
+    media: Option<Shown<Why>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     automatic: bool,
     time: String,
@@ -44,43 +45,6 @@ pub(super) struct Message {
     part: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parts: Option<u8>,
-}
-
-/// The file of a message.
-#[derive(Serialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
-enum Media {
-    Kept {
-        #[serde(rename = "type")]
-        mime: &'static str,
-        size: u64,
-        url: String,
-        expires: String,
-    },
-    Missing {
-        reason: Why,
-    },
-}
-
-impl From<Told> for Media {
-    fn from(told: Told) -> Self {
-        match told {
-            Told::Kept {
-                format,
-                size,
-                url,
-                expires,
-            } => Self::Kept {
-                mime: format.mime(),
-                size,
-                url: url.into(),
-                expires: expires.to_string(),
-            },
-            Told::Missing(reason) => Self::Missing {
-                reason: reason.into(),
-            },
-        }
-    }
 }
 
 /// A reason in both languages.
@@ -231,7 +195,7 @@ pub(super) async fn page(
 ) -> Result<(Vec<Message>, Option<Before>), Broken> {
     let inbound = history(call, at, Lane::In, before.inbound.as_ref(), limit).await?;
     let outbound = history(call, at, Lane::Out, before.outbound.as_ref(), limit).await?;
-    let base = call.outside();
+    let base = Url::parse(&call.outside()).ok();
     let mut inbound = inbound.into_iter().peekable();
     let mut outbound = outbound.into_iter().peekable();
     let mut next = before;
@@ -251,11 +215,8 @@ pub(super) async fn page(
         // It was said behind the push.
         messages.extend(show_reply(call.lang, &entry));
         let attachment = entry.attachment.as_ref();
-        let media = call
-            .bridge
-            .told_now(attachment, &base)
-            .await?
-            .map(Media::from);
+        let told = call.bridge.told_now(attachment, base.as_ref()).await?;
+        let media = told.map(|told| told.shown(Why::from));
         let shown = show(call.lang, &entry, parked);
         messages.push(Message { media, ..shown });
         entries += 1;

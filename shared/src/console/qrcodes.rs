@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use super::cursor::{self, List};
@@ -43,19 +44,7 @@ impl From<Qrcode> for Shown {
 
 /// The scene that a part of an address names.
 pub(super) fn scene(part: &str) -> Option<Scene> {
-    let mut bytes = Vec::with_capacity(part.len());
-    let mut rest = part.bytes();
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let (high, low) = (digit(rest.next()?)?, digit(rest.next()?)?);
-                u8::try_from(high * 16 + low).ok()?
-            }
-            plain => plain,
-        });
-    }
-    Scene::parse(&String::from_utf8(bytes).ok()?)
+    Scene::parse(&percent_decode_str(part).decode_utf8().ok()?)
 }
 
 /// `GET /api/channels/{id}/qrcodes`: by scene.

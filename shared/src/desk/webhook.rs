@@ -21,7 +21,7 @@ use crate::delivery::{Delivery, Failure};
 use crate::http::{Answer, Http, Outgoing, Trouble};
 use crate::lane::ATTEMPT;
 use crate::lines;
-use crate::media::Told;
+use crate::media::Shown;
 use crate::message::{Body, ChannelId, CustomerId, Data, MessageId, Outcome};
 use crate::moment::Moment;
 use crate::reason::Reason;
@@ -108,44 +108,7 @@ struct Said<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Data>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    media: Option<Media>,
-}
-
-/// The file of a message.
-#[derive(Serialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
-enum Media {
-    Kept {
-        #[serde(rename = "type")]
-        mime: &'static str,
-        size: u64,
-        url: String,
-        expires: String,
-    },
-    Missing {
-        reason: Why,
-    },
-}
-
-impl From<&Told> for Media {
-    fn from(told: &Told) -> Self {
-        match told {
-            Told::Kept {
-                format,
-                size,
-                url,
-                expires,
-            } => Self::Kept {
-                mime: format.mime(),
-                size: *size,
-                url: url.to_string(),
-                expires: expires.to_string(),
-            },
-            Told::Missing(reason) => Self::Missing {
-                reason: Why::reason(*reason),
-            },
-        }
-    }
+    media: Option<Shown<Why>>,
 }
 
 #[derive(Serialize)]
@@ -215,7 +178,7 @@ fn payload(letter: &Letter<'_>) -> Option<Vec<u8>> {
                 kind: Some(entry.body.kind().word()),
                 text: Some(text),
                 data: entry.body.data(),
-                media: media.map(Media::from),
+                media: media.map(|told| told.shown(Why::reason)),
             });
         }
         News::Event(entry) => {

@@ -4,7 +4,7 @@ use futures_util::StreamExt as _;
 use http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
 use super::{Answer, Http, Outgoing, Trouble, Wire, begin, read};
 use crate::media::HEAD;
@@ -62,8 +62,8 @@ impl Spool<'_> {
 }
 
 impl Http {
-    /// Sends a request and writes what comes back into a file, at most `cap` bytes. Redirects
-    /// are not followed.
+    /// Sends a request and writes what comes back into a file, at most `cap` bytes, instead of
+    /// what was in it. Redirects are not followed.
     pub async fn download(
         &self,
         request: Outgoing,
@@ -73,6 +73,8 @@ impl Http {
         if !self.allowed.may_reach(&request.url) {
             return Err(Trouble::Forbidden.into());
         }
+        file.set_len(0).await?;
+        file.rewind().await?;
         let timeout = request.timeout;
         let mut spool = Spool {
             file,

@@ -4,6 +4,7 @@
 //! Invariant: S3 checks what it takes against the digest of what we fetched. How long a
 //! file is kept, its tag says to the rules of the bucket (`template.yaml`).
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -19,7 +20,7 @@ use url::Url;
 
 use super::{Spooled, StorageError, class};
 use crate::config::Aws;
-use crate::http::{Http, Outgoing};
+use crate::http::{Http, NoFile, Outgoing};
 use crate::media::Place;
 use crate::message::ChannelId;
 use crate::moment::Moment;
@@ -90,9 +91,8 @@ impl Bucket {
         now: Moment,
         patience: Duration,
     ) -> Result<(), StorageError> {
-        let digest = spooled.of.digest.iter().fold(String::new(), |hex, byte| {
-            use std::fmt::Write as _;
-            let mut hex = hex;
+        let digest = spooled.of.digest.iter();
+        let digest = digest.fold(String::new(), |mut hex, byte| {
             // Writing to a string does not fail.
             let _ = write!(hex, "{byte:02x}");
             hex
@@ -160,7 +160,7 @@ impl Bucket {
                 link: None,
             };
             let sent = http.send(self.signed(now, ask)?).await;
-            match sent.map_err(crate::http::NoFile::Trouble)?.status {
+            match sent.map_err(NoFile::Trouble)?.status {
                 200 | 204 => {}
                 status => return Err(StorageError::Refused(status)),
             }
@@ -188,7 +188,7 @@ impl Bucket {
             link: None,
         };
         let answer = http.send(self.signed(now, ask)?).await;
-        let answer = answer.map_err(crate::http::NoFile::Trouble)?;
+        let answer = answer.map_err(NoFile::Trouble)?;
         match answer.status {
             200 => keys(&answer.body).ok_or(StorageError::Unreadable),
             status => Err(StorageError::Refused(status)),

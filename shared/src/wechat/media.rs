@@ -54,9 +54,7 @@ impl Api<'_> {
         cap: u64,
         span: Duration,
     ) -> Result<Downloaded, Refused> {
-        let base = Url::parse(self.base).ok();
-        let url = base.and_then(|base| base.join("/cgi-bin/media/get").ok());
-        let mut url = url.ok_or(Refused::Foreign)?;
+        let mut url = self.url("/cgi-bin/media/get").ok_or(Refused::Foreign)?;
         url.query_pairs_mut()
             .append_pair("access_token", token.expose())
             .append_pair("media_id", id);
@@ -75,11 +73,7 @@ impl Api<'_> {
             return Ok(got);
         };
         match words.video_url {
-            Some(address) => {
-                file.set_len(0).await.map_err(NoFile::Disk)?;
-                file.rewind().await.map_err(NoFile::Disk)?;
-                shown(self, &address, file, cap, span).await
-            }
+            Some(address) => shown(self, &address, file, cap, span).await,
             None => Err(Refused::Code(words.errcode)),
         }
     }
