@@ -56,6 +56,8 @@ async fn connect(cloud: &Cloud) {
         part_pause_ms: 0,
         retention_days: 30,
         time_zone: TIME_ZONE.to_owned(),
+        agent_name: magpie::channel::AgentName::None,
+        kf_account: None,
         desk: DeskSettings::Webhook {
             url: "http://127.0.0.1:9/hook".to_owned(),
         },

@@ -62,6 +62,8 @@ fn channel(token_call: TokenCall) -> Channel {
         part_pause_ms: 0,
         retention_days: 30,
         time_zone: TIME_ZONE.to_owned(),
+        agent_name: magpie::channel::AgentName::None,
+        kf_account: None,
         desk: DeskSettings::Inbox,
         revision: 1,
     }

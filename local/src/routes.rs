@@ -15,8 +15,9 @@ use axum::routing::{any, get, post};
 use axum::{Extension, Router};
 use futures_util::StreamExt as _;
 use http::{HeaderMap, StatusCode, Uri, header};
-use magpie::bridge::{Bridge, inbound, outbound, plain, verify};
+use magpie::bridge::{Bridge, Taken, inbound, outbound, plain, verify};
 use magpie::console::{self, Console};
+use magpie::http::Trouble;
 use magpie::message::ChannelId;
 use magpie::storage::Found;
 use tokio::time::Instant;
@@ -36,6 +37,12 @@ const BODY_MAX: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What is said of a file that is not there.
 const NO_FILE: &str = "there is no such file, or its link has expired";
+/// What is said of an address to which no file can be brought.
+const NO_DOOR: &str = "no file can be brought here, or not any more";
+/// What is said of a file that is another one than was said.
+const NOT_THIS: &str = "the file is not as long as was said, or not of its format";
+/// How long a file may take to arrive: ten megabytes over a slow line.
+const BRINGING: Duration = Duration::from_mins(2);
 /// How long the store may take to show that it is well.
 const WELL: Duration = Duration::from_secs(1);
 
@@ -59,7 +66,7 @@ pub(crate) fn router(house: House, hosts: Hosts) -> Router {
         .route("/healthz", get(health))
         .route("/wechat/{channel}", get(handshake).post(push))
         .route("/desk/{channel}", post(desk))
-        .route("/media/{*path}", get(media))
+        .route("/media/{*path}", get(media).put(bring))
         .route("/api/events", get(events::stream).fallback(pages))
         .route("/api", any(pages))
         .route("/api/", any(pages))
@@ -178,7 +185,7 @@ async fn media(State(house): State<House>, Path(path): Path<String>, request: Re
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_TYPE, place.format().mime()),
-        (header::CONTENT_DISPOSITION, "inline"),
+        (header::CONTENT_DISPOSITION, place.format().disposition()),
         (
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; sandbox",
@@ -192,6 +199,31 @@ async fn media(State(house): State<House>, Path(path): Path<String>, request: Re
     // The time of a file's change is when it is forgotten.
     headers.remove(header::LAST_MODIFIED);
     response.map(Body::new)
+}
+
+/// A file that is brought to the address of [`magpie::media::door`].
+async fn bring(
+    State(house): State<House>,
+    Path(path): Path<String>,
+    Extension(seats): Extension<Seats>,
+    request: Request,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let query = head.uri.query().unwrap_or_default();
+    let pieces = body
+        .into_data_stream()
+        .map(|piece| piece.map_err(|_| Trouble::Lost(None)));
+    let taking = house.bridge.take_file(&path, query, pieces);
+    match tokio::time::timeout(seats.patience(BRINGING), taking).await {
+        Ok(Ok(Taken::Kept)) => StatusCode::NO_CONTENT.into_response(),
+        Ok(Ok(Taken::NoDoor)) => say(StatusCode::NOT_FOUND, NO_DOOR),
+        Ok(Ok(Taken::NotThis)) => say(StatusCode::UNPROCESSABLE_ENTITY, NOT_THIS),
+        Ok(Err(broken)) => {
+            error!(error = %broken, "a file could not be taken");
+            unread(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+        Err(_) => unread(StatusCode::REQUEST_TIMEOUT),
+    }
 }
 
 fn unread(status: StatusCode) -> Response {

@@ -52,10 +52,71 @@ pub struct Channel {
     /// What it says in the answers to pushes.
     #[serde(default, skip_serializing_if = "has_none")]
     pub replies: Replies,
+    /// Which name of an agent stands before what they say.
+    #[serde(default, skip_serializing_if = "AgentName::is_none")]
+    pub agent_name: AgentName,
+    /// WeChat's account of an agent in whose name everything is said that names no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kf_account: Option<String>,
     /// Where its agents work.
     pub desk: DeskSettings,
     /// Raised by every change; a change on a stale copy is refused.
     pub revision: u64,
+}
+
+/// Which name of an agent customers see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentName {
+    /// None.
+    #[default]
+    None,
+    /// What comes before the first blank.
+    First,
+    /// All of it.
+    Full,
+}
+
+impl AgentName {
+    /// The longest name that is put before an answer, in characters.
+    pub const MAX: usize = 40;
+
+    /// Every one with its word.
+    pub const ALL: [(&str, Self); 3] = [
+        ("none", Self::None),
+        ("first", Self::First),
+        ("full", Self::Full),
+    ];
+
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
+    fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+
+    /// What an agent of this name says, with the name before it.
+    #[must_use]
+    pub fn before(self, name: Option<&str>, words: String) -> String {
+        let name = name.unwrap_or_default();
+        let name = match self {
+            Self::None => "",
+            Self::First => name.split_whitespace().next().unwrap_or_default(),
+            Self::Full => name.trim(),
+        };
+        let name: String = name
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(Self::MAX)
+            .collect();
+        if name.is_empty() {
+            return words;
+        }
+        // As it is written where the name is.
+        let colon = if name.is_ascii() { ": " } else { "：" };
+        format!("{name}{colon}{words}")
+    }
 }
 
 /// The zone of a channel that names none.

@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::fields::{Fields, degrees, number, text};
 use crate::message::Kind;
+use crate::rich::Asked;
 
 /// The contents of a message that is not words.
 #[derive(Clone, PartialEq, Serialize)]
@@ -40,6 +41,9 @@ pub enum Content {
 pub struct Text {
     /// The id of the choice that was tapped.
     pub choice: String,
+    /// The question that it answers, if that is one of ours and still known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question: Option<Asked>,
 }
 
 /// An article of a mass message.
@@ -199,9 +203,12 @@ impl Content {
             Kind::File => Self::File(File {
                 name: text("FileName").or_else(|| text("Title")),
             }),
-            Kind::Text | Kind::Event | Kind::Unknown | Kind::Receipt | Kind::SessionEnd => {
-                return None;
-            }
+            Kind::Text
+            | Kind::Choice
+            | Kind::Event
+            | Kind::Unknown
+            | Kind::Receipt
+            | Kind::SessionEnd => return None,
         })
     }
 }

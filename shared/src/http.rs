@@ -18,7 +18,7 @@ use url::Url;
 
 pub use allowed::{Allowed, is_public};
 pub use certificate::Certificate;
-pub use files::{Downloaded, NoFile};
+pub use files::{Downloaded, NoFile, collect};
 
 /// The longest answer that is read, in bytes.
 pub const ANSWER_MAX: usize = 256 * 1024;

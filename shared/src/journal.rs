@@ -17,6 +17,7 @@ use crate::message::{Body, ChannelId, MessageId, OpenId};
 use crate::moment::Moment;
 use crate::reason::Reason;
 use crate::reply::Replied;
+use crate::rich::{MARK, Manner};
 
 /// The key of the hash that hides open ids. It never rotates: with another one
 /// every customer would be a new one.
@@ -215,6 +216,14 @@ impl EntryKey {
         hash(format!("{at} {self}").as_bytes())
     }
 
+    /// What tells the question that this entry is from the others of its conversation.
+    #[must_use]
+    pub fn mark(&self, at: &ConversationKey) -> String {
+        let mut mark = self.hashed_in(at);
+        mark.truncate(MARK);
+        mark
+    }
+
     fn inbound(create_time: u64, class: Class, id: &str) -> Self {
         let seconds = create_time.min(9_999_999_999);
         Self(format!("I#{seconds:010}#{}{id}", class.digit()))
@@ -398,6 +407,12 @@ pub struct Answer {
     pub message: MessageId,
     /// How many parts it has.
     pub parts: u8,
+    /// In whose name it is said.
+    pub manner: Manner,
+    /// A hash over what its desk said, before a name was put to it and before it was
+    /// split: by it a repeat is known whatever was set meanwhile. What was journalled by
+    /// an earlier version has none.
+    pub digest: Option<String>,
 }
 
 /// One row of the journal.
@@ -462,7 +477,12 @@ impl Entry {
     /// The same entry as a part of an agent's message.
     #[must_use]
     pub fn answering(mut self, message: MessageId, parts: u8) -> Self {
-        self.answer = Some(Answer { message, parts });
+        self.answer = Some(Answer {
+            message,
+            parts,
+            manner: Manner::default(),
+            digest: None,
+        });
         self
     }
 

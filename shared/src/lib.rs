@@ -1,7 +1,7 @@
 //! Magpie joins a WeChat Official Account to the desk where agents work.
 //!
 //! In reading order: what is said ([`message`], [`content`], [`event`], [`fields`],
-//! [`faces`], [`lines`], [`opens`], [`moment`], [`reason`], [`reply`], [`menu`],
+//! [`faces`], [`lines`], [`opens`], [`moment`], [`reason`], [`reply`], [`rich`], [`menu`],
 //! [`qrcode`]), who says it ([`channel`], [`conversation`]), how it
 //! is kept and in which order ([`journal`], [`window`], [`delivery`],
 //! [`lane`]), what belongs to it ([`media`]), what was done with it ([`tally`]); then the two sides ([`wechat`], [`desk`]), the state
@@ -21,6 +21,7 @@ pub mod opens;
 pub mod qrcode;
 pub mod reason;
 pub mod reply;
+pub mod rich;
 
 pub mod channel;
 pub mod conversation;

@@ -63,6 +63,7 @@ pub fn line(body: &Body) -> Line {
                 &format!("[unsupported message: {}]", shortened(name)),
             ),
         },
+        Body::Rich(rich) => rich.line(),
         Body::Event { name, fields } => match row(Of::Event, name) {
             Some(row) => told(row, name, fields, "：", ": "),
             None => both(

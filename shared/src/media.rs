@@ -4,6 +4,8 @@
 //! Invariant: what a file is, its first bytes say, whatever WeChat or its name say. A link
 //! says the same however often it is made for one entry, and is good for its place alone.
 
+mod length;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use crate::journal::{ConversationKey, EntryKey, Pepper};
 use crate::message::{Body, ChannelId};
 use crate::moment::Moment;
 use crate::reason::Reason;
+pub use length::voice_seconds;
 
 /// How many bytes tell what a file is.
 pub const HEAD: usize = 512;
@@ -31,6 +34,8 @@ pub enum Sort {
     Voice,
     /// A film.
     Video,
+    /// A document.
+    File,
 }
 
 impl Sort {
@@ -39,7 +44,7 @@ impl Sort {
     #[must_use]
     pub fn cap(self) -> u64 {
         match self {
-            Self::Image => 20 << 20,
+            Self::Image | Self::File => 20 << 20,
             Self::Voice => 5 << 20,
             Self::Video => 25 << 20,
         }
@@ -139,7 +144,22 @@ formats! {
     Mp4 = "video/mp4", "mp4", Video;
     Mov = "video/quicktime", "mov", Video;
     Webm = "video/webm", "webm", Video;
+    Pdf = "application/pdf", "pdf", File;
+    Docx = "application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx", File;
+    Xlsx = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx", File;
+    Pptx = "application/vnd.openxmlformats-officedocument.presentationml.presentation", "pptx", File;
+    Doc = "application/msword", "doc", File;
+    Xls = "application/vnd.ms-excel", "xls", File;
+    Ppt = "application/vnd.ms-powerpoint", "ppt", File;
+    Zip = "application/zip", "zip", File;
+    Txt = "text/plain", "txt", File;
+    Csv = "text/csv", "csv", File;
 }
+
+/// How files of Office before 2007 begin.
+const OLE: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
+/// How archives begin, and with them what Office writes since.
+const ARCHIVE: &[u8] = b"PK\x03\x04";
 
 impl Format {
     /// What a file is whose first [`HEAD`] bytes these are.
@@ -160,6 +180,42 @@ impl Format {
         let mut all = Self::ALL.iter().copied();
         all.find(|format| format.extension() == extension)
     }
+
+    /// What a file of this name says that it is.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let (_, extension) = name.rsplit_once('.')?;
+        match extension.to_ascii_lowercase().as_str() {
+            "jpeg" => Some(Self::Jpeg),
+            "heic" => Some(Self::Heif),
+            extension => Self::of_extension(extension),
+        }
+    }
+
+    /// Whether a file that begins with these bytes may be of this format. Documents share
+    /// their beginnings: which of them it is, its name says.
+    #[must_use]
+    pub fn fits(self, head: &[u8]) -> bool {
+        match self {
+            Self::Docx | Self::Xlsx | Self::Pptx | Self::Zip => head.starts_with(ARCHIVE),
+            Self::Doc | Self::Xls | Self::Ppt => head.starts_with(OLE),
+            Self::Txt | Self::Csv => {
+                let control = |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x1b);
+                !head.is_empty() && !head.iter().any(control) && infer::get(head).is_none()
+            }
+            format => Self::of(head) == Some(format),
+        }
+    }
+
+    /// Whether a browser shows it or puts it away: `Content-Disposition`.
+    #[must_use]
+    pub fn disposition(self) -> &'static str {
+        if self.sort() == Sort::File && self != Self::Pdf {
+            "attachment"
+        } else {
+            "inline"
+        }
+    }
 }
 
 /// Where a file lies: `<channel>/<conversation>/<entry>.<extension>`, the latter two hashes.
@@ -175,6 +231,43 @@ impl Place {
         let entry = key.hashed_in(at);
         let extension = format.extension();
         Self(format!("{channel}/{conversation}/{entry}.{extension}"))
+    }
+
+    /// A place of its own for a file that was brought to a conversation. The nonce is 22
+    /// characters in base64url.
+    #[must_use]
+    pub fn fresh(
+        channel: &ChannelId,
+        at: &ConversationKey,
+        nonce: &str,
+        format: Format,
+    ) -> Option<Self> {
+        Self::within(channel, at, &format!("{nonce}.{}", format.extension()))
+    }
+
+    /// The place of a file of a conversation by its name there.
+    #[must_use]
+    pub fn within(channel: &ChannelId, at: &ConversationKey, file: &str) -> Option<Self> {
+        let conversation = at.as_str().strip_prefix("U#")?;
+        Self::parse(&format!("{channel}/{conversation}/{file}"))
+    }
+
+    /// Its name in its conversation.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The channel whose it is.
+    #[must_use]
+    pub fn channel(&self) -> Option<ChannelId> {
+        self.0.split('/').next().and_then(ChannelId::parse)
+    }
+
+    /// Whether it is one of this channel's.
+    #[must_use]
+    pub fn is_of(&self, channel: &ChannelId) -> bool {
+        self.channel().as_ref() == Some(channel)
     }
 
     /// Takes a place as somebody names it; `None` unless it is one that we make.
@@ -338,6 +431,48 @@ impl Attachment {
 /// What the signatures of links are for, and for nothing else.
 const PURPOSE: &str = "media";
 
+/// What the signatures of addresses to which files are brought are for.
+const BRINGING: &str = "upload";
+
+/// The address to which a file of exactly this size may be brought until then.
+#[must_use]
+pub fn door(pepper: &Pepper, base: &Url, place: &Place, size: u64, until: Moment) -> Option<Url> {
+    let base = base.as_str().trim_end_matches('/');
+    let mut url = Url::parse(&format!("{base}/media/{place}")).ok()?;
+    let seconds = until.seconds().to_string();
+    let signature = pepper.seal(BRINGING, &format!("{place}?{seconds}&{size}"));
+    url.query_pairs_mut()
+        .append_pair("until", &seconds)
+        .append_pair("size", &size.to_string())
+        .append_pair("sig", &signature);
+    Some(url)
+}
+
+/// Reads such an address: the place and the size. `None` unless it is ours and still good.
+#[must_use]
+pub fn open_door(pepper: &Pepper, path: &str, query: &str, now: Moment) -> Option<(Place, u64)> {
+    let place = Place::parse(path)?;
+    let [until, size, given] = ["until", "size", "sig"].map(|name| single(query, name));
+    let (until, size) = (until?, size?);
+    let expected = pepper.seal(BRINGING, &format!("{place}?{until}&{size}"));
+    let ours = is_same(&expected, &given?);
+    let until = Moment::from_seconds(until.parse().ok()?);
+    (ours && now < until).then_some((place, size.parse().ok()?))
+}
+
+fn is_same(expected: &str, given: &str) -> bool {
+    use subtle::ConstantTimeEq as _;
+    expected.as_bytes().ct_eq(given.as_bytes()).into()
+}
+
+/// A parameter that stands in a query once.
+fn single(query: &str, name: &str) -> Option<String> {
+    let pairs = url::form_urlencoded::parse(query.as_bytes());
+    let mut values = pairs.filter(|(key, _)| key == name).map(|(_, value)| value);
+    let value = values.next()?.into_owned();
+    values.next().is_none().then_some(value)
+}
+
 /// The address of a file, good until then.
 #[must_use]
 pub fn link(pepper: &Pepper, base: &Url, place: &Place, until: Moment) -> Option<Url> {
@@ -355,16 +490,10 @@ pub fn link(pepper: &Pepper, base: &Url, place: &Place, until: Moment) -> Option
 /// link is ours and still good.
 #[must_use]
 pub fn open(pepper: &Pepper, path: &str, query: &str, now: Moment) -> Option<Place> {
-    use subtle::ConstantTimeEq as _;
     let place = Place::parse(path)?;
-    let one = |name: &str| {
-        let pairs = url::form_urlencoded::parse(query.as_bytes());
-        let mut values = pairs.filter(|(key, _)| key == name).map(|(_, value)| value);
-        values.next().filter(|_| values.next().is_none())
-    };
-    let (until, given) = (one("until")?, one("sig")?);
+    let (until, given) = (single(query, "until")?, single(query, "sig")?);
     let expected = pepper.seal(PURPOSE, &format!("{place}?{until}"));
-    let ours: bool = expected.as_bytes().ct_eq(given.as_bytes()).into();
+    let ours = is_same(&expected, &given);
     let until = Moment::from_seconds(until.parse().ok()?);
     (ours && now < until).then_some(place)
 }
@@ -468,11 +597,62 @@ mod tests {
             (b"<svg xmlns=\"http://www.w3.org/2000/svg\">", None),
             (b"<!DOCTYPE html><script>", None),
             (b"MZ\x90\0", None),
-            (b"%PDF-1.7", None),
+            (b"%PDF-1.7", Some(Format::Pdf)),
             (b"", None),
         ] {
             assert_eq!(Format::of(head), expected, "{head:?}");
         }
+    }
+
+    #[test]
+    fn which_document_it_is_its_name_says_if_its_bytes_let_it() {
+        let check = |name: &str, head: &[u8], expected: bool| {
+            let format = Format::named(name).unwrap();
+            assert_eq!(format.fits(head), expected, "{name}");
+        };
+        check("a.DOCX", b"PK\x03\x04 and so on", true);
+        check("a.docx", OLE, false);
+        check("a.xls", OLE, true);
+        check("a.pdf", b"%PDF-1.7", true);
+        check("a.pdf", b"<html>", false);
+        check("a.jpeg", b"\xff\xd8\xff\xe0\0\x10JFIF", true);
+        check("a.txt", "一、二\r\n".as_bytes(), true);
+        check("a.csv", b"a\tb\n\x00", false);
+        check("a.txt", b"%PDF-1.7", false);
+        check("a.txt", b"", false);
+        for name in ["a", "a.exe", "a.svg", "a.html", ".", ""] {
+            assert_eq!(Format::named(name), None, "{name}");
+        }
+        for format in Format::ALL {
+            let shown = format.sort() != Sort::File || *format == Format::Pdf;
+            assert_eq!(format.disposition() == "inline", shown);
+        }
+    }
+
+    #[test]
+    fn what_may_be_brought_is_signed_with_its_size() {
+        let base = Url::parse("https://bridge.example").unwrap();
+        let until = Moment::from_seconds(1_000);
+        let url = door(&pepper(), &base, &place(), 22, until).unwrap();
+        let path = url.path().strip_prefix("/media/").unwrap();
+        let query = url.query().unwrap();
+        let check = |path: &str, query: &str, now: i64, expected: Option<(Place, u64)>| {
+            let found = open_door(&pepper(), path, query, Moment::from_seconds(now));
+            assert_eq!(found, expected, "{query}");
+        };
+        check(path, query, 999, Some((place(), 22)));
+        check(path, query, 1_000, None);
+        check(path, &query.replace("size=22", "size=23"), 999, None);
+        check(path, &query.replace("until=1000", "until=1001"), 999, None);
+        check(path, &format!("{query}&size=23"), 999, None);
+        check(&path.replace(".png", ".jpg"), query, 999, None);
+        // Whoever may look may not bring, and the other way round.
+        assert_eq!(
+            open(&pepper(), path, query, Moment::from_seconds(999)),
+            None
+        );
+        let link = link(&pepper(), &base, &place(), until).unwrap();
+        check(path, link.query().unwrap(), 999, None);
     }
 
     #[test]

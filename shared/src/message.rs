@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::content::{ArticleRef, Content, Text};
 use crate::event::Event;
 pub use crate::fields::Fields;
+use crate::rich::{Asked, Rich};
 
 /// Declares an opaque identifier: a string whose `Debug` never shows it.
 macro_rules! opaque {
@@ -160,6 +161,8 @@ pub enum Body {
         /// What the push carried.
         fields: Fields,
     },
+    /// What an agent sends beside words.
+    Rich(Rich),
     /// Something that happened: followed, menu tapped, …
     Event {
         /// WeChat's `Event`, in its documented spelling if it is a known one.
@@ -201,23 +204,41 @@ impl Body {
     pub fn content(&self) -> Option<Content> {
         match self {
             Self::Text { choice, .. } => {
-                choice.clone().map(|choice| Content::Text(Text { choice }))
+                let text = |choice| Text {
+                    choice,
+                    question: None,
+                };
+                choice.clone().map(|choice| Content::Text(text(choice)))
             }
             Self::Other { kind, name, fields } => Content::of(*kind, name, fields),
-            Self::Event { .. } | Self::Unknown { .. } | Self::Receipt(_) | Self::SessionEnd(_) => {
-                None
-            }
+            Self::Rich(_)
+            | Self::Event { .. }
+            | Self::Unknown { .. }
+            | Self::Receipt(_)
+            | Self::SessionEnd(_) => None,
         }
     }
 
-    /// What desks and the API are given beside the line. A picture holds nothing that
-    /// they could use.
+    /// What desks and the API are given beside the line.
     #[must_use]
     pub fn data(&self) -> Option<Data> {
+        self.data_answering(None)
+    }
+
+    /// The same with the question that was answered,
+    /// if it was. A picture holds nothing that they could use.
+    #[must_use]
+    pub fn data_answering(&self, asked: Option<&Asked>) -> Option<Data> {
         if let Some(event) = self.event() {
             return Some(Data::Event(event));
         }
-        let content = self.content();
+        let content = match (self.content(), asked) {
+            (Some(Content::Text(_)), Some(asked)) => Some(Content::Text(Text {
+                choice: asked.choice.clone(),
+                question: Some(asked.clone()),
+            })),
+            (content, _) => content,
+        };
         let content = content.filter(|content| !matches!(content, Content::Image(_)));
         let article = self.article();
         (content.is_some() || article.is_some()).then_some(Data::Message { content, article })
@@ -247,6 +268,7 @@ impl Body {
         match self {
             Self::Text { .. } => Kind::Text,
             Self::Other { kind, .. } => *kind,
+            Self::Rich(rich) => rich.kind(),
             Self::Event { .. } => Kind::Event,
             Self::Unknown { .. } => Kind::Unknown,
             Self::Receipt(_) => Kind::Receipt,
@@ -292,6 +314,8 @@ pub enum Kind {
     Link,
     /// A mini-program card.
     Card,
+    /// A question with choices.
+    Choice,
     /// Something that happened.
     Event,
     /// A message of a kind that we do not know.
@@ -315,6 +339,7 @@ impl Kind {
             Self::Location => "location",
             Self::Link => "link",
             Self::Card => "card",
+            Self::Choice => "choice",
             Self::Event => "event",
             Self::Unknown => "unknown",
             Self::Receipt => "receipt",

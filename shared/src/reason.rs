@@ -169,6 +169,14 @@ reasons! {
     MediaUnreachable = "media_unreachable",
         "多次尝试未能取得该文件：请让客户重新发送。",
         "The file could not be had in several tries: ask the customer to send it again.";
+    /// A file that an agent sends cannot be had.
+    FileUnavailable = "file_unavailable",
+        "无法取得要发送的文件：请重新选择文件后再发。",
+        "The file that is to be sent cannot be had: choose it anew and send it again.";
+    /// A file that an agent sends is none that WeChat takes.
+    FileNotTaken = "file_not_taken",
+        "微信不接受该文件，图片限 10 MB 的 JPG、PNG、GIF，语音限 2 MB 且不超过 60 秒的 AMR、MP3，视频限 10 MB 的 MP4：请更换文件，或作为文档发送。",
+        "WeChat does not take this file. It takes pictures up to 10 MB as JPEG, PNG or GIF, voice up to 2 MB and 60 seconds as AMR or MP3, films up to 10 MB as MP4: choose another one, or send it as a document.";
     /// A worker holds the entry.
     InFlight = "in_flight",
         "正在发送：请稍候。",

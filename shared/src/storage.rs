@@ -86,6 +86,15 @@ impl Spool {
     }
 }
 
+/// Where and how a file is brought.
+#[derive(Debug)]
+pub struct Door {
+    /// Where, by `PUT`.
+    pub url: Url,
+    /// With these headers.
+    pub headers: Vec<(&'static str, String)>,
+}
+
 /// Where a file can be had.
 #[derive(Debug)]
 pub enum Found {
@@ -154,6 +163,52 @@ impl Storage {
         match self {
             Self::Folder(folder) => Ok(Found::File(folder.path(place))),
             Self::Bucket(bucket) => Ok(Found::Elsewhere(bucket.link(place, now)?)),
+        }
+    }
+
+    /// Where a file may be brought by somebody who is no part of us: with this method-`PUT`
+    /// address and these headers, within some minutes, exactly so many bytes. `None` where
+    /// files lie with us, and are brought to us.
+    pub fn door(
+        &self,
+        place: &Place,
+        size: u64,
+        days: u32,
+        now: Moment,
+    ) -> Result<Option<Door>, StorageError> {
+        match self {
+            Self::Folder(_) => Ok(None),
+            Self::Bucket(bucket) => bucket.door(place, size, days, now).map(Some),
+        }
+    }
+
+    /// How long a file is and how it begins; `None` if there is none.
+    pub async fn peek(
+        &self,
+        http: &Http,
+        place: &Place,
+        now: Moment,
+    ) -> Result<Option<(u64, Vec<u8>)>, StorageError> {
+        match self {
+            Self::Folder(folder) => folder.peek(place).await,
+            Self::Bucket(bucket) => bucket.peek(http, place, now).await,
+        }
+    }
+
+    /// Opens a file, which is read whole on the way; `None` if there is none.
+    pub async fn open(
+        &self,
+        http: &Http,
+        place: &Place,
+        now: Moment,
+        patience: Duration,
+    ) -> Result<Option<Spooled>, StorageError> {
+        match self {
+            Self::Folder(folder) => folder.read(place).await,
+            Self::Bucket(bucket) => {
+                let spool = self.spool()?;
+                bucket.fetch(http, place, spool, now, patience).await
+            }
         }
     }
 

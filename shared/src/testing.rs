@@ -86,7 +86,7 @@ impl Outside {
 pub(crate) struct Stage {
     pub(crate) bridge: Bridge,
     pub(crate) outside: Outside,
-    bells: mpsc::UnboundedReceiver<Ring>,
+    pub(crate) bells: mpsc::UnboundedReceiver<Ring>,
 }
 
 impl Stage {
@@ -129,6 +129,8 @@ impl Stage {
             part_pause_ms: 0,
             retention_days: 30,
             time_zone: TIME_ZONE.to_owned(),
+            agent_name: crate::channel::AgentName::None,
+            kf_account: None,
             desk,
             revision: 1,
         };
@@ -152,6 +154,20 @@ impl Stage {
 
     /// A customer says something now; it is journalled and its bell rung.
     pub(crate) async fn says(&self, channel: &ChannelId, open_id: &str, text: &str) -> Entry {
+        self.pushes(channel, open_id, Body::text(text)).await
+    }
+
+    /// A customer taps the choice of this id.
+    pub(crate) async fn taps(&self, channel: &ChannelId, open_id: &str, choice: &str, text: &str) {
+        let body = Body::Text {
+            text: text.to_owned(),
+            choice: Some(choice.to_owned()),
+            fields: crate::message::Fields::new(),
+        };
+        self.pushes(channel, open_id, body).await;
+    }
+
+    async fn pushes(&self, channel: &ChannelId, open_id: &str, body: Body) -> Entry {
         let now = self.bridge.now();
         let id = u64::from_be_bytes(self.bridge.chance.bytes());
         let seconds = u64::try_from(now.seconds()).unwrap();
@@ -160,7 +176,7 @@ impl Stage {
             channel: channel.clone(),
             open_id: Some(OpenId::new(open_id)),
         };
-        let entry = Entry::pending(key, now, Body::text(text), origin);
+        let entry = Entry::pending(key, now, body, origin);
         let at = self.place(channel, open_id).await;
         self.bridge
             .store

@@ -27,6 +27,8 @@ use magpie::http::{Allowed, Answer, Http, Outgoing};
 use magpie::journal::{Entry, EntryKey, Origin};
 use magpie::message::{Body, ChannelId, MessageId, OpenId};
 use magpie::moment::Moment;
+use magpie::reason::Reason;
+use magpie::rich::Saying;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -74,7 +76,10 @@ fn message() -> AgentEvent {
         id: MessageId::parse(ID).unwrap(),
         time: Moment::parse("2026-11-18T10:26:40.120Z").unwrap(),
         conversation: "c".to_owned(),
-        text: Some("您好".to_owned()),
+        said: Box::new(Ok(Saying {
+            agent: Some("小王".to_owned()),
+            ..Saying::text("您好")
+        })),
     }
 }
 
@@ -154,10 +159,10 @@ fn every_documented_call_is_read() {
     assert_eq!(receive(end.to_string().as_bytes()), Ok(expected));
     // A kind that cannot be sent is no nonsense: it gets a receipt.
     let image = json!({ "type": "message", "time": "2026-11-18T10:26:40Z", "conversation": "c",
-        "message": { "kind": "image", "url": "https://example.com/a.png" } });
+        "message": { "kind": "hologram", "url": "https://example.com/a.png" } });
     let read = receive(image.to_string().as_bytes());
     assert!(
-        matches!(read, Ok(AgentEvent::Message { text: None, .. })),
+        matches!(&read, Ok(AgentEvent::Message { said, .. }) if **said == Err(Reason::UnsupportedKind)),
         "{read:?}"
     );
 }
@@ -345,7 +350,7 @@ proptest! {
         let now = NOW.to_string();
         let signed = headers(ID, &now, &signature(SECRET, ID, &now, &body));
         let read = desk(&[SECRET]).receive(&signed, &body, Moment::from_seconds(NOW));
-        let same = matches!(&read, Ok(AgentEvent::Message { text: Some(read), .. }) if *read == text);
+        let same = matches!(&read, Ok(AgentEvent::Message { said, .. }) if **said == Ok(Saying::text(text.clone())));
         prop_assert!(same, "{read:?}");
         let mut changed = body;
         let at = at.index(changed.len());
@@ -389,7 +394,7 @@ async fn told(secrets: &[&str]) -> Outgoing {
         channel: &channel,
         customer: Some(&customer),
         session: Some("s1"),
-        news: News::Message(&entry, None),
+        news: News::Message(&entry, None, None),
     };
     let delivery = desk(secrets).tell(&http, &letter, now).await;
     assert_eq!(delivery, Delivery::Accepted);

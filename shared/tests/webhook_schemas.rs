@@ -153,7 +153,9 @@ async fn every_letter_is_as_the_schema_says() {
     for body in bodies {
         let kind = body.kind().word();
         let entry = office.entry(body);
-        let told = office.tell(News::Message(&entry, None), true, true).await;
+        let told = office
+            .tell(News::Message(&entry, None, None), true, true)
+            .await;
         assert_eq!(told["message"]["kind"], kind);
     }
     let kept = Told::Kept {
@@ -169,7 +171,7 @@ async fn every_letter_is_as_the_schema_says() {
         (Told::Missing(Reason::MediaGone), "missing"),
     ] {
         let entry = office.entry(other(Kind::Image));
-        let news = News::Message(&entry, Some(&file));
+        let news = News::Message(&entry, Some(&file), None);
         let told = office.tell(news, true, true).await;
         assert_eq!(told["message"]["media"]["state"], state);
     }
@@ -203,7 +205,7 @@ async fn every_sample_of_a_push_is_as_the_schema_says() {
         let (news, place) = if event {
             (News::Event(&entry), "event")
         } else {
-            (News::Message(&entry, None), "message")
+            (News::Message(&entry, None, None), "message")
         };
         let told = office.tell(news, true, true).await;
         assert_eq!(told[place]["data"], data);
@@ -298,10 +300,7 @@ fn what_is_taken_from_a_desk_is_what_the_schema_says() {
         (message(&json!({ "kind": "text" })), false),
         (message(&json!({ "kind": "text", "text": 7 })), false),
         (message(&json!({ "text": "您好" })), false),
-        (
-            message(&json!({ "kind": "image", "url": "https://example.com/a.png" })),
-            true,
-        ),
+        (message(&json!({ "kind": "hologram", "media": 7 })), true),
         (message(&json!("您好")), false),
         (
             json!({ "type": "message", "time": TIME, "conversation": "c" }),
@@ -335,6 +334,92 @@ fn what_is_taken_from_a_desk_is_what_the_schema_says() {
     ] {
         assert_eq!(receive(&body).is_ok(), taken, "{body}");
         assert_eq!(is_described(&body), taken, "{body}");
+    }
+}
+
+#[test]
+fn what_is_more_than_words_is_taken_as_the_schema_says() {
+    let image = json!({ "url": "https://example.com/a.png" });
+    let thumb = json!({ "media_id": "t" });
+    let choices = json!([{ "id": "1", "text": "是" }]);
+    let mut all = vec![
+        json!({ "kind": "image", "media": image }),
+        json!({ "kind": "voice", "media": { "media_id": "m" }, "text": "听" }),
+        json!({ "kind": "video", "media": image, "title": "片", "thumb": null }),
+        json!({ "kind": "file", "media": image, "name": "价.pdf" }),
+        json!({ "kind": "link", "title": "题", "url": "https://a.example", "picture": null }),
+        json!({ "kind": "music", "title": "歌", "url": "https://a.example", "thumb": thumb }),
+        json!({ "kind": "article", "article_id": "a" }),
+        json!({ "kind": "choice", "text": "问", "choices": choices, "closing": "谢" }),
+        json!({ "kind": "card", "title": "店", "app_id": "wx0123456789abcdef", "path": "p", "thumb": thumb }),
+        json!({ "kind": "text", "text": "好", "kf_account": "anna@shop", "ai": true }),
+    ];
+    let call = |message: &Value| json!({ "type": "message", "time": TIME, "conversation": "c", "message": message });
+    let check = |message: &Value, taken: bool| {
+        assert_eq!(receive(&call(message)).is_ok(), taken, "{message}");
+        assert_eq!(is_described(&call(message)), taken, "{message}");
+    };
+    for message in &mut all {
+        check(message, true);
+        // Without any field that it needs it is none.
+        let whole = message.clone();
+        for needed in [
+            "kind",
+            "media",
+            "name",
+            "title",
+            "url",
+            "thumb",
+            "article_id",
+            "choices",
+            "app_id",
+            "path",
+        ] {
+            let optional = ["title", "thumb"].contains(&needed) && whole["kind"] == "video";
+            if whole.get(needed).is_some() && !optional {
+                message.as_object_mut().unwrap().remove(needed);
+                check(message, false);
+                *message = whole.clone();
+            }
+        }
+    }
+    for (message, taken) in [
+        (json!({ "kind": "image", "media": {} }), false),
+        (
+            json!({ "kind": "image", "media": "https://a.example" }),
+            false,
+        ),
+        (
+            json!({ "kind": "image", "media": { "url": "ftp://a.example" } }),
+            false,
+        ),
+        (
+            json!({ "kind": "image", "media": { "media_id": "" } }),
+            false,
+        ),
+        (
+            json!({ "kind": "image", "media": { "media_id": "m", "url": "https://a.example" } }),
+            false,
+        ),
+        (
+            json!({ "kind": "choice", "text": "问", "choices": [{ "id": "好", "text": "是" }] }),
+            false,
+        ),
+        (
+            json!({ "kind": "choice", "text": " ", "choices": choices }),
+            false,
+        ),
+        (
+            json!({ "kind": "link", "title": "题", "url": "javascript:1" }),
+            false,
+        ),
+        (
+            json!({ "kind": "text", "text": "好", "kf_account": "anna" }),
+            false,
+        ),
+        (json!({ "kind": "text", "text": "好", "ai": "yes" }), false),
+    ] {
+        check(&message, taken);
     }
 }
 

@@ -234,6 +234,8 @@ fn channel(far: &Far) -> Outcome<Channel> {
         part_pause_ms: 0,
         retention_days: 30,
         time_zone: TIME_ZONE.to_owned(),
+        agent_name: magpie::channel::AgentName::None,
+        kf_account: None,
         desk: DeskSettings::Webhook {
             url: format!("{}/hook", far.outside),
         },

@@ -268,6 +268,8 @@ async fn secrets_of_another_store_are_noticed() {
         part_pause_ms: 0,
         retention_days: 30,
         time_zone: TIME_ZONE.to_owned(),
+        agent_name: magpie::channel::AgentName::None,
+        kf_account: None,
         desk: DeskSettings::Inbox,
         revision: 2,
     };

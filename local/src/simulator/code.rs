@@ -137,7 +137,11 @@ mod tests {
             let own = match meaning(code) {
                 Meaning::Taken => false,
                 Meaning::Failed(failure) => failure.reason != Reason::Refused,
-                Meaning::Busy | Meaning::Token | Meaning::WindowFull => true,
+                Meaning::Busy
+                | Meaning::Token
+                | Meaning::WindowFull
+                | Meaning::NoMedia
+                | Meaning::NotThisKind => true,
             };
             let known = fault(code, "203.0.113.7");
             assert!(!own || known.is_some(), "{code} cannot be ordered");

@@ -2,14 +2,46 @@
 //!
 //! Invariant: a desk is told the same on every repeat; whoever looks now gets a link of now.
 
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use tokio::fs::File as OpenFile;
 use url::Url;
 
 use super::{Bridge, Broken};
-use crate::journal::Entry;
-use crate::media::{self, Attachment, LINK, Place, Told};
-use crate::message::ChannelId;
+use crate::channel::Channel;
+use crate::http::{NoFile, Trouble, collect};
+use crate::journal::{ConversationKey, Entry};
+use crate::media::{self, Attachment, Format, LINK, Place, Told};
+use crate::message::{Body, ChannelId};
 use crate::moment::Moment;
-use crate::storage::{Found, Storage};
+use crate::rich::{File, Saying};
+use crate::storage::{Door, Found, Spooled, Storage, StorageError};
+
+/// How long an address is good to which a file may be brought.
+const DOOR: Duration = Duration::from_mins(15);
+
+/// What became of a file that was brought here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is kept.
+    Kept,
+    /// The address is none of ours, or is not good any more.
+    NoDoor,
+    /// It is not as long as was said, or not of its format.
+    NotThis,
+}
+
+/// A file that was brought to a conversation.
+pub(crate) struct Brought {
+    /// Where it lies.
+    pub(crate) place: Place,
+    /// How many bytes it has.
+    pub(crate) size: u64,
+    /// Whether it is of the format that it was said to be.
+    pub(crate) fits: bool,
+}
 
 /// Where files lie and how they are given out.
 #[derive(Debug)]
@@ -70,6 +102,145 @@ impl Bridge {
             return Ok(None);
         };
         Ok(attachment.told(self.pepper().await?, base, at, until))
+    }
+
+    /// What is known of the file that an answer is, if it was brought to us.
+    pub(super) fn brought(&self, channel: &Channel, body: &Body) -> Option<Attachment> {
+        let Body::Rich(rich) = body else { return None };
+        let (File::Kept { place, size }, Some(files)) = (rich.file()?, &self.files) else {
+            return None;
+        };
+        let span = files.storage.span(channel.retention_days);
+        Some(Attachment::Kept {
+            place: place.clone(),
+            size: *size,
+            until: self.now().plus(span),
+        })
+    }
+
+    /// What an agent says, with files that lie with us known as that: a desk that passes on
+    /// what it was given names our own links.
+    pub(crate) async fn at_home(
+        &self,
+        channel: &Channel,
+        mut saying: Saying,
+    ) -> Result<Saying, Broken> {
+        let files = self.files.as_ref();
+        let base = files.and_then(|files| Some((files, files.base.as_ref()?)));
+        let (Some((files, base)), Some(rich)) = (base, &mut saying.rich) else {
+            return Ok(saying);
+        };
+        for file in rich.files_mut() {
+            let File::Url(url) = file else { continue };
+            let Some(place) = self.own(base, channel, url).await? else {
+                continue;
+            };
+            let peeked = files.storage.peek(&self.http, &place, self.now()).await?;
+            if let Some((size, _)) = peeked {
+                *file = File::Kept { place, size };
+            }
+        }
+        Ok(saying)
+    }
+
+    /// The file of this channel that a link of ours is for.
+    async fn own(&self, base: &Url, channel: &Channel, url: &str) -> Result<Option<Place>, Broken> {
+        let base = base.as_str().trim_end_matches('/');
+        let path = url
+            .strip_prefix(base)
+            .and_then(|path| path.strip_prefix("/media/"));
+        let Some((path, query)) = path.and_then(|path| path.split_once('?')) else {
+            return Ok(None);
+        };
+        let place = media::open(self.pepper().await?, path, query, self.now());
+        Ok(place.filter(|place| place.is_of(&channel.id)))
+    }
+
+    /// Where a file may be brought that an agent is going to send: its name, and the way
+    /// there, for some minutes. `base` is where who asks finds us. `None` where files are
+    /// not kept.
+    pub(crate) async fn door(
+        &self,
+        (at, channel): (&ConversationKey, &Channel),
+        format: Format,
+        size: u64,
+        base: Option<&Url>,
+    ) -> Result<Option<(Place, Door)>, Broken> {
+        let place = Place::fresh(&channel.id, at, &self.chance.nonce(), format);
+        let (Some(files), Some(place)) = (&self.files, place) else {
+            return Ok(None);
+        };
+        let (now, days) = (self.now(), channel.retention_days);
+        if let Some(door) = files.storage.door(&place, size, days, now)? {
+            return Ok(Some((place, door)));
+        }
+        let until = now.plus(DOOR);
+        let pepper = self.pepper().await?;
+        let url = base.and_then(|base| media::door(pepper, base, &place, size, until));
+        Ok(url.map(|url| {
+            let headers = vec![("content-type", format.mime().to_owned())];
+            (place, Door { url, headers })
+        }))
+    }
+
+    /// Takes a file that is brought here, whole or not at all.
+    pub async fn take_file(
+        &self,
+        path: &str,
+        query: &str,
+        pieces: impl Stream<Item = Result<Bytes, Trouble>> + Unpin,
+    ) -> Result<Taken, Broken> {
+        let now = self.now();
+        let (Some(files), Some((place, size))) = (
+            &self.files,
+            media::open_door(self.pepper().await?, path, query, now),
+        ) else {
+            return Ok(Taken::NoDoor);
+        };
+        // It names no days: whose channel is gone keeps nothing.
+        let channel = match place.channel() {
+            Some(id) => self.channel(&id).await?,
+            None => None,
+        };
+        let Some(channel) = channel.filter(|channel| !channel.deleted) else {
+            return Ok(Taken::NoDoor);
+        };
+        let spool = files.storage.spool()?;
+        let mut file = OpenFile::from_std(spool.handle().map_err(StorageError::from)?);
+        let of = match collect(&mut file, size, pieces).await {
+            Ok(of) => of,
+            Err(NoFile::Disk(error)) => return Err(StorageError::from(error).into()),
+            Err(NoFile::Trouble(_) | NoFile::TooLarge) => return Ok(Taken::NotThis),
+        };
+        if of.size != size || !place.format().fits(&of.head) {
+            return Ok(Taken::NotThis);
+        }
+        let spooled = Spooled { file: spool, of };
+        let (http, days) = (&self.http, channel.retention_days);
+        files
+            .storage
+            .keep(http, &place, spooled, days, now, DOOR)
+            .await?;
+        Ok(Taken::Kept)
+    }
+
+    /// The file of this name that was brought to a conversation; `None` if there is none.
+    pub(crate) async fn brought_file(
+        &self,
+        at: &ConversationKey,
+        channel: &Channel,
+        name: &str,
+    ) -> Result<Option<Brought>, Broken> {
+        let place = Place::within(&channel.id, at, name);
+        let (Some(files), Some(place)) = (&self.files, place) else {
+            return Ok(None);
+        };
+        let peeked = files.storage.peek(&self.http, &place, self.now()).await?;
+        Ok(peeked.map(|(size, head)| Brought {
+            fits: place.format().fits(&head),
+            place,
+            size,
+        }))
     }
 
     /// Where a browser is sent on to for files, if they do not lie here.

@@ -265,7 +265,8 @@ impl Context<'_> {
                 Desk::Webhook(_) => match self.settled(entry, session.id, open).await? {
                     Settled::In(session) => {
                         let told = self.bridge.told_of(entry, attachment.as_ref()).await?;
-                        let news = News::Message(entry, told.as_ref());
+                        let asked = self.bridge.asked(self.at, &entry.body).await?;
+                        let news = News::Message(entry, told.as_ref(), asked.as_ref());
                         return self.tell(entry, Some(&session), news).await;
                     }
                     Settled::Closed => {

@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_mins(12);
 /// How many files are fetched at once: with the largest ones, a fifth of a function's disk.
 pub(super) const AT_ONCE: usize = 4;
 /// The least time in which a fetch is begun.
-const LEAST: Duration = Duration::from_secs(1);
+pub(super) const LEAST: Duration = Duration::from_secs(1);
 
 /// What is known of the file of a message.
 pub(super) enum Known {
@@ -325,6 +325,7 @@ fn lack(refused: &Refused) -> Lack {
                 Lack::NotNow(Failure::after(lane::WINDOW_RECHECK, failure.reason))
             }
             Meaning::Failed(failure) => Lack::NotNow(failure),
+            Meaning::NoMedia | Meaning::NotThisKind => Lack::Never(Reason::MediaGone),
             Meaning::Taken | Meaning::Busy | Meaning::WindowFull => {
                 Lack::not_now(Reason::WechatBusy)
             }

@@ -11,14 +11,16 @@ use super::{Bridge, Broken, Response, plain, refused};
 use crate::channel::Channel;
 use crate::conversation::parse_customer_id;
 use crate::desk::{AgentEvent, Rejected};
-use crate::journal::{Class, ConversationKey, Entry, EntryKey, Origin};
+use crate::journal::{Answer, Class, ConversationKey, Entry, EntryKey, Origin};
 use crate::message::{Body, ChannelId, EndCause, MessageId, Outcome, Receipt};
 use crate::moment::Moment;
 use crate::reason::Reason;
+use crate::rich::{Asked, Manner, Question, Rich, Saying, read_choice_id};
 use crate::store::Said;
 use crate::tally::Deed;
 use crate::wechat::api::Api;
-use crate::wechat::split::split;
+use crate::wechat::split::{MAX_PARTS, Refused, split};
+use crate::window::MESSAGE_SPAN;
 
 /// Takes a call of a channel's desk.
 pub async fn outbound(
@@ -38,6 +40,9 @@ pub async fn outbound(
             match rejected {
                 // The desk's own developer reads this; it holds nothing of the body.
                 Rejected::Nonsense(why) => plain(StatusCode::BAD_REQUEST, why),
+                Rejected::Field(name, why) => {
+                    plain(StatusCode::BAD_REQUEST, format!("message.{name}: {why}"))
+                }
                 other => refused(other.status()),
             }
         }
@@ -76,8 +81,8 @@ async fn take(
             id,
             time,
             conversation,
-            text,
-        } => said(bridge, &channel, &id, time, conversation, text).await?,
+            said: what,
+        } => said(bridge, &channel, &id, time, conversation, *what).await?,
         AgentEvent::SessionEnd {
             id,
             time,
@@ -94,7 +99,7 @@ async fn take(
         }
         AgentEvent::Typing { conversation, on } => {
             if let Some(at) = find(bridge, &channel, &conversation).await? {
-                typing(bridge, &channel, &at, on).await?;
+                bridge.typing(&channel, &at, on).await?;
             }
         }
     }
@@ -120,26 +125,28 @@ async fn said(
     id: &MessageId,
     time: Moment,
     conversation: String,
-    text: Option<String>,
+    what: Result<Saying, Reason>,
 ) -> Result<(), Broken> {
     let at = find(bridge, channel, &conversation).await?;
     let (at, foreign) = match at {
         Some(at) => (at, None),
         None => (ConversationKey::of_channel(&channel.id), Some(conversation)),
     };
-    let refused = match (&foreign, &text) {
+    let digest = what.as_ref().map(Saying::digest).unwrap_or_default();
+    let refused = match (&foreign, what) {
         (Some(_), _) => Err(Reason::UnknownConversation),
-        (None, None) => Err(Reason::UnsupportedKind),
-        (None, Some(text)) => bridge
-            .say(&at, &channel.id, id, time, text)
-            .await?
-            .map(|_| ()),
+        (None, Err(reason)) => Err(reason),
+        (None, Ok(saying)) => {
+            let saying = bridge.at_home(channel, saying).await?;
+            let said = bridge.say(&at, channel, id, time, saying).await?;
+            said.map(|_| ())
+        }
     };
     if let Err(reason) = refused {
         let mut identity = format!("refused {} {}", id.as_str(), time.millis());
         if reason == Reason::IdUsed {
             // Each of the other words has a receipt of its own, once.
-            identity = format!("other words {identity} {}", text.unwrap_or_default());
+            identity = format!("other words {identity} {digest}");
         }
         let key = EntryKey::hashed(
             u64::try_from(time.seconds()).unwrap_or(0),
@@ -165,29 +172,39 @@ async fn said(
     Ok(())
 }
 
+/// What the parts of an answer say: first what is more than words, then the words, with the
+/// agent's name before them, in as many parts as they need.
+fn bodies(channel: &Channel, saying: Saying) -> Result<Vec<Body>, Reason> {
+    let named = |words| channel.agent_name.before(saying.agent.as_deref(), words);
+    let mut bodies = Vec::new();
+    match saying.rich {
+        Some(Rich::Choice(question)) => bodies.push(Body::Rich(Rich::Choice(Question {
+            text: named(question.text),
+            ..question
+        }))),
+        Some(rich) => bodies.push(Body::Rich(rich)),
+        None if saying.words.is_none() => return Err(Reason::Empty),
+        None => {}
+    }
+    if let Some(words) = saying.words {
+        // A name is nothing that is said.
+        if words.trim().is_empty() {
+            return Err(Reason::Empty);
+        }
+        let parts = split(&named(words)).map_err(Refused::reason)?;
+        bodies.extend(parts.into_iter().map(Body::text));
+    }
+    if bodies.len() > MAX_PARTS {
+        return Err(Reason::TooLong);
+    }
+    Ok(bodies)
+}
+
 fn origin(channel: &ChannelId) -> Origin {
     Origin {
         channel: channel.clone(),
         open_id: None,
     }
-}
-
-async fn typing(
-    bridge: &Bridge,
-    channel: &Channel,
-    at: &ConversationKey,
-    on: bool,
-) -> Result<(), Broken> {
-    let known = bridge.store.conversation(at).await?;
-    if let (Some((conversation, _)), Ok(token)) = (known, bridge.token(channel).await) {
-        let api = Api {
-            http: &bridge.http,
-            base: &channel.api_base,
-        };
-        // It may be lost: nobody waits for it.
-        let _ = api.typing(&token, &conversation.open_id, on).await;
-    }
-    Ok(())
 }
 
 /// What an agent said, as it was journalled.
@@ -205,26 +222,43 @@ impl Bridge {
     pub(crate) async fn say(
         &self,
         at: &ConversationKey,
-        channel: &ChannelId,
+        channel: &Channel,
         id: &MessageId,
         time: Moment,
-        text: &str,
+        saying: Saying,
     ) -> Result<Result<Journalled, Reason>, Broken> {
-        let parts = match split(text) {
-            Ok(parts) => parts,
-            Err(refused) => return Ok(Err(refused.reason())),
+        let digest = saying.digest();
+        let manner = Manner {
+            kf_account: saying
+                .manner
+                .kf_account
+                .clone()
+                .or(channel.kf_account.clone()),
+            ..saying.manner
         };
-        let count = u8::try_from(parts.len()).unwrap_or(u8::MAX);
+        let bodies = match bodies(channel, saying) {
+            Ok(bodies) => bodies,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let parts = u8::try_from(bodies.len()).unwrap_or(u8::MAX);
         let now = self.now();
-        let entries: Vec<Entry> = (1..=count)
-            .zip(parts)
-            .map(|(number, part)| {
+        let until = now.plus(channel.retention()).plus(MESSAGE_SPAN);
+        let entries: Vec<Entry> = (1..=parts)
+            .zip(bodies)
+            .map(|(number, body)| {
                 let key = EntryKey::outbound(time, id, number);
-                Entry::pending(key, now, Body::text(part), origin(channel))
-                    .answering(id.clone(), count)
+                let mut entry = Entry::pending(key, now, body, origin(&channel.id));
+                entry.attachment = self.brought(channel, &entry.body);
+                entry.answer = Some(Answer {
+                    message: id.clone(),
+                    parts,
+                    manner: manner.clone(),
+                    digest: Some(digest.clone()),
+                });
+                entry
             })
             .collect();
-        let (deed, new) = match self.store.put_answer(at, &entries).await? {
+        let (deed, new) = match self.store.put_answer(at, &entries, until.seconds()).await? {
             Said::Stored => (Deed::Answered, true),
             Said::Repeat => (Deed::Repeated, false),
             Said::OtherWords => return Ok(Err(Reason::IdUsed)),
@@ -235,6 +269,55 @@ impl Bridge {
             self.ring(at, &first.key);
         }
         Ok(Ok(Journalled { entries, new }))
+    }
+
+    /// Shows the customer that an agent types, or does not any more. It may be lost: nobody
+    /// waits for it. WeChat shows it for 15 seconds, to customers who did something in the
+    /// last 30; whoever else is asked for, it refuses (45080, 45081).
+    pub(crate) async fn typing(
+        &self,
+        channel: &Channel,
+        at: &ConversationKey,
+        on: bool,
+    ) -> Result<(), Broken> {
+        let known = self.store.conversation(at).await?;
+        if let (Some((conversation, _)), Ok(token)) = (known, self.token(channel).await) {
+            let api = Api {
+                http: &self.http,
+                base: &channel.api_base,
+            };
+            let _ = api.typing(&token, &conversation.open_id, on).await;
+        }
+        Ok(())
+    }
+
+    /// The question that a customer answered by a tap, if it is one of ours and still known.
+    pub(crate) async fn asked(
+        &self,
+        at: &ConversationKey,
+        body: &Body,
+    ) -> Result<Option<Asked>, Broken> {
+        let Body::Text {
+            choice: Some(choice),
+            ..
+        } = body
+        else {
+            return Ok(None);
+        };
+        let Some((mark, index)) = read_choice_id(choice) else {
+            return Ok(None);
+        };
+        let Some(entry) = self.store.question(at, mark).await? else {
+            return Ok(None);
+        };
+        let (Body::Rich(Rich::Choice(question)), Some(answer)) = (entry.body, entry.answer) else {
+            return Ok(None);
+        };
+        Ok(question.choices.into_iter().nth(index).map(|choice| Asked {
+            id: answer.message,
+            text: question.text,
+            choice: choice.id,
+        }))
     }
 
     /// Journals that an agent ended the open session at this moment, by our

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tracing::{error, warn};
 
 use super::lane_out::Context;
+use super::ready::{How, REFUSED, Unready};
 use super::receipts::receipt;
 use super::seen::Sight;
 use super::token::Tokenless;
@@ -15,16 +16,17 @@ use super::{Broken, expires};
 use crate::delivery::{Failure, Retry};
 use crate::journal::{Claim, Entry, EntryKey, State};
 use crate::lane;
-use crate::message::{Body, Outcome};
+use crate::message::Outcome;
 use crate::reason::Reason;
 use crate::store::{Death, Holder, StoreError};
 use crate::tally::{Deed, Trace};
 use crate::wechat::api::{Api, Sent, Token};
 use crate::wechat::codes::Meaning;
+use crate::wechat::send::Content;
 use crate::window::MESSAGE_SPAN;
 
 /// What a send needs beside the time that it may take itself.
-const MARGIN: Duration = Duration::from_secs(1);
+pub(super) const MARGIN: Duration = Duration::from_secs(1);
 
 /// What has become of one part.
 pub(super) enum Part {
@@ -51,8 +53,11 @@ impl Context<'_> {
 
     /// Claims a part, sends it and notes what became of it.
     pub(super) async fn part(&self, entry: &Entry, window: &EntryKey) -> Result<Part, Broken> {
-        let Body::Text { text, .. } = &entry.body else {
-            return self.let_die(entry, Reason::UnsupportedKind).await;
+        let content = match self.ready(entry, How::AsItIs).await? {
+            Ok(content) => content,
+            Err(Unready::Never(reason)) => return self.let_die(entry, reason).await,
+            Err(Unready::NotNow(failure)) => return self.waits_unclaimed(entry, failure).await,
+            Err(Unready::NoTime) => return Ok(Part::NoTime),
         };
         let token = match self.bridge.token(self.channel).await {
             Ok(token) => token,
@@ -85,7 +90,7 @@ impl Context<'_> {
         if !claimed {
             return Ok(Part::NotOurs);
         }
-        let sent = self.send(token, text).await;
+        let sent = self.send(token, entry, content).await;
         let arrived = matches!(sent, Sent::Answered(Meaning::Taken));
         let part = self.note(entry, window, sent).await?;
         if arrived {
@@ -102,18 +107,42 @@ impl Context<'_> {
         later.any(|other| other.window.as_ref().is_some_and(|used| used != window))
     }
 
-    /// Sends a text; again at once where that is right.
-    async fn send(&self, mut token: Token, text: &str) -> Sent {
+    /// Sends a message; again at once where that is right.
+    async fn send(&self, mut token: Token, entry: &Entry, mut content: Content) -> Sent {
         let bridge = self.bridge;
         let api = Api {
             http: &bridge.http,
             base: &self.channel.api_base,
         };
+        let manner = entry.answer.as_ref().map(|answer| answer.manner.clone());
+        let manner = manner.unwrap_or_default();
         let mut renewed = false;
+        let mut made = How::AsItIs;
         let mut tries = 0;
         loop {
-            let sent = api.send_text(&token, self.open_id, text).await;
+            let sent = api.send(&token, self.open_id, &content, &manner).await;
             let most = match &sent {
+                Sent::Answered(Meaning::NoMedia | Meaning::NotThisKind) => {
+                    let how = self.otherwise(&sent, &content, made).await;
+                    let Some(how) = how else { return sent };
+                    made = how;
+                    content = match self.ready(entry, how).await {
+                        Ok(Ok(content)) => content,
+                        Ok(Err(unready)) => return not_sent(unready),
+                        Err(broken) => {
+                            error!(channel = %self.channel.id, error = %broken, "an answer cannot be sent otherwise");
+                            return not_sent(Unready::NotNow(Failure::after(
+                                Duration::ZERO,
+                                Reason::Internal,
+                            )));
+                        }
+                    };
+                    // It took its time; WeChat refused for certain.
+                    if !self.time_for(Duration::ZERO) {
+                        return not_sent(Unready::NoTime);
+                    }
+                    continue;
+                }
                 Sent::Answered(Meaning::Token) if !renewed => {
                     renewed = true;
                     match bridge.refresh(self.channel, Some(&token)).await {
@@ -139,6 +168,27 @@ impl Context<'_> {
             }
             tries += 1;
             bridge.clock.pause(pause).await;
+        }
+    }
+
+    /// How a message may be sent that WeChat did not take as it is: once more with its files
+    /// brought anew, or in words, which it is from now on.
+    async fn otherwise(&self, sent: &Sent, content: &Content, made: How) -> Option<How> {
+        match sent {
+            Sent::Answered(Meaning::NoMedia) => (made == How::AsItIs).then_some(How::Anew),
+            Sent::Answered(Meaning::NotThisKind) if made != How::InWords => {
+                let word = content.word();
+                if word == "text" {
+                    return None;
+                }
+                let (id, until) = (&self.channel.id, self.bridge.now().plus(REFUSED));
+                warn!(channel = %id, kind = word, "WeChat takes no such messages of this account, they go in words");
+                if let Err(error) = self.bridge.store.note_refused_kind(id, word, until).await {
+                    error!(channel = %id, %error, "what an account may not send could not be noted");
+                }
+                Some(How::InWords)
+            }
+            _ => None,
         }
     }
 
@@ -173,6 +223,8 @@ impl Context<'_> {
             }
             // It may have taken it all the same: two more tries are enough.
             Sent::Answered(Meaning::Busy) => Failure::never(Reason::WechatBusy),
+            Sent::Answered(Meaning::NoMedia) => Failure::never(Reason::FileUnavailable),
+            Sent::Answered(Meaning::NotThisKind) => Failure::never(Reason::UnsupportedKind),
             Sent::Answered(Meaning::Failed(failure)) | Sent::NotSent(failure) => failure,
             Sent::Lost => Failure {
                 retry: Retry::Never,
@@ -298,4 +350,13 @@ impl Context<'_> {
             None => store.bury(self.at, death).await,
         }
     }
+}
+
+/// What it comes to when a message that WeChat refused cannot be sent otherwise.
+fn not_sent(unready: Unready) -> Sent {
+    Sent::NotSent(match unready {
+        Unready::Never(reason) => Failure::never(reason),
+        Unready::NotNow(failure) => failure,
+        Unready::NoTime => Failure::after(Duration::ZERO, Reason::OutOfTime),
+    })
 }

@@ -9,12 +9,12 @@ use super::conversations::{Known, find};
 use super::cursor::{entry_key, unveil};
 use super::messages::{Message, show};
 use super::problem::{Answered, Problem, Refusal, empty, json};
-use super::{Call, accepted};
+use super::{Call, accepted, draft};
 use crate::bridge::outbound::Journalled;
 use crate::bridge::snippet;
 use crate::channel::DeskSettings;
 use crate::journal::Lane;
-use crate::message::{Body, CustomerId, MessageId};
+use crate::message::{CustomerId, MessageId};
 use crate::moment::Moment;
 use crate::reason::Reason;
 use crate::store::Snippet;
@@ -43,26 +43,16 @@ pub(super) async fn say(call: &Call<'_>, customer: &CustomerId) -> Answered {
         "应为 RFC 3339 时间，且不超前 5 分钟",
         "it is RFC 3339 and not more than five minutes ahead",
     );
-    let kind = fields.text("kind");
-    let text = fields.text("text");
+    let written = draft::read(&mut fields)?;
     fields.done()?;
-    let (Some(id), Some(time), Some(text)) = (id, time, text) else {
+    let (Some(id), Some(time)) = (id, time) else {
         return Err(Problem::fields(Vec::new()).into());
     };
-    if kind.as_deref() != Some("text") {
-        return Err(Problem::unsendable(Reason::UnsupportedKind).into());
-    }
     let known = find(bridge, customer).await?;
-    if known.channel.desk != DeskSettings::Inbox {
-        return Err(Problem::conflict(
-            "other_desk",
-            "此渠道的客户由其他客服系统接待，不能在这里回复。",
-            "The customers of this channel are served at another desk.",
-        )
-        .into());
-    }
+    of_the_inbox(&known)?;
+    let saying = written.said(call, &known.at, &known.channel).await?;
     let said = bridge
-        .say(&known.at, &known.channel.id, &id, time, &text)
+        .say(&known.at, &known.channel, &id, time, saying)
         .await?
         .map_err(|reason| match reason {
             Reason::IdUsed => Problem::conflict(reason.code(), reason.zh(), reason.en()),
@@ -73,7 +63,7 @@ pub(super) async fn say(call: &Call<'_>, customer: &CustomerId) -> Answered {
         let last = Snippet {
             outbound: true,
             kind: first.body.kind(),
-            text: snippet(&Body::text(text)),
+            text: snippet(&first.body),
             time,
         };
         bridge
@@ -83,6 +73,19 @@ pub(super) async fn say(call: &Call<'_>, customer: &CustomerId) -> Answered {
         bridge.changed();
     }
     json(StatusCode::ACCEPTED, &Accepted { entries })
+}
+
+/// Whether the conversation is one that agents have here.
+pub(super) fn of_the_inbox(known: &Known) -> Result<(), Refusal> {
+    if known.channel.desk == DeskSettings::Inbox {
+        return Ok(());
+    }
+    Err(Problem::conflict(
+        "other_desk",
+        "此渠道的客户由其他客服系统接待，不能在这里回复。",
+        "The customers of this channel are served at another desk.",
+    )
+    .into())
 }
 
 /// The entries of an answer as they are in the journal: a repeat finds those of
@@ -97,13 +100,29 @@ async fn as_journalled(
         return Ok(own.map(|entry| show(call.lang, entry, None)).collect());
     }
     let mut entries = Vec::new();
-    for ours in &said.entries {
+    let (mut number, mut parts) = (1, 1);
+    while let Some(ours) = said.entries.first().filter(|_| number <= parts) {
+        let key = ours.key.with_part(number);
         // It may have been erased since.
-        let stored = call.bridge.store.entry(&known.at, &ours.key).await?;
+        let stored = call.bridge.store.entry(&known.at, &key).await?;
         let stored = stored.ok_or_else(Problem::missing)?;
+        // It may have been split otherwise than it would be now.
+        parts = stored.answer.as_ref().map_or(1, |answer| answer.parts);
         entries.push(show(call.lang, &stored, None));
+        number += 1;
     }
     Ok(entries)
+}
+
+/// `POST /api/conversations/{customer_id}/typing`.
+pub(super) async fn typing(call: &Call<'_>, customer: &CustomerId) -> Answered {
+    let mut fields = call.fields()?;
+    let on = fields.flag("on");
+    fields.done()?;
+    let known = find(call.bridge, customer).await?;
+    of_the_inbox(&known)?;
+    call.bridge.typing(&known.channel, &known.at, on).await?;
+    accepted()
 }
 
 /// `POST /api/conversations/{customer_id}/read`.

@@ -15,7 +15,7 @@ use super::seen::ShownSeen;
 use super::settings::{self, Settings};
 use super::{Call, accepted, wrong};
 use crate::bridge::{Bridge, Broken};
-use crate::channel::{CallbackMode, Channel, DeskSettings, Seen, TokenCall};
+use crate::channel::{AgentName, CallbackMode, Channel, DeskSettings, Seen, TokenCall};
 use crate::journal::SHARDS;
 use crate::message::ChannelId;
 use crate::reply::Replies;
@@ -39,6 +39,8 @@ struct Shown<'a> {
     part_pause_ms: u32,
     retention_days: u32,
     time_zone: &'a str,
+    agent_name: AgentName,
+    kf_account: Option<&'a str>,
     replies: &'a Replies,
     desk: ShownDesk<'a>,
     callback_url: String,
@@ -97,6 +99,8 @@ fn show<'a>(
         part_pause_ms: channel.part_pause_ms,
         retention_days: channel.retention_days,
         time_zone: &channel.time_zone,
+        agent_name: channel.agent_name,
+        kf_account: channel.kf_account.as_deref(),
         replies: &channel.replies,
         desk: ShownDesk {
             kind: channel.desk.kind(),

@@ -218,7 +218,15 @@ pub(super) async fn page(
         let told = call.bridge.told_now(attachment, base.as_ref()).await?;
         let media = told.map(|told| told.shown(Why::from));
         let shown = show(call.lang, &entry, parked);
-        messages.push(Message { media, ..shown });
+        let data = match call.bridge.asked(at, &entry.body).await? {
+            Some(asked) => entry.body.data_answering(Some(&asked)),
+            None => shown.data,
+        };
+        messages.push(Message {
+            data,
+            media,
+            ..shown
+        });
         entries += 1;
         match entry.key.lane() {
             Lane::In => next.inbound = Some(entry.key),

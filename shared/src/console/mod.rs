@@ -15,6 +15,7 @@ mod check;
 mod conversations;
 mod cursor;
 mod dead;
+mod draft;
 mod fields;
 mod lang;
 mod media;
@@ -35,6 +36,7 @@ mod tests;
 mod ticket;
 mod token;
 mod unanswered;
+mod uploads;
 pub mod within;
 
 use std::collections::BTreeMap;
@@ -250,6 +252,8 @@ enum Route {
     Messages(CustomerId),
     Read(CustomerId),
     End(CustomerId),
+    Files(CustomerId),
+    Typing(CustomerId),
     Changes,
     Events,
     Status,
@@ -287,6 +291,8 @@ impl Route {
             ["conversations", id, "messages"] => Self::Messages(parse_customer_id(id)?),
             ["conversations", id, "read"] => Self::Read(parse_customer_id(id)?),
             ["conversations", id, "end"] => Self::End(parse_customer_id(id)?),
+            ["conversations", id, "files"] => Self::Files(parse_customer_id(id)?),
+            ["conversations", id, "typing"] => Self::Typing(parse_customer_id(id)?),
             ["changes"] => Self::Changes,
             ["events"] => Self::Events,
             ["status"] => Self::Status,
@@ -311,6 +317,8 @@ impl Route {
             | Self::Messages(_)
             | Self::Read(_)
             | Self::End(_)
+            | Self::Files(_)
+            | Self::Typing(_)
             | Self::RedriveAll
             | Self::Redrive(_) => "POST",
             Self::Description
@@ -377,6 +385,8 @@ async fn api(call: &Call<'_>) -> Answered {
         Route::Messages(id) => answers::say(call, &id).await,
         Route::Read(id) => answers::read(call, &id).await,
         Route::End(id) => answers::end(call, &id).await,
+        Route::Files(id) => uploads::begin(call, &id).await,
+        Route::Typing(id) => answers::typing(call, &id).await,
         Route::Changes => changes::since(call).await,
         // One machine answers it before; a function has no stream.
         Route::Events => Err(Problem::missing().into()),

@@ -7,11 +7,12 @@ use super::fields::{Fields, Secret};
 use super::problem::{Problem, Refusal};
 use super::replies;
 use crate::channel::{
-    CallbackMode, Channel, DeskSettings, RETENTION, RETENTION_DAYS, TIME_ZONE, TokenCall,
+    AgentName, CallbackMode, Channel, DeskSettings, RETENTION, RETENTION_DAYS, TIME_ZONE, TokenCall,
 };
 use crate::desk::webhook;
 use crate::http::Allowed;
 use crate::message::ChannelId;
+use crate::rich::Manner;
 use crate::secrets::ChannelSecrets;
 use crate::wechat::api::HOSTS;
 use crate::wechat::crypto::AesKey;
@@ -71,6 +72,23 @@ pub(super) fn read(
         "应为 IANA 时区名，如 Asia/Shanghai",
         "it is a time zone's name at IANA, such as Asia/Shanghai",
     );
+    let agent_name = fields.maybe_parsed(
+        "agent_name",
+        |text| {
+            AgentName::ALL
+                .iter()
+                .find(|(word, _)| *word == text)
+                .map(|(_, name)| *name)
+        },
+        "应为 none、first 或 full",
+        "it is none, first or full",
+    );
+    let kf_account = fields.maybe_parsed(
+        "kf_account",
+        |text| Manner::is_kf_account(text).then(|| text.to_owned()),
+        "应为 名称@公众号，最多 30 个字符",
+        "it is name@account, at most 30 characters",
+    );
     let app_secret = fields.secret(
         "app_secret",
         |text| (16..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()),
@@ -102,6 +120,8 @@ pub(super) fn read(
             part_pause_ms,
             retention_days,
             time_zone: time_zone.unwrap_or(TIME_ZONE).to_owned(),
+            agent_name: agent_name.unwrap_or_default(),
+            kf_account,
             desk: desk.0,
             revision: 1,
         },

@@ -61,6 +61,8 @@ pub fn body_of(channel: &Channel) -> Map<String, Value> {
         ("part_pause_ms", json!(channel.part_pause_ms)),
         ("retention_days", json!(channel.retention_days)),
         ("time_zone", json!(channel.time_zone)),
+        ("agent_name", json!(channel.agent_name)),
+        ("kf_account", json!(channel.kf_account)),
         ("replies", json!(channel.replies)),
         ("desk", desk),
     ];

@@ -18,6 +18,8 @@ use crate::journal::{ConversationKey, Entry};
 use crate::media::Told;
 use crate::message::{ChannelId, CustomerId, EndCause, MessageId, Receipt};
 use crate::moment::Moment;
+use crate::reason::Reason;
+use crate::rich::{Asked, Saying};
 
 /// A desk of one channel, with what it needs to speak.
 pub enum Desk {
@@ -41,8 +43,9 @@ impl fmt::Debug for Desk {
 pub enum News<'a> {
     /// A session opened.
     SessionOpened,
-    /// The customer said something; and what became of its file, if it has one.
-    Message(&'a Entry, Option<&'a Told>),
+    /// The customer said something; what became of its file, if it has one; and which
+    /// question it answers.
+    Message(&'a Entry, Option<&'a Told>, Option<&'a Asked>),
     /// Something happened in a session.
     Event(&'a Entry),
     /// What became of an agent's message.
@@ -79,8 +82,8 @@ pub enum AgentEvent {
         time: Moment,
         /// The conversation as the desk names it.
         conversation: String,
-        /// The words; `None` for a kind that we cannot send.
-        text: Option<String>,
+        /// What was said, or why it cannot be.
+        said: Box<Result<Saying, Reason>>,
     },
     /// An agent began or ceased to type.
     Typing {
@@ -141,6 +144,9 @@ pub enum Rejected {
     /// It is signed, and it is nonsense; the words say what is wrong.
     #[error("the body is not of the documented form: {0}")]
     Nonsense(&'static str),
+    /// It is signed, and a field of it is wrong; the words say how.
+    #[error("{0} of the body: {1}")]
+    Field(&'static str, &'static str),
 }
 
 impl Rejected {
@@ -151,7 +157,7 @@ impl Rejected {
             Self::NotThisDesk => 404,
             Self::Unsigned => 401,
             Self::TooLarge => 413,
-            Self::Nonsense(_) => 400,
+            Self::Nonsense(_) | Self::Field(..) => 400,
         }
     }
 }

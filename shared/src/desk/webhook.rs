@@ -25,6 +25,7 @@ use crate::media::Shown;
 use crate::message::{Body, ChannelId, CustomerId, Data, MessageId, Outcome};
 use crate::moment::Moment;
 use crate::reason::Reason;
+use crate::rich::{Choice, Draft, File, Manner, Saying};
 
 /// How far a call's timestamp may be from our clock.
 const TOLERANCE: Duration = Duration::from_mins(5);
@@ -162,7 +163,7 @@ fn payload(letter: &Letter<'_>) -> Option<Vec<u8>> {
                 text: String::new(),
             });
         }
-        News::Message(entry, media) => {
+        News::Message(entry, media, asked) => {
             let text = match &entry.body {
                 Body::Text { .. } => lines::line(&entry.body).zh,
                 other => {
@@ -177,7 +178,7 @@ fn payload(letter: &Letter<'_>) -> Option<Vec<u8>> {
                 id: &letter.id,
                 kind: Some(entry.body.kind().word()),
                 text: Some(text),
-                data: entry.body.data(),
+                data: entry.body.data_answering(*asked),
                 media: media.map(|told| told.shown(Why::reason)),
             });
         }
@@ -223,7 +224,8 @@ enum Call {
     Message {
         time: String,
         conversation: String,
-        message: CallMessage,
+        message: serde_json::Value,
+        agent: Option<Agent>,
     },
     #[serde(rename = "typing")]
     Typing {
@@ -236,9 +238,123 @@ enum Call {
 }
 
 #[derive(Deserialize)]
+struct Agent {
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
 struct CallMessage {
     kind: String,
     text: Option<String>,
+    media: Option<CallFile>,
+    title: Option<String>,
+    description: Option<String>,
+    name: Option<String>,
+    url: Option<String>,
+    hq_url: Option<String>,
+    picture: Option<String>,
+    thumb: Option<CallFile>,
+    article_id: Option<String>,
+    app_id: Option<String>,
+    path: Option<String>,
+    #[serde(default)]
+    choices: Vec<Choice>,
+    closing: Option<String>,
+    kf_account: Option<String>,
+    #[serde(default)]
+    ai: bool,
+}
+
+/// What is neither JSON nor of a documented form.
+const FORM: Rejected = Rejected::Nonsense("it is no JSON of a documented type with its fields");
+
+/// Where a desk has a file, or WeChat.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum CallFile {
+    Url(String),
+    MediaId(String),
+}
+
+impl From<CallFile> for File {
+    fn from(file: CallFile) -> Self {
+        match file {
+            CallFile::Url(url) => Self::Url(url),
+            CallFile::MediaId(id) => Self::MediaId(id),
+        }
+    }
+}
+
+/// Reads what an agent said. What only a programmer can mend is nonsense; what the agent
+/// can, is told to the agent.
+fn saying(
+    message: serde_json::Value,
+    agent: Option<Agent>,
+) -> Result<Result<Saying, Reason>, Rejected> {
+    let kind = message.get("kind").and_then(|kind| kind.as_str());
+    let kind = kind.ok_or(FORM)?;
+    let known = Draft::KINDS.iter().any(|(known, _)| *known == kind);
+    if !known && kind != "text" {
+        return Ok(Err(Reason::UnsupportedKind));
+    }
+    let message: CallMessage = serde_json::from_value(message).map_err(|_| FORM)?;
+    let kf_account = message.kf_account;
+    if kf_account
+        .as_deref()
+        .is_some_and(|account| !Manner::is_kf_account(account))
+    {
+        return Err(Rejected::Nonsense(
+            "kf_account is name@account, at most 30 characters",
+        ));
+    }
+    let manner = Manner {
+        kf_account,
+        ai: message.ai,
+    };
+    let mut saying = Saying {
+        agent: agent.and_then(|agent| agent.name),
+        manner,
+        ..Saying::default()
+    };
+    if message.kind == "text" {
+        let text = message
+            .text
+            .ok_or(Rejected::Nonsense("a text has a text"))?;
+        saying.words = Some(text);
+        return Ok(Ok(saying));
+    }
+    let is_question = message.kind == "choice";
+    let draft = Draft {
+        kind: message.kind,
+        text: message.text.clone(),
+        media: message.media.map(File::from),
+        title: message.title,
+        description: message.description,
+        name: message.name,
+        url: message.url,
+        hq_url: message.hq_url,
+        picture: message.picture,
+        thumb: message.thumb.map(File::from),
+        article_id: message.article_id,
+        app_id: message.app_id,
+        path: message.path,
+        choices: message.choices,
+        closing: message.closing,
+    };
+    saying.words = message
+        .text
+        .filter(|text| !is_question && !text.trim().is_empty());
+    Ok(match draft.read() {
+        None => Err(Reason::UnsupportedKind),
+        Some(Ok(rich)) => {
+            saying.rich = Some(rich);
+            Ok(saying)
+        }
+        Some(Err(wrong)) => match wrong.iter().find(|wrong| !wrong.too_long) {
+            Some(wrong) => return Err(Rejected::Field(wrong.field, wrong.en)),
+            None => Err(Reason::TooLong),
+        },
+    })
 }
 
 impl Webhook {
@@ -285,9 +401,7 @@ impl Webhook {
         let id = MessageId::parse(id).ok_or(Rejected::Nonsense(
             "webhook-id is 1 to 128 printable ASCII characters",
         ))?;
-        let call: Call = serde_json::from_slice(body).map_err(|_| {
-            Rejected::Nonsense("it is no JSON of a documented type with its fields")
-        })?;
+        let call: Call = serde_json::from_slice(body).map_err(|_| FORM)?;
         let time = |text: &str| {
             let time = Moment::parse(text).ok_or(Rejected::Nonsense("time is RFC 3339"))?;
             if time.since(now) > TOLERANCE {
@@ -300,15 +414,12 @@ impl Webhook {
                 time: at,
                 conversation,
                 message,
+                agent,
             } => AgentEvent::Message {
                 id,
                 time: time(&at)?,
                 conversation,
-                text: match (message.kind.as_str(), message.text) {
-                    ("text", Some(text)) => Some(text),
-                    ("text", None) => return Err(Rejected::Nonsense("a text has a text")),
-                    _ => None,
-                },
+                said: Box::new(saying(message, agent)?),
             },
             Call::Typing {
                 time: at,

@@ -1,10 +1,14 @@
 //! Files over the network: they go through in pieces and are never in memory whole.
 
-use futures_util::StreamExt as _;
+use std::io::Cursor;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
 use http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
-use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
+use tokio_util::io::ReaderStream;
 
 use super::{Answer, Http, Outgoing, Trouble, Wire, begin, read};
 use crate::media::HEAD;
@@ -47,7 +51,29 @@ struct Spool<'a> {
     digest: Sha256,
 }
 
-impl Spool<'_> {
+impl<'a> Spool<'a> {
+    async fn new(file: &'a mut File, cap: u64) -> Result<Self, NoFile> {
+        file.set_len(0).await?;
+        file.rewind().await?;
+        Ok(Self {
+            file,
+            cap,
+            size: 0,
+            head: Vec::new(),
+            digest: Sha256::new(),
+        })
+    }
+
+    fn whole(self, status: u16, headers: HeaderMap) -> Downloaded {
+        Downloaded {
+            status,
+            headers,
+            size: self.size,
+            head: self.head,
+            digest: self.digest.finalize().into(),
+        }
+    }
+
     async fn take(&mut self, piece: &[u8]) -> Result<(), NoFile> {
         self.size += u64::try_from(piece.len()).unwrap_or(u64::MAX);
         if self.size > self.cap {
@@ -59,6 +85,20 @@ impl Spool<'_> {
         self.file.write_all(piece).await?;
         Ok(())
     }
+}
+
+/// Writes what comes in pieces into a file, at most `cap` bytes, instead of what was in it.
+pub async fn collect(
+    file: &mut File,
+    cap: u64,
+    mut pieces: impl Stream<Item = Result<Bytes, Trouble>> + Unpin,
+) -> Result<Downloaded, NoFile> {
+    let mut spool = Spool::new(file, cap).await?;
+    while let Some(piece) = pieces.next().await {
+        spool.take(&piece?).await?;
+    }
+    spool.file.flush().await?;
+    Ok(spool.whole(200, HeaderMap::new()))
 }
 
 impl Http {
@@ -73,16 +113,8 @@ impl Http {
         if !self.allowed.may_reach(&request.url) {
             return Err(Trouble::Forbidden.into());
         }
-        file.set_len(0).await?;
-        file.rewind().await?;
         let timeout = request.timeout;
-        let mut spool = Spool {
-            file,
-            cap,
-            size: 0,
-            head: Vec::new(),
-            digest: Sha256::new(),
-        };
+        let mut spool = Spool::new(file, cap).await?;
         let fetched = async {
             let (status, headers) = match &self.wire {
                 Wire::Network(made) => {
@@ -111,29 +143,36 @@ impl Http {
             Ok(fetched) => fetched?,
             Err(_) => return Err(Trouble::Lost(None).into()),
         };
-        Ok(Downloaded {
-            status,
-            headers,
-            size: spool.size,
-            head: spool.head,
-            digest: spool.digest.finalize().into(),
-        })
+        Ok(spool.whole(status, headers))
     }
 
     /// Sends a request whose body is a file of `size` bytes, and waits for its answer.
-    pub async fn upload(
+    pub async fn upload(&self, request: Outgoing, file: File, size: u64) -> Result<Answer, NoFile> {
+        let nothing = String::new();
+        self.upload_within(request, nothing.clone(), (file, size), nothing)
+            .await
+    }
+
+    /// The same with some words before the file and after it.
+    pub async fn upload_within(
         &self,
         mut request: Outgoing,
-        file: File,
-        size: u64,
+        before: String,
+        (file, size): (File, u64),
+        after: String,
     ) -> Result<Answer, NoFile> {
         if !self.allowed.may_reach(&request.url) {
             return Err(Trouble::Forbidden.into());
         }
         let timeout = request.timeout;
+        let words = u64::try_from(before.len() + after.len()).unwrap_or(u64::MAX);
+        let length = size.saturating_add(words);
         request
             .headers
-            .insert(http::header::CONTENT_LENGTH, size.into());
+            .insert(http::header::CONTENT_LENGTH, length.into());
+        let (before, after) = (Cursor::new(before), Cursor::new(after));
+        // A file that grows while it is read does not lengthen the body.
+        let mut body = before.chain(file.take(size)).chain(after);
         let sent = async {
             match &self.wire {
                 Wire::Network(made) => {
@@ -142,15 +181,13 @@ impl Http {
                     let sent = client
                         .request(request.method, request.url)
                         .headers(request.headers)
-                        .body(file)
+                        .body(reqwest::Body::wrap_stream(ReaderStream::new(body)))
                         .send();
                     read(super::arrived(sent.await)?).await
                 }
                 #[cfg(feature = "embedded")]
                 Wire::InProcess(peers) => {
-                    use tokio::io::AsyncReadExt as _;
-                    let mut file = file;
-                    let read = file.read_to_end(&mut request.body).await;
+                    let read = body.read_to_end(&mut request.body).await;
                     read.map_err(|_| Trouble::NotSent(None))?;
                     peers(request).await
                 }

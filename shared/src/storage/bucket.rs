@@ -18,10 +18,10 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 use url::Url;
 
-use super::{Spooled, StorageError, class};
+use super::{Door, Spool, Spooled, StorageError, class};
 use crate::config::Aws;
 use crate::http::{Http, NoFile, Outgoing};
-use crate::media::Place;
+use crate::media::{HEAD, Place};
 use crate::message::ChannelId;
 use crate::moment::Moment;
 
@@ -129,7 +129,7 @@ impl Bucket {
         // Whoever opens it in a browser sees a picture, and never a page.
         url.query_pairs_mut()
             .append_pair("response-content-type", place.format().mime())
-            .append_pair("response-content-disposition", "inline")
+            .append_pair("response-content-disposition", place.format().disposition())
             .append_pair("response-cache-control", "private,max-age=300");
         let ask = Ask {
             method: Method::GET,
@@ -139,6 +139,96 @@ impl Bucket {
             link: Some(LINK),
         };
         Ok(self.signed(now, ask)?.url)
+    }
+
+    /// Where a file of exactly this size may be brought, for some minutes.
+    pub(super) fn door(
+        &self,
+        place: &Place,
+        size: u64,
+        days: u32,
+        now: Moment,
+    ) -> Result<Door, StorageError> {
+        let (length, tag) = (size.to_string(), format!("{TAG}={}", class(days)));
+        let mime = place.format().mime();
+        let ask = Ask {
+            method: Method::PUT,
+            url: self.url(place)?,
+            headers: &[
+                ("content-length", &length),
+                ("content-type", mime),
+                ("x-amz-tagging", &tag),
+            ],
+            body: SignableBody::UnsignedPayload,
+            link: Some(LINK),
+        };
+        let url = self.signed(now, ask)?.url;
+        // Its length every client says by itself.
+        let headers = vec![("content-type", mime.to_owned()), ("x-amz-tagging", tag)];
+        Ok(Door { url, headers })
+    }
+
+    /// How long a file is and how it begins.
+    pub(super) async fn peek(
+        &self,
+        http: &Http,
+        place: &Place,
+        now: Moment,
+    ) -> Result<Option<(u64, Vec<u8>)>, StorageError> {
+        let range = format!("bytes=0-{}", HEAD.saturating_sub(1));
+        let ask = Ask {
+            method: Method::GET,
+            url: self.url(place)?,
+            headers: &[("range", &range)],
+            body: SignableBody::Bytes(&[]),
+            link: None,
+        };
+        let answer = http.send(self.signed(now, ask)?).await;
+        let answer = answer.map_err(NoFile::Trouble)?;
+        match answer.status {
+            206 => {
+                let range = answer.headers.get("content-range");
+                let size = range.and_then(|range| range.to_str().ok()?.rsplit_once('/'));
+                let size = size.and_then(|(_, size)| size.parse().ok());
+                let size = size.ok_or(StorageError::Unreadable)?;
+                Ok(Some((size, answer.body)))
+            }
+            // An empty one has no first byte.
+            416 => Ok(Some((0, Vec::new()))),
+            // Who may not list is told 403 of what is not there.
+            403 | 404 => Ok(None),
+            status => Err(StorageError::Refused(status)),
+        }
+    }
+
+    /// Fetches a file.
+    pub(super) async fn fetch(
+        &self,
+        http: &Http,
+        place: &Place,
+        spool: Spool,
+        now: Moment,
+        patience: Duration,
+    ) -> Result<Option<Spooled>, StorageError> {
+        let ask = Ask {
+            method: Method::GET,
+            url: self.url(place)?,
+            headers: &[],
+            body: SignableBody::Bytes(&[]),
+            link: None,
+        };
+        let request = Outgoing {
+            timeout: patience,
+            ..self.signed(now, ask)?
+        };
+        let mut file = tokio::fs::File::from_std(spool.handle()?);
+        let cap = place.format().sort().cap();
+        let of = http.download(request, &mut file, cap).await?;
+        match of.status {
+            200 => Ok(Some(Spooled { file: spool, of })),
+            403 | 404 => Ok(None),
+            status => Err(StorageError::Refused(status)),
+        }
     }
 
     /// Forgets some files of a channel; says whether none was left.

@@ -4,14 +4,16 @@
 //! is needed.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use tokio::task::spawn_blocking;
 
 use super::{Spool, Spooled, StorageError};
-use crate::media::Place;
+use crate::http::Downloaded;
+use crate::media::{HEAD, Place};
 use crate::message::ChannelId;
 use crate::moment::Moment;
 
@@ -19,6 +21,8 @@ use crate::moment::Moment;
 const NEW: &str = "-";
 /// What has not come to its place after so long is of a process that died.
 const STALE: Duration = Duration::from_hours(24);
+/// How much of a file is in memory at a time, in bytes.
+const PIECE: usize = 64 * 1024;
 
 /// A folder of files.
 #[derive(Clone, Debug)]
@@ -76,6 +80,54 @@ impl Folder {
         .await
     }
 
+    /// How long a file is and how it begins.
+    pub(super) async fn peek(&self, place: &Place) -> Result<Option<(u64, Vec<u8>)>, StorageError> {
+        let path = self.path(place);
+        blocking(move || {
+            let Some(file) = there(File::open(path))? else {
+                return Ok(None);
+            };
+            let size = file.metadata()?.len();
+            let mut head = Vec::new();
+            file.take(u64::try_from(HEAD).unwrap_or(u64::MAX))
+                .read_to_end(&mut head)?;
+            Ok(Some((size, head)))
+        })
+        .await
+    }
+
+    /// Opens a file and reads it through.
+    pub(super) async fn read(&self, place: &Place) -> Result<Option<Spooled>, StorageError> {
+        let path = self.path(place);
+        blocking(move || {
+            let Some(mut file) = there(File::open(path))? else {
+                return Ok(None);
+            };
+            let (mut size, mut head, mut digest) = (0_u64, Vec::new(), Sha256::new());
+            let mut piece = vec![0; PIECE];
+            loop {
+                let read = file.read(&mut piece)?;
+                let Some(piece) = piece.get(..read).filter(|piece| !piece.is_empty()) else {
+                    break;
+                };
+                let room = HEAD.saturating_sub(head.len());
+                head.extend(piece.iter().take(room));
+                digest.update(piece);
+                size += u64::try_from(read).unwrap_or(u64::MAX);
+            }
+            let of = Downloaded {
+                status: 200,
+                headers: http::HeaderMap::new(),
+                size,
+                head,
+                digest: digest.finalize().into(),
+            };
+            let file = Spool::Nameless(file);
+            Ok(Some(Spooled { file, of }))
+        })
+        .await
+    }
+
     pub(super) async fn forget(&self, channel: &ChannelId) -> Result<(), StorageError> {
         let path = self.root.join(channel.as_str());
         blocking(move || match fs::remove_dir_all(path) {
@@ -111,6 +163,14 @@ impl Folder {
             Ok(forgotten)
         })
         .await
+    }
+}
+
+/// What is not there is no failure.
+fn there(file: io::Result<File>) -> io::Result<Option<File>> {
+    match file {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        file => file.map(Some),
     }
 }
 

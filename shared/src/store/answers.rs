@@ -7,9 +7,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::call::refused;
 use super::entries::{read, write};
-use super::row::{Row, n, s};
+use super::row::{Read as _, Row, n, s};
 use super::{Store, StoreError};
-use crate::journal::{ConversationKey, Entry};
+use crate::journal::{ConversationKey, Entry, EntryKey};
+use crate::message::Body;
+use crate::rich::Rich;
 
 /// What became of an agent's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,17 +27,32 @@ pub enum Said {
 impl Store {
     /// Journals the parts of one answer, all or none. What lies under their
     /// keys already says whether this is a repeat.
+    ///
+    /// A question leaves a way back to it, which lasts until `expires` (seconds since 1970).
     pub async fn put_answer(
         &self,
         at: &ConversationKey,
         parts: &[Entry],
+        expires: i64,
     ) -> Result<Said, StoreError> {
-        if let [only] = parts {
+        let asks = |part: &&Entry| matches!(part.body, Body::Rich(Rich::Choice(_)));
+        if let [only] = parts
+            && !asks(&only)
+        {
             return self.put_only_part(at, only).await;
         }
         let mut items = Vec::new();
         for part in parts {
             items.push(self.new_row(write(at, part)?)?);
+        }
+        for part in parts.iter().filter(asks) {
+            items.push(self.any_row(Row::from([
+                ("pk".to_owned(), s(at.as_str())),
+                ("sk".to_owned(), s(question_key(&part.key.mark(at)))),
+                ("of".to_owned(), s(part.key.as_str())),
+                ("ch".to_owned(), s(part.origin.channel.as_str())),
+                ("ttl".to_owned(), n(expires)),
+            ]))?);
         }
         let Err(reasons) = self.transact("TransactWriteItems answer", items).await? else {
             return Ok(Said::Stored);
@@ -48,6 +65,27 @@ impl Store {
             }
         }
         Ok(Said::Repeat)
+    }
+
+    /// The question of this mark, as it was journalled.
+    pub async fn question(
+        &self,
+        at: &ConversationKey,
+        mark: &str,
+    ) -> Result<Option<Entry>, StoreError> {
+        let call = self
+            .client
+            .get_item()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s(question_key(mark)));
+        let Some(row) = self.get("GetItem question", call).await? else {
+            return Ok(None);
+        };
+        match EntryKey::parse(row.need("of")?) {
+            Some(key) => self.entry(at, &key).await,
+            None => Err(StoreError::Unreadable("of")),
+        }
     }
 
     /// Journals the end of a session that a desk's `call` asked for, and that the
@@ -88,6 +126,11 @@ impl Store {
     }
 }
 
+/// The sort key of the way back to a question.
+fn question_key(mark: &str) -> String {
+    format!("Q#{mark}")
+}
+
 /// The sort key of a call that was carried out.
 fn call_key(call: &str) -> String {
     let digest = Sha256::digest(call.as_bytes());
@@ -97,5 +140,9 @@ fn call_key(call: &str) -> String {
 /// Whether the row that lies under a part's key is that part.
 fn says_the_same(row: &Row, part: &Entry) -> Result<bool, StoreError> {
     let there = read(row)?;
-    Ok(there.body == part.body && there.answer == part.answer)
+    let digest = |entry: &Entry| entry.answer.as_ref().and_then(|a| a.digest.clone());
+    Ok(match (digest(&there), digest(part)) {
+        (Some(one), Some(other)) => one == other,
+        _ => there.body == part.body,
+    })
 }

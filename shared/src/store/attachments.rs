@@ -18,6 +18,11 @@ pub enum Attached {
     Gone,
 }
 
+/// What became of a file, as its row has it.
+pub(super) fn write(attachment: &Attachment) -> Result<String, StoreError> {
+    serde_json::to_string(attachment).map_err(|_| StoreError::Unreadable("md"))
+}
+
 impl Store {
     /// Notes what became of the file of a message, unless that is noted already.
     pub async fn attach(
@@ -26,7 +31,7 @@ impl Store {
         key: &EntryKey,
         attachment: &Attachment,
     ) -> Result<Attached, StoreError> {
-        let json = serde_json::to_string(attachment).map_err(|_| StoreError::Unreadable("md"))?;
+        let json = write(attachment)?;
         let call = self
             .amend(at, key.as_str())
             .update_expression("SET md = :md")

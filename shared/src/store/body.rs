@@ -13,6 +13,7 @@ use super::StoreError;
 use crate::journal::EntryKey;
 use crate::message::{Body, Fields, Kind, Receipt, SessionEnd};
 use crate::reply::{Replied, Reply};
+use crate::rich::Rich;
 
 /// Bodies over this many bytes are compressed: a row is paid by the kilobyte.
 const PACK_OVER: usize = 700;
@@ -44,6 +45,8 @@ enum Stored {
         #[serde(rename = "f")]
         fields: Fields,
     },
+    #[serde(rename = "x")]
+    Rich(Rich),
     #[serde(rename = "e")]
     Event {
         #[serde(rename = "n")]
@@ -76,6 +79,7 @@ pub(crate) fn pack(body: &Body) -> Result<Vec<u8>, StoreError> {
             fields,
         },
         Body::Other { kind, name, fields } => Stored::Other { kind, name, fields },
+        Body::Rich(rich) => Stored::Rich(rich),
         Body::Event { name, fields } => Stored::Event { name, fields },
         Body::Unknown { bytes } => Stored::Unknown {
             base64: base64::engine::general_purpose::STANDARD.encode(bytes),
@@ -117,6 +121,7 @@ pub(crate) fn unpack(bytes: &[u8]) -> Result<Body, StoreError> {
             fields,
         },
         Stored::Other { kind, name, fields } => Body::Other { kind, name, fields },
+        Stored::Rich(rich) => Body::Rich(rich),
         Stored::Event { name, fields } => Body::Event { name, fields },
         Stored::Unknown { base64 } => Body::Unknown {
             bytes: base64::engine::general_purpose::STANDARD
@@ -178,6 +183,7 @@ mod tests {
     use super::*;
     use crate::message::{EndCause, MessageId, Outcome};
     use crate::reason::Reason;
+    use crate::rich::File;
 
     fn all() -> Vec<(Body, &'static str)> {
         let fields = Fields::from([("EventKey".to_owned(), "menu_1".to_owned())]);
@@ -213,6 +219,12 @@ mod tests {
                     fields,
                 },
                 r#"{"e":{"n":"CLICK","f":{"EventKey":"menu_1"}}}"#,
+            ),
+            (
+                Body::Rich(Rich::Image {
+                    media: File::MediaId("m".into()),
+                }),
+                r#"{"x":{"kind":"image","media":{"media_id":"m"}}}"#,
             ),
             (
                 Body::Unknown {

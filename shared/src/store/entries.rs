@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::row::{Read, Row, b, n, s};
-use super::{Store, StoreError, body};
+use super::{Store, StoreError, attachments, body};
 use crate::conversation::Conversation;
 use crate::journal::{
     Answer, Claim, Class, ConversationKey, Entry, EntryKey, Lane, Origin, SHARDS, State,
@@ -14,6 +14,7 @@ use crate::media::Attachment;
 use crate::message::{Body, ChannelId, MessageId, OpenId};
 use crate::moment::Moment;
 use crate::reason::Reason;
+use crate::rich::Manner;
 
 /// How many rows are read first of a lane whose order counts: a late entry among
 /// them is seen though its bell is still on its way.
@@ -88,9 +89,20 @@ pub(super) fn write(at: &ConversationKey, entry: &Entry) -> Result<Row, StoreErr
     if let Some(answer) = &entry.answer {
         row.insert("id".to_owned(), s(answer.message.as_str()));
         row.insert("n".to_owned(), n(answer.parts));
+        if answer.manner != Manner::default() {
+            let manner = serde_json::to_string(&answer.manner);
+            let manner = manner.map_err(|_| StoreError::Unreadable("mn"))?;
+            row.insert("mn".to_owned(), s(manner));
+        }
+        if let Some(digest) = &answer.digest {
+            row.insert("h".to_owned(), s(digest));
+        }
     }
     if let Some(reason) = entry.reason {
         row.insert("r".to_owned(), s(reason.code()));
+    }
+    if let Some(attachment) = &entry.attachment {
+        row.insert("md".to_owned(), s(attachments::write(attachment)?));
     }
     if let Some(replied) = &entry.reply {
         row.insert("rp".to_owned(), b(body::pack_reply(replied)?));
@@ -116,7 +128,16 @@ pub(super) fn read(row: &Row) -> Result<Entry, StoreError> {
         _ => None,
     };
     let answer = match (row.text("id").and_then(MessageId::parse), row.number("n")) {
-        (Some(message), Some(parts)) => Some(Answer { message, parts }),
+        (Some(message), Some(parts)) => Some(Answer {
+            message,
+            parts,
+            // One that cannot be read is of a newer version: it is said in the account's name.
+            manner: row
+                .text("mn")
+                .and_then(|json| serde_json::from_str(json).ok())
+                .unwrap_or_default(),
+            digest: row.text("h").map(str::to_owned),
+        }),
         _ => None,
     };
     Ok(Entry {

@@ -34,6 +34,7 @@ pub mod snapshot;
 pub mod tables;
 mod token;
 pub mod transfer;
+mod uploads;
 mod walk;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,6 +58,7 @@ pub use pushes::{Pushed, Ride};
 pub use qrcodes::{Kept, QrcodePage};
 pub use sessions::{Opened, Settled};
 pub use token::{Lease, StoredToken};
+pub use uploads::Upload;
 pub use walk::{Waiting, WalkPlace};
 
 /// The two tables and the client that reaches them.

@@ -105,19 +105,22 @@ impl Store {
             .enabled(true)
             .build()
             .map_err(|_| StoreError::Unreadable("schema"))?;
-        let done = self
-            .client
-            .update_time_to_live()
-            .table_name(&self.messages)
-            .time_to_live_specification(ttl)
-            .send()
-            .await;
-        match done {
-            // It is on already: the engine refuses to turn it on twice.
-            Err(error) if error.code() == Some("ValidationException") => Ok(()),
-            Err(error) => Err(unavailable("UpdateTimeToLive")(error)),
-            Ok(_) => Ok(()),
+        for table in [&self.messages, &self.control] {
+            let done = self
+                .client
+                .update_time_to_live()
+                .table_name(table)
+                .time_to_live_specification(ttl.clone())
+                .send()
+                .await;
+            match done {
+                // It is on already: the engine refuses to turn it on twice.
+                Err(error) if error.code() == Some("ValidationException") => {}
+                Err(error) => return Err(unavailable("UpdateTimeToLive")(error)),
+                Ok(_) => {}
+            }
         }
+        Ok(())
     }
 }
 

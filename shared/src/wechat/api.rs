@@ -176,27 +176,6 @@ impl Api<'_> {
         granted(self.http, request).await
     }
 
-    /// Sends a text to a customer.
-    pub async fn send_text(&self, token: &Token, to: &OpenId, text: &str) -> Sent {
-        #[derive(Serialize)]
-        struct Content<'a> {
-            content: &'a str,
-        }
-        #[derive(Serialize)]
-        struct Message<'a> {
-            touser: &'a str,
-            msgtype: &'a str,
-            text: Content<'a>,
-        }
-        let message = Message {
-            touser: to.expose(),
-            msgtype: "text",
-            text: Content { content: text },
-        };
-        self.post("/cgi-bin/message/custom/send", token, &message)
-            .await
-    }
-
     /// Shows or hides that an agent is typing. It may be lost.
     pub async fn typing(&self, token: &Token, to: &OpenId, on: bool) -> Sent {
         #[derive(Serialize)]
@@ -212,7 +191,7 @@ impl Api<'_> {
             .await
     }
 
-    async fn post<T: Serialize>(&self, path: &str, token: &Token, body: &T) -> Sent {
+    pub(super) async fn post<T: Serialize>(&self, path: &str, token: &Token, body: &T) -> Sent {
         let (Some(mut url), Ok(body)) = (self.url(path), serde_json::to_vec(body)) else {
             return Sent::NotSent(Failure::never(Reason::Defect));
         };

@@ -18,6 +18,10 @@ pub enum Meaning {
     Token,
     /// The window is used up.
     WindowFull,
+    /// There is no file under the id that was given: its three days are over.
+    NoMedia,
+    /// This account may send no message of this kind.
+    NotThisKind,
     /// It failed.
     Failed(Failure),
 }
@@ -46,7 +50,9 @@ pub fn meaning(code: i64) -> Meaning {
         48001 | 48004 | 48005 | 48006 | 50004 | 50007 => never(Reason::Unauthorized),
         40164 | 89503 | 89506 | 89507 | 89501 => after(Duration::from_mins(5), Reason::NoToken),
         44004 => never(Reason::Empty),
-        40004..=40011 | 40200 | 45001..=45008 | 45098 => never(Reason::ContentRefused),
+        40007 => Meaning::NoMedia,
+        40200 => Meaning::NotThisKind,
+        40004..=40011 | 45001..=45008 | 45098 => never(Reason::ContentRefused),
         40033 | 45072 | 47001 => never(Reason::Defect),
         _ => never(Reason::Refused),
     }
@@ -72,14 +78,14 @@ mod tests {
             (40004, never(Reason::ContentRefused)),
             (40005, never(Reason::ContentRefused)),
             (40006, never(Reason::ContentRefused)),
-            (40007, never(Reason::ContentRefused)),
+            (40007, Meaning::NoMedia),
             (40008, never(Reason::ContentRefused)),
             (40009, never(Reason::ContentRefused)),
             (40010, never(Reason::ContentRefused)),
             (40011, never(Reason::ContentRefused)),
             (40033, never(Reason::Defect)),
             (40164, after(5, Reason::NoToken)),
-            (40200, never(Reason::ContentRefused)),
+            (40200, Meaning::NotThisKind),
             (43004, never(Reason::Unfollowed)),
             (43019, never(Reason::Blocked)),
             (43101, never(Reason::Blocked)),

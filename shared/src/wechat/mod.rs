@@ -15,5 +15,7 @@ pub mod media;
 pub mod push;
 pub mod refusals;
 pub mod reply;
+pub mod send;
 pub mod split;
+pub mod upload;
 mod xml;

@@ -57,6 +57,13 @@ pub fn split(text: &str) -> Result<Vec<String>, Refused> {
     Ok(parts.into_iter().enumerate().map(numbered).collect())
 }
 
+/// A short text as it is meant to be seen, without what WeChat refuses and without what it
+/// takes for markup.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    sanitised(text)
+}
+
 /// The text without control characters, which WeChat refuses; line ends and
 /// tabs stay.
 fn sanitised(text: &str) -> String {

@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "every target uses its own part of the shop")]
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -49,7 +49,32 @@ pub(crate) struct Shop {
     sends: Arc<Mutex<Vec<Moment>>>,
     /// What WeChat and others give out, by media id or address.
     files: Files,
+    /// What WeChat was brought, as what: the first has the id `up1`.
+    brought: Arc<Mutex<Brought>>,
+    seen_brought: AtomicUsize,
 }
+
+/// Takes what is brought to WeChat, if it is a form with one file in it.
+fn take(request: &Outgoing) -> Option<(String, Vec<u8>)> {
+    let role = request
+        .url
+        .query_pairs()
+        .find(|(name, _)| name == "type")?
+        .1;
+    let kind = request.headers.get("content-type")?.to_str().ok()?;
+    let boundary = kind.strip_prefix("multipart/form-data; boundary=")?;
+    let length = request.headers.get("content-length")?.to_str().ok()?;
+    assert_eq!(length.parse(), Ok(request.body.len()));
+    let begins =
+        format!("--{boundary}\r\ncontent-disposition: form-data; name=\"media\"; filename=\"file.");
+    let rest = request.body.strip_prefix(begins.as_bytes())?;
+    let rest = rest.strip_suffix(format!("\r\n--{boundary}--\r\n").as_bytes())?;
+    let head = rest.windows(4).position(|four| four == b"\r\n\r\n")?;
+    Some((role.into_owned(), rest.get(head + 4..)?.to_vec()))
+}
+
+/// Files as WeChat was brought them: as what, and their bytes.
+type Brought = Vec<(String, Vec<u8>)>;
 
 type Files = Arc<Mutex<BTreeMap<String, Answer>>>;
 
@@ -87,6 +112,8 @@ pub(crate) fn channel(desk: DeskSettings, mode: CallbackMode) -> Channel {
         part_pause_ms: 0,
         retention_days: 30,
         time_zone: TIME_ZONE.to_owned(),
+        agent_name: magpie::channel::AgentName::None,
+        kf_account: None,
         desk,
         revision: 1,
     }
@@ -136,6 +163,8 @@ impl Shop {
         let (refusals, times) = (Arc::clone(&codes), Arc::clone(&sends));
         let files = Files::default();
         let shelf = Arc::clone(&files);
+        let brought = Arc::<Mutex<Vec<_>>>::default();
+        let taken = Arc::clone(&brought);
         let clock = Clock::starting_at(START);
         let peers = move |request: Outgoing| {
             let mut answer = well(&request);
@@ -143,6 +172,12 @@ impl Shop {
                 answer.body = json!({ "errcode": 40007, "errmsg": "invalid media_id" })
                     .to_string()
                     .into_bytes();
+            }
+            if request.url.path() == "/cgi-bin/media/upload" {
+                let mut taken = taken.lock().unwrap();
+                taken.extend(take(&request));
+                let id = format!("up{}", taken.len());
+                answer.body = json!({ "media_id": id }).to_string().into_bytes();
             }
             if let Some(file) = given_out(&shelf, &request) {
                 answer = file;
@@ -182,7 +217,16 @@ impl Shop {
             codes,
             sends,
             files,
+            brought,
+            seen_brought: AtomicUsize::new(0),
         }
+    }
+
+    /// What WeChat was brought since the last time, as what.
+    pub(crate) fn brought(&self) -> Brought {
+        let brought = self.brought.lock().unwrap();
+        let known = self.seen_brought.swap(brought.len(), Ordering::Relaxed);
+        brought.get(known..).unwrap_or_default().to_vec()
     }
 
     /// What WeChat answers the next sends with.

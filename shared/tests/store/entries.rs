@@ -74,7 +74,7 @@ async fn every_body_comes_back_as_it_went() {
         assert_eq!(tables.entry(&at, &entry.key).await.unwrap(), Some(entry));
     }
     let parts = answer(1, "msg_1", 2);
-    tables.put_answer(&at, &parts).await.unwrap();
+    tables.put_answer(&at, &parts, 4_000_000_000).await.unwrap();
     for part in parts {
         assert_eq!(tables.entry(&at, &part.key).await.unwrap(), Some(part));
     }
@@ -108,12 +108,21 @@ async fn an_answer_is_put_whole_or_not_at_all() {
     let at = at("oAnn");
     let parts = answer(1, "msg_1", 3);
     tables.put_entry(&at, &parts[1], None).await.unwrap();
-    assert_eq!(tables.put_answer(&at, &parts).await.unwrap(), Said::Repeat);
+    assert_eq!(
+        tables.put_answer(&at, &parts, 4_000_000_000).await.unwrap(),
+        Said::Repeat
+    );
     assert_eq!(tables.keys(at.as_str()).await, [parts[1].key.as_str()]);
     for count in [1, 2, 5] {
         let parts = answer(2, &format!("msg_of_{count}"), count);
-        assert_eq!(tables.put_answer(&at, &parts).await.unwrap(), Said::Stored);
-        assert_eq!(tables.put_answer(&at, &parts).await.unwrap(), Said::Repeat);
+        assert_eq!(
+            tables.put_answer(&at, &parts, 4_000_000_000).await.unwrap(),
+            Said::Stored
+        );
+        assert_eq!(
+            tables.put_answer(&at, &parts, 4_000_000_000).await.unwrap(),
+            Said::Repeat
+        );
         for part in parts {
             assert_eq!(tables.entry(&at, &part.key).await.unwrap(), Some(part));
         }
@@ -124,7 +133,7 @@ async fn an_answer_is_put_whole_or_not_at_all() {
 async fn other_words_under_the_same_key_are_told_apart_and_change_nothing() {
     let tables = Tables::new().await;
     let at = at("oAnn");
-    let say = async |parts: &[Entry]| tables.put_answer(&at, parts).await.unwrap();
+    let say = async |parts: &[Entry]| tables.put_answer(&at, parts, 4_000_000_000).await.unwrap();
     let with = |mut parts: Vec<Entry>, number: usize, words: &str| {
         parts[number].body = Body::text(words);
         parts
@@ -162,7 +171,7 @@ async fn of_many_repeats_at_once_one_is_stored() {
     let parts = answer(2, "msg_1", 3);
     // A transaction may also be refused because another is under way; then the
     // desk repeats it.
-    let puts = join_all((0..16).map(|_| tables.put_answer(&at, &parts))).await;
+    let puts = join_all((0..16).map(|_| tables.put_answer(&at, &parts, 4_000_000_000))).await;
     let stored = |put: &Result<Said, _>| matches!(put, Ok(Said::Stored));
     assert_eq!(puts.iter().filter(|put| stored(put)).count(), 1);
     assert_eq!(tables.keys(at.as_str()).await.len(), 4);
@@ -234,7 +243,7 @@ async fn one_look_shows_the_conversation_and_its_newest_entries() {
         .await
         .unwrap();
     tables
-        .put_answer(&at, &answer(30, "msg_1", 1))
+        .put_answer(&at, &answer(30, "msg_1", 1), 4_000_000_000)
         .await
         .unwrap();
 
@@ -285,7 +294,7 @@ async fn outgoing_entries_are_read_by_the_page_newest_first() {
     let mut all = Vec::new();
     for number in 0..20 {
         let parts = answer(number, &format!("msg_{number}"), 1);
-        tables.put_answer(&at, &parts).await.unwrap();
+        tables.put_answer(&at, &parts, 4_000_000_000).await.unwrap();
         all.extend(parts);
     }
     let newest = tables.outgoing(&at, |_| true).await.unwrap();
@@ -311,7 +320,7 @@ async fn what_waits_is_read_from_an_entry_on() {
     let at = at("oAnn");
     let all = messages(&tables, 6, 2).await;
     let lines = answer(0, "msg_1", 3);
-    tables.put_answer(&at, &lines).await.unwrap();
+    tables.put_answer(&at, &lines, 4_000_000_000).await.unwrap();
     let claimed = tables
         .claim(&at, &lines[0].key, &claim("run", 9), &all[5].key)
         .await;

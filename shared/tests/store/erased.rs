@@ -23,7 +23,10 @@ async fn a_conversation_goes_with_everything_that_belongs_to_it() {
             let entry = message(number, &number.to_string(), "你好");
             tables.put_entry(at, &entry, None).await.unwrap();
         }
-        tables.put_answer(at, &answer(1, "msg_1", 5)).await.unwrap();
+        tables
+            .put_answer(at, &answer(1, "msg_1", 5), 4_000_000_000)
+            .await
+            .unwrap();
         tables.put_location(at, &message(1, "1", "")).await.unwrap();
         tables.set_timer(at, &shop, after(9)).await.unwrap();
         let park = park("run", &shop, &window, 9, Reason::Internal);

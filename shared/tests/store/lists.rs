@@ -253,7 +253,10 @@ async fn the_walk_finds_whatever_waits() {
         .await
         .unwrap();
     let parts = answer(3, "msg_1", 2);
-    tables.put_answer(&bob, &parts).await.unwrap();
+    tables
+        .put_answer(&bob, &parts, 4_000_000_000)
+        .await
+        .unwrap();
     tables
         .claim(&bob, &parts[0].key, &claim("run", 9), &window)
         .await

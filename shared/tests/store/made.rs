@@ -163,6 +163,8 @@ pub(crate) fn channel(id: &str, account: &str) -> Channel {
         part_pause_ms: 300,
         retention_days: 30,
         time_zone: TIME_ZONE.to_owned(),
+        agent_name: magpie::channel::AgentName::None,
+        kf_account: None,
         desk: DeskSettings::Inbox,
         revision: 1,
     }

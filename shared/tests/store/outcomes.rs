@@ -215,7 +215,7 @@ async fn the_dead_wait_again_all_or_none() {
     let tables = Tables::new().await;
     let at = at("oAnn");
     let parts = answer(1, "msg_1", 3);
-    tables.put_answer(&at, &parts).await.unwrap();
+    tables.put_answer(&at, &parts, 4_000_000_000).await.unwrap();
     let keys: Vec<_> = parts.iter().map(|part| part.key.clone()).collect();
     let bury = async |part: &Entry| {
         let reason = Reason::Uncertain;

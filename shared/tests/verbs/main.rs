@@ -13,6 +13,7 @@ mod inbound;
 mod media;
 mod outbound;
 mod replies;
+mod rich;
 mod sends;
 mod sessions;
 #[path = "../shop/mod.rs"]

@@ -210,10 +210,10 @@ async fn what_cannot_be_sent_is_told_and_not_journalled() {
         (text(""), "empty"),
         (text(" \n\t"), "empty"),
         (
-            json!({ "kind": "image", "url": "https://example.com/a.png" }),
+            json!({ "kind": "hologram", "url": "https://example.com/a.png" }),
             "unsupported_kind",
         ),
-        (json!({ "kind": "card" }), "unsupported_kind"),
+        (json!({ "kind": "location" }), "unsupported_kind"),
     ]
     .into_iter()
     .enumerate()

@@ -16,15 +16,21 @@ use crate::reason::Reason;
 
 /// What a field has to be is not all that a schema can say: it depends on the
 /// time, on what is stored, or on what the operator allows.
-const BEYOND_SCHEMAS: [&str; 11] = [
+const BEYOND_SCHEMAS: [&str; 17] = [
     "api_base",
     "callback.encoding_aes_key",
     "callback.token",
+    "choices",
     "confirm",
     "cursor",
     "desk.url",
+    "hq_url",
     "key",
+    "media",
+    "picture",
     "text",
+    "thumb",
+    "url",
     "time",
     "time_zone",
     "up_to",

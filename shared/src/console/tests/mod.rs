@@ -23,6 +23,7 @@ mod seen;
 mod talks;
 mod token;
 mod tour;
+mod uploads;
 mod within;
 
 use std::collections::BTreeSet;
@@ -31,9 +32,12 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
+use tempfile::TempDir;
 use url::Url;
 
 use super::{AdminKey, Console, answer};
+use crate::bridge::Files;
+use crate::storage::{Folder, Storage};
 use crate::testing::Stage;
 
 const KEY: &str = "an admin key that nobody guesses";
@@ -44,6 +48,8 @@ struct House {
     console: Console,
     /// The answers of the API so far, by the document's words.
     given: Mutex<BTreeSet<described::Given>>,
+    /// Where files lie.
+    root: TempDir,
 }
 
 /// What came back.
@@ -62,10 +68,18 @@ impl Reply {
 impl House {
     async fn new() -> Self {
         let public = Url::parse("https://desk.example/").unwrap();
+        let root = TempDir::new().unwrap();
+        let stage = Stage::new().await;
+        let bridge = stage.bridge.with_files(Files {
+            storage: Storage::Folder(Folder::open(&root.path().join("media")).unwrap()),
+            base: Some(public.clone()),
+            scanner: None,
+        });
         Self {
-            stage: Stage::new().await,
+            stage: Stage { bridge, ..stage },
             console: Console::new(AdminKey::Given(KEY.to_owned()), Some(public)),
             given: Mutex::default(),
+            root,
         }
     }
 

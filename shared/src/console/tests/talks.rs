@@ -244,9 +244,11 @@ async fn an_answer_that_cannot_be_taken_is_refused_with_words() {
     check(&said("hi", ahead), 400, "invalid").await;
     check(&said("hi", "yesterday".into()), 400, "invalid").await;
     check(&json!({ "id": "a" }), 400, "invalid").await;
-    let mut image = said("hi", now.to_string());
-    image["kind"] = "image".into();
-    check(&image, 422, "unsupported_kind").await;
+    let mut other = said("hi", now.to_string());
+    other["kind"] = "image".into();
+    check(&other, 400, "invalid").await;
+    other["kind"] = "hologram".into();
+    check(&other, 422, "unsupported_kind").await;
     let ok = house.post(&path, &said("hi", now.to_string())).await;
     assert_eq!(ok.status.as_u16(), 202);
     check(&said("other words", now.to_string()), 409, "id_used").await;

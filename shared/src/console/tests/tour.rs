@@ -107,6 +107,7 @@ async fn talk(house: &mut House) {
         let said = json!({ "id": "a", "time": now, "kind": "text", "text": text });
         house.post(&format!("{path}/messages"), &said).await;
     }
+    bring(house, &path).await;
     house
         .post(&format!("{path}/read"), &json!({ "up_to": words }))
         .await;
@@ -119,6 +120,21 @@ async fn talk(house: &mut House) {
         .post(&format!("{nobody}/read"), &json!({ "up_to": words }))
         .await;
     house.post(&format!("{nobody}/end"), &json!({})).await;
+}
+
+/// Files that are going to be sent, and typing.
+async fn bring(house: &House, path: &str) {
+    for name in ["a.png", "a.exe"] {
+        let file = json!({ "name": name, "size": 5 });
+        house.post(&format!("{path}/files"), &file).await;
+        let nobody = nowhere("/api/conversations/{customer_id}/files");
+        house.post(&nobody, &file).await;
+    }
+    house
+        .post(&format!("{path}/typing"), &json!({ "on": true }))
+        .await;
+    let nobody = nowhere("/api/conversations/{customer_id}/typing");
+    house.post(&nobody, &json!({})).await;
 }
 
 /// The account's own business, at WeChat that refuses everything once.
@@ -195,6 +211,9 @@ async fn operate(house: &mut House) {
         house.stage.settle().await;
         tokio::time::advance(Duration::from_secs(1)).await;
     }
+    let list = house.get("/api/conversations?channel=far").await;
+    let customer = list["conversations"][0]["customer_id"].as_str().unwrap();
+    bring(house, &format!("/api/conversations/{customer}")).await;
     let parked = house.get("/api/parked?limit=1").await;
     assert_eq!(parked["parked"][0]["reason"]["code"], "desk_unreachable");
     house.get("/api/status").await;
