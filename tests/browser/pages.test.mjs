@@ -7,7 +7,7 @@ import { Agent, Customer } from './people.mjs';
 
 // What takes input or is pressed, by the roles that Chromium gives it.
 const OPERATED = ['button', 'checkbox', 'combobox', 'link', 'listbox', 'radio', 'searchbox', 'spinbutton', 'switch', 'textbox', 'DisclosureTriangle'];
-const DARK = ['conversation', 'channel', 'menu', 'status', 'phone'];
+const DARK = ['conversation', 'channel', 'menu', 'codes', 'status', 'phone'];
 
 /** What Chromium tells a screen reader that can be operated, by role and name. */
 async function operated(page) {
@@ -80,7 +80,7 @@ async function aWorkingDay(world, look) {
   await agent.answers('Anything else?');
   await agent.page.locator('#lines .why').waitFor();
   await refuse('service');
-  // The account has a menu, and one for some.
+  // The account has a menu, one for some, and a code.
   const sets = async (method, path, body) => {
     const { desk, adminKey } = world.magpie;
     const answer = await fetch(`${desk}/api/channels/demo/${path}`, {
@@ -93,6 +93,7 @@ async function aWorkingDay(world, look) {
   }];
   await sets('PUT', 'menu', { button });
   await sets('POST', 'menu/conditional', { button: button.slice(0, 1), matchrule: { language: 'en' } });
+  await sets('POST', 'qrcodes', { scene: 'counter_3', name: '三号柜台' });
   return { customer, agent };
 }
 
@@ -134,6 +135,11 @@ for (const lang of ['en', 'zh']) {
           const page = await at('channels/demo/menu', '#some .group')();
           await page.locator('.face bdi', { hasText: '小程序商城' }).click();
           await page.locator('#some > button').click();
+          return page;
+        },
+        codes: async () => {
+          const page = await at('channels/demo/codes', '.codeCard .qr path')();
+          await page.locator('#make summary').click();
           return page;
         },
         try_it: at('channels/new#demo', '#body .waits'),

@@ -51,12 +51,24 @@ const MENU_SCRIPT: &str = concat!(
     include_str!("assets/operator/menu.js"),
     include_str!("assets/operator/start.js"),
 );
+/// Its QR codes.
+const CODES_SCRIPT: &str = concat!(
+    include_str!("assets/operator/words.js"),
+    include_str!("assets/operator/codes_words.js"),
+    include_str!("assets/operator/page.js"),
+    include_str!("assets/operator/parts.js"),
+    include_str!("assets/operator/account.js"),
+    include_str!("assets/operator/codes.js"),
+    include_str!("assets/operator/start.js"),
+);
 const OPERATOR_STYLE: &str = include_str!("assets/operator.css");
 /// What the pages about an account have beside it.
 const ACCOUNT_STYLE: &str = include_str!("assets/account.css");
 
 /// Customers' files on the inbox page: loaded when it shows the first one.
 const FILES_SCRIPT: &str = include_str!("assets/files.js");
+/// What draws a QR code: loaded when the first one is shown.
+const QR_SCRIPT: &str = include_str!("assets/qr.js");
 
 /// What a page may load: our own script and style, and customers' files from where they lie;
 /// nothing else.
@@ -78,6 +90,8 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
         .chain_update(OPERATOR_SCRIPT)
         .chain_update(CHANNEL_SCRIPT)
         .chain_update(MENU_SCRIPT)
+        .chain_update(CODES_SCRIPT)
+        .chain_update(QR_SCRIPT)
         .chain_update(OPERATOR_STYLE)
         .chain_update(ACCOUNT_STYLE)
         .finalize();
@@ -115,7 +129,7 @@ enum Place {
     Operator,
     /// One channel or its set-up: the page's script says whether there is such a channel.
     Channel,
-    /// What is about its account, by the name of the script: its menu.
+    /// What is about its account, by the name of the script: its menu or its codes.
     Account(&'static str),
     Script(&'static str),
     Style(&'static str),
@@ -138,6 +152,8 @@ impl Place {
             "/operator.js" => Self::Script(OPERATOR_SCRIPT),
             "/channel.js" => Self::Script(CHANNEL_SCRIPT),
             "/menu.js" => Self::Script(MENU_SCRIPT),
+            "/codes.js" => Self::Script(CODES_SCRIPT),
+            "/qr.js" => Self::Script(QR_SCRIPT),
             "/operator.css" => Self::Style(OPERATOR_STYLE),
             "/account.css" => Self::Style(ACCOUNT_STYLE),
             _ => {
@@ -147,6 +163,7 @@ impl Place {
                 match about {
                     "" if !rest.ends_with('/') => Self::Channel,
                     "menu" => Self::Account("menu"),
+                    "codes" => Self::Account("codes"),
                     _ => return None,
                 }
             }

@@ -14,6 +14,7 @@ const WORDS: &[&str] = &[
     include_str!("../assets/operator/words.js"),
     include_str!("../assets/operator/setup_words.js"),
     include_str!("../assets/operator/menu_words.js"),
+    include_str!("../assets/operator/codes_words.js"),
 ];
 const CODE: &[&str] = &[
     include_str!("../assets/operator/page.js"),
@@ -26,6 +27,7 @@ const CODE: &[&str] = &[
     include_str!("../assets/operator/account.js"),
     include_str!("../assets/operator/menu_editor.js"),
     include_str!("../assets/operator/menu.js"),
+    include_str!("../assets/operator/codes.js"),
     include_str!("../assets/operator/start.js"),
     include_str!("../../../templates/operator.html"),
     include_str!("../../../templates/sign_in.html"),
@@ -40,6 +42,7 @@ async fn every_page_of_the_operator_is_served_and_nothing_beside_them() {
         ("/console/channels/demo", "channel"),
         ("/console/channels/there-is-none", "channel"),
         ("/console/channels/demo/menu", "menu"),
+        ("/console/channels/demo/codes", "codes"),
         ("/console/status", "operator"),
     ] {
         let headers = [("accept-language", "zh-CN,zh;q=0.9")];
@@ -90,6 +93,7 @@ async fn what_the_pages_load_is_small_and_kept_by_browsers() {
         ("status", "operator.js", script, 80_000),
         ("channels/demo", "channel.js", script, 80_000),
         ("channels/demo/menu", "menu.js", script, 80_000),
+        ("channels/demo/codes", "codes.js", script, 60_000),
         ("status", "operator.css", "text/css; charset=utf-8", 13_000),
         (
             "channels/demo/menu",
@@ -118,6 +122,10 @@ async fn what_the_pages_load_is_small_and_kept_by_browsers() {
             assert!(!asset.text.contains(markup), "{markup} in {name}");
         }
     }
+    // It comes beside the codes once there is one to draw.
+    let qr = house.call("GET", "/console/qr.js", &[], None).await;
+    assert_eq!(qr.headers["content-type"], script);
+    assert!(qr.text.len() <= 6_000, "{} bytes", qr.text.len());
 }
 
 /// The two halves of a line: split at the commas outside of quotes and brackets.
