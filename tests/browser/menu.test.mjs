@@ -221,7 +221,7 @@ test('a menu for some is added and deleted, then all of it', () => scenario({}, 
 test('the pages of a channel that is not there say so', () => scenario({}, async (world) => {
   world.complaints.expect(/404 \(Not Found\) \/api\/channels\/nowhere/);
   const { page } = await Agent.byLink(world);
-  for (const part of ['menu', 'codes']) {
+  for (const part of ['menu', 'codes', 'quota']) {
     await page.goto(`${world.magpie.desk}/console/channels/nowhere/${part}`);
     await says(page.locator('#title'), 'There is no such channel');
     await says(page.locator('#body'), /^There is no channel nowhere/);

@@ -7,7 +7,7 @@ import { Agent, Customer } from './people.mjs';
 
 // What takes input or is pressed, by the roles that Chromium gives it.
 const OPERATED = ['button', 'checkbox', 'combobox', 'link', 'listbox', 'radio', 'searchbox', 'spinbutton', 'switch', 'textbox', 'DisclosureTriangle'];
-const DARK = ['conversation', 'channel', 'menu', 'codes', 'status', 'phone'];
+const DARK = ['conversation', 'channel', 'menu', 'codes', 'quota', 'status', 'phone'];
 
 /** What Chromium tells a screen reader that can be operated, by role and name. */
 async function operated(page) {
@@ -142,6 +142,7 @@ for (const lang of ['en', 'zh']) {
           await page.locator('#make summary').click();
           return page;
         },
+        quota: at('channels/demo/quota', '#calls meter'),
         try_it: at('channels/new#demo', '#body .waits'),
         status: at('status', '#dead .group button'),
         phone: async () => customer.page,

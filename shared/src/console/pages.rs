@@ -61,6 +61,16 @@ const CODES_SCRIPT: &str = concat!(
     include_str!("assets/operator/codes.js"),
     include_str!("assets/operator/start.js"),
 );
+/// Its quotas, and what became of one call.
+const QUOTA_SCRIPT: &str = concat!(
+    include_str!("assets/operator/words.js"),
+    include_str!("assets/operator/quota_words.js"),
+    include_str!("assets/operator/page.js"),
+    include_str!("assets/operator/parts.js"),
+    include_str!("assets/operator/account.js"),
+    include_str!("assets/operator/quota.js"),
+    include_str!("assets/operator/start.js"),
+);
 const OPERATOR_STYLE: &str = include_str!("assets/operator.css");
 /// What the pages about an account have beside it.
 const ACCOUNT_STYLE: &str = include_str!("assets/account.css");
@@ -92,6 +102,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
         .chain_update(MENU_SCRIPT)
         .chain_update(CODES_SCRIPT)
         .chain_update(QR_SCRIPT)
+        .chain_update(QUOTA_SCRIPT)
         .chain_update(OPERATOR_STYLE)
         .chain_update(ACCOUNT_STYLE)
         .finalize();
@@ -129,7 +140,7 @@ enum Place {
     Operator,
     /// One channel or its set-up: the page's script says whether there is such a channel.
     Channel,
-    /// What is about its account, by the name of the script: its menu or its codes.
+    /// What is about its account, by the name of the script: its menu, codes or quotas.
     Account(&'static str),
     Script(&'static str),
     Style(&'static str),
@@ -154,6 +165,7 @@ impl Place {
             "/menu.js" => Self::Script(MENU_SCRIPT),
             "/codes.js" => Self::Script(CODES_SCRIPT),
             "/qr.js" => Self::Script(QR_SCRIPT),
+            "/quota.js" => Self::Script(QUOTA_SCRIPT),
             "/operator.css" => Self::Style(OPERATOR_STYLE),
             "/account.css" => Self::Style(ACCOUNT_STYLE),
             _ => {
@@ -164,6 +176,7 @@ impl Place {
                     "" if !rest.ends_with('/') => Self::Channel,
                     "menu" => Self::Account("menu"),
                     "codes" => Self::Account("codes"),
+                    "quota" => Self::Account("quota"),
                     _ => return None,
                 }
             }

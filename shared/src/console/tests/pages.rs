@@ -15,6 +15,7 @@ const WORDS: &[&str] = &[
     include_str!("../assets/operator/setup_words.js"),
     include_str!("../assets/operator/menu_words.js"),
     include_str!("../assets/operator/codes_words.js"),
+    include_str!("../assets/operator/quota_words.js"),
 ];
 const CODE: &[&str] = &[
     include_str!("../assets/operator/page.js"),
@@ -28,6 +29,7 @@ const CODE: &[&str] = &[
     include_str!("../assets/operator/menu_editor.js"),
     include_str!("../assets/operator/menu.js"),
     include_str!("../assets/operator/codes.js"),
+    include_str!("../assets/operator/quota.js"),
     include_str!("../assets/operator/start.js"),
     include_str!("../../../templates/operator.html"),
     include_str!("../../../templates/sign_in.html"),
@@ -43,6 +45,8 @@ async fn every_page_of_the_operator_is_served_and_nothing_beside_them() {
         ("/console/channels/there-is-none", "channel"),
         ("/console/channels/demo/menu", "menu"),
         ("/console/channels/demo/codes", "codes"),
+        ("/console/channels/demo/quota", "quota"),
+        ("/console/channels/new/quota", "quota"),
         ("/console/status", "operator"),
     ] {
         let headers = [("accept-language", "zh-CN,zh;q=0.9")];
@@ -94,6 +98,7 @@ async fn what_the_pages_load_is_small_and_kept_by_browsers() {
         ("channels/demo", "channel.js", script, 80_000),
         ("channels/demo/menu", "menu.js", script, 80_000),
         ("channels/demo/codes", "codes.js", script, 60_000),
+        ("channels/demo/quota", "quota.js", script, 60_000),
         ("status", "operator.css", "text/css; charset=utf-8", 13_000),
         (
             "channels/demo/menu",
@@ -179,7 +184,7 @@ fn keys() -> BTreeSet<&'static str> {
         assert!(keys.insert(key), "{key} twice");
         let same = matches!(
             key,
-            "other" | "dash" | "comma" | "colon" | "http" | "within"
+            "other" | "dash" | "comma" | "colon" | "http" | "within" | "quota_of" | "rid_field"
         );
         assert!(same || is_chinese(&halves[0]), "{key} has no Chinese words");
         let takes = |half: &str| {
