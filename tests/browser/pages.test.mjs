@@ -7,7 +7,7 @@ import { Agent, Customer } from './people.mjs';
 
 // What takes input or is pressed, by the roles that Chromium gives it.
 const OPERATED = ['button', 'checkbox', 'combobox', 'link', 'listbox', 'radio', 'searchbox', 'spinbutton', 'switch', 'textbox', 'DisclosureTriangle'];
-const DARK = ['conversation', 'channel', 'status', 'phone'];
+const DARK = ['conversation', 'channel', 'menu', 'codes', 'quota', 'status', 'phone'];
 
 /** What Chromium tells a screen reader that can be operated, by role and name. */
 async function operated(page) {
@@ -80,6 +80,20 @@ async function aWorkingDay(world, look) {
   await agent.answers('Anything else?');
   await agent.page.locator('#lines .why').waitFor();
   await refuse('service');
+  // The account has a menu, one for some, and a code.
+  const sets = async (method, path, body) => {
+    const { desk, adminKey } = world.magpie;
+    const answer = await fetch(`${desk}/api/channels/demo/${path}`, {
+      method, headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' }, body: JSON.stringify(body),
+    });
+    assert.ok(answer.ok, `${path}: ${answer.status}`);
+  };
+  const button = [{ name: '门店', type: 'click', key: 'shops' }, {
+    name: '更多', sub_button: [{ name: '官网', type: 'view', url: 'https://shop.example/' }, { name: '小程序商城', type: 'miniprogram', url: 'https://shop.example/', appid: 'wx0123456789abcdef', pagepath: 'pages/index' }],
+  }];
+  await sets('PUT', 'menu', { button });
+  await sets('POST', 'menu/conditional', { button: button.slice(0, 1), matchrule: { language: 'en' } });
+  await sets('POST', 'qrcodes', { scene: 'counter_3', name: '三号柜台' });
   return { customer, agent };
 }
 
@@ -95,6 +109,7 @@ for (const lang of ['en', 'zh']) {
         await agent.page.locator(ready).first().waitFor();
         return agent.page;
       };
+      agent.page.on('dialog', (dialog) => dialog.accept());
       const talk = await agent.sessions.first().getAttribute('href');
       const pages = {
         sign_in: async () => {
@@ -116,6 +131,18 @@ for (const lang of ['en', 'zh']) {
         channels: at('channels', '#body h2 a'),
         new_channel: at('channels/new', '#body form'),
         channel: at('channels/demo', '#care button'),
+        menu: async () => {
+          const page = await at('channels/demo/menu', '#some .group')();
+          await page.locator('.face bdi', { hasText: '小程序商城' }).click();
+          await page.locator('#some > button').click();
+          return page;
+        },
+        codes: async () => {
+          const page = await at('channels/demo/codes', '.codeCard .qr path')();
+          await page.locator('#make summary').click();
+          return page;
+        },
+        quota: at('channels/demo/quota', '#calls meter'),
         try_it: at('channels/new#demo', '#body .waits'),
         status: at('status', '#dead .group button'),
         phone: async () => customer.page,

@@ -64,6 +64,11 @@ pub(crate) struct Menus {
 }
 
 impl Menus {
+    /// What phones show: the buttons for everybody. Nobody here has what a rule asks for.
+    pub(crate) fn for_everybody(&self) -> Option<&Value> {
+        self.button.as_ref()
+    }
+
     /// `POST /cgi-bin/menu/create`.
     pub(crate) fn create(&mut self, body: &[u8]) -> Result<Value, Fault> {
         let body = send::parse(body)?;

@@ -54,6 +54,7 @@ pub fn router(simulator: Simulator, hosts: Vec<String>) -> Router {
         .route("/words.js", get(words))
         .route("/phone.js", get(phone))
         .route("/media.js", get(pictures))
+        .route("/menu.js", get(menu))
         .route("/controls.js", get(levers))
         .route("/sights.js", get(panel))
         .route("/phone.svg", get(icon))
@@ -121,6 +122,10 @@ async fn phone() -> impl IntoResponse {
 
 async fn pictures() -> impl IntoResponse {
     script(include_str!("page/media.js"))
+}
+
+async fn menu() -> impl IntoResponse {
+    script(include_str!("page/menu.js"))
 }
 
 async fn levers() -> impl IntoResponse {

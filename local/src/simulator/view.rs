@@ -3,6 +3,7 @@
 //! Invariant: no secret, token or key of an account is in it.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::account::{Account, Connection, Mode};
 use super::customer::{Bubble, Customer, PushState};
@@ -40,6 +41,8 @@ struct AccountView<'a> {
     mode: Mode,
     callback_url: &'a str,
     connection: &'a Connection,
+    /// The buttons below the chat; `None`: the account has no menu.
+    menu: Option<&'a Value>,
     customers: Vec<CustomerView<'a>>,
 }
 
@@ -104,6 +107,7 @@ impl<'a> AccountView<'a> {
             mode: account.settings.mode,
             callback_url: &account.settings.callback_url,
             connection: &account.connection,
+            menu: account.menus.for_everybody(),
             customers: account
                 .customers
                 .iter()

@@ -1,5 +1,5 @@
 //! The pages and what they load: a template, a script and a style sheet for the
-//! inbox, and one of each for the operator's pages; all in the binary.
+//! inbox, a template, scripts and style sheets for the operator's pages; all in the binary.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -31,6 +31,7 @@ const OPERATOR_SCRIPT: &str = concat!(
 /// One channel and its set-up: a module that shares files with the other.
 const CHANNEL_SCRIPT: &str = concat!(
     include_str!("assets/operator/words.js"),
+    include_str!("assets/operator/setup_words.js"),
     include_str!("assets/operator/page.js"),
     include_str!("assets/operator/parts.js"),
     include_str!("assets/operator/channels.js"),
@@ -39,10 +40,45 @@ const CHANNEL_SCRIPT: &str = concat!(
     include_str!("assets/operator/setup.js"),
     include_str!("assets/operator/start.js"),
 );
+/// The menu of a channel's account.
+const MENU_SCRIPT: &str = concat!(
+    include_str!("assets/operator/words.js"),
+    include_str!("assets/operator/menu_words.js"),
+    include_str!("assets/operator/page.js"),
+    include_str!("assets/operator/parts.js"),
+    include_str!("assets/operator/account.js"),
+    include_str!("assets/operator/menu_editor.js"),
+    include_str!("assets/operator/menu.js"),
+    include_str!("assets/operator/start.js"),
+);
+/// Its QR codes.
+const CODES_SCRIPT: &str = concat!(
+    include_str!("assets/operator/words.js"),
+    include_str!("assets/operator/codes_words.js"),
+    include_str!("assets/operator/page.js"),
+    include_str!("assets/operator/parts.js"),
+    include_str!("assets/operator/account.js"),
+    include_str!("assets/operator/codes.js"),
+    include_str!("assets/operator/start.js"),
+);
+/// Its quotas, and what became of one call.
+const QUOTA_SCRIPT: &str = concat!(
+    include_str!("assets/operator/words.js"),
+    include_str!("assets/operator/quota_words.js"),
+    include_str!("assets/operator/page.js"),
+    include_str!("assets/operator/parts.js"),
+    include_str!("assets/operator/account.js"),
+    include_str!("assets/operator/quota.js"),
+    include_str!("assets/operator/start.js"),
+);
 const OPERATOR_STYLE: &str = include_str!("assets/operator.css");
+/// What the pages about an account have beside it.
+const ACCOUNT_STYLE: &str = include_str!("assets/account.css");
 
 /// Customers' files on the inbox page: loaded when it shows the first one.
 const FILES_SCRIPT: &str = include_str!("assets/files.js");
+/// What draws a QR code: loaded when the first one is shown.
+const QR_SCRIPT: &str = include_str!("assets/qr.js");
 
 /// What a page may load: our own script and style, and customers' files from where they lie;
 /// nothing else.
@@ -63,7 +99,12 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
         .chain_update(FILES_SCRIPT)
         .chain_update(OPERATOR_SCRIPT)
         .chain_update(CHANNEL_SCRIPT)
+        .chain_update(MENU_SCRIPT)
+        .chain_update(CODES_SCRIPT)
+        .chain_update(QR_SCRIPT)
+        .chain_update(QUOTA_SCRIPT)
         .chain_update(OPERATOR_STYLE)
+        .chain_update(ACCOUNT_STYLE)
         .finalize();
     digest.iter().take(6).fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -86,6 +127,8 @@ struct Operator<'a> {
     title: &'a str,
     asset_version: &'a str,
     script: &'a str,
+    /// It is about an account.
+    of_account: bool,
 }
 
 /// What lies at an address.
@@ -97,6 +140,8 @@ enum Place {
     Operator,
     /// One channel or its set-up: the page's script says whether there is such a channel.
     Channel,
+    /// What is about its account, by the name of the script: its menu, codes or quotas.
+    Account(&'static str),
     Script(&'static str),
     Style(&'static str),
 }
@@ -117,10 +162,23 @@ impl Place {
             "/console.css" => Self::Style(STYLE),
             "/operator.js" => Self::Script(OPERATOR_SCRIPT),
             "/channel.js" => Self::Script(CHANNEL_SCRIPT),
+            "/menu.js" => Self::Script(MENU_SCRIPT),
+            "/codes.js" => Self::Script(CODES_SCRIPT),
+            "/qr.js" => Self::Script(QR_SCRIPT),
+            "/quota.js" => Self::Script(QUOTA_SCRIPT),
             "/operator.css" => Self::Style(OPERATOR_STYLE),
+            "/account.css" => Self::Style(ACCOUNT_STYLE),
             _ => {
-                ChannelId::parse(rest.strip_prefix("/channels/")?)?;
-                Self::Channel
+                let rest = rest.strip_prefix("/channels/")?;
+                let (id, about) = rest.split_once('/').unwrap_or((rest, ""));
+                ChannelId::parse(id)?;
+                match about {
+                    "" if !rest.ends_with('/') => Self::Channel,
+                    "menu" => Self::Account("menu"),
+                    "codes" => Self::Account("codes"),
+                    "quota" => Self::Account("quota"),
+                    _ => return None,
+                }
             }
         })
     }
@@ -134,7 +192,7 @@ pub(super) fn answer(call: &Call<'_>) -> Answered {
     }
     let (kind, body) = match place {
         Place::Door => return Ok(to_inbox()),
-        Place::Inbox | Place::Operator | Place::Channel => {
+        Place::Inbox | Place::Operator | Place::Channel | Place::Account(_) => {
             ("text/html; charset=utf-8", page(&place, call.lang)?)
         }
         Place::Script(text) => (
@@ -179,12 +237,14 @@ fn page(place: &Place, lang: Lang) -> Result<Bytes, StoreError> {
             title,
             asset_version,
             script,
+            of_account: matches!(place, Place::Account(_)),
         };
         page.render()
     };
     let html = match place {
         Place::Channel => operator("channel"),
         Place::Operator => operator("operator"),
+        Place::Account(script) => operator(*script),
         _ => {
             let page = Inbox {
                 lang,

@@ -202,6 +202,7 @@ function draw() {
   drawStatus(a, c);
   drawConsole(a, c);
   drawTyping(c);
+  drawMenu(a, c);
   $("composer").hidden = !c.following;
   $("follow").hidden = c.following;
   if (!c.following) tray(false);

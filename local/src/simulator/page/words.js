@@ -5,6 +5,7 @@ const words = {
   zh: {
     page: "微信模拟器", people: "顾客", account: "公众号", newcomer: "新顾客的名字", add: "添加", back: "返回", console: "微信后台",
     close: "关闭", chat: "聊天记录", message: "输入消息", plus: "更多", send: "发送", follow: "关注公众号", unfollow: "取消关注",
+    menuBar: "公众号菜单", noTap: "模拟器里没有这种按钮的效果",
     menu: "点菜单", scan: "扫一扫", view: "打开网页", mode: "消息加解密方式", plain: "明文", compatible: "兼容", secure: "安全",
     modeHint: "Magpie 的渠道要设成同样的方式；不一致时，顾客会看到服务故障的提示。", window: "还能回复这位顾客",
     calls: "微信看到了什么", noCalls: "还什么都没有", retry: "重新验证服务器地址", typing: "对方正在输入…", phone: name => `${name} 的手机`, none: "没有打开的窗口，现在发会得到 45015",
@@ -26,6 +27,7 @@ const words = {
   en: {
     page: "WeChat, simulated", people: "Customers", account: "Account", newcomer: "New customer", add: "Add", back: "Back", console: "WeChat's side",
     close: "Close", chat: "Chat", message: "Message", plus: "More", send: "Send", follow: "Follow the account", unfollow: "Unfollow",
+    menuBar: "The account’s menu", noTap: "The simulation does not play this kind of button",
     menu: "Tap menu", scan: "Scan code", view: "Open page", mode: "Callback mode", plain: "Plain", compatible: "Compatible", secure: "Secure",
     modeHint: "Magpie's channel must be set to the same; otherwise customers see that the service is down.", window: "What may be sent to this customer",
     calls: "What WeChat saw", noCalls: "Nothing yet", retry: "Check the callback address again", typing: "typing…", phone: name => `${name}'s phone`, none: "No open window: a message now gets 45015",

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::view::View;
 use super::*;
 
 fn about(wechat: &mut WeChat, now_ms: i64, request: &str, token: &str, body: &Value) -> Value {
@@ -194,6 +195,25 @@ fn quotas_are_told_and_reset_ten_times() {
     );
     let told = ask(NOW, "openapi/quota/get", &json!({ "cgi_path": SEND }));
     assert_eq!(told["quota"]["used"], 0);
+}
+
+#[test]
+fn phones_show_the_menu_for_everybody() {
+    let (mut wechat, _, token) = start();
+    let shown = |wechat: &WeChat| json!(View::new(wechat, NOW))["accounts"][0]["menu"].clone();
+    assert_eq!(shown(&wechat), Value::Null);
+    let button = json!([{ "name": "门店", "type": "click", "key": "shops" }]);
+    let everybody = json!({ "button": button });
+    let some = json!({ "button": [{ "name": "a", "type": "click", "key": "k" }],
+        "matchrule": { "tag_id": "2" } });
+    for (path, body) in [("create", &everybody), ("addconditional", &some)] {
+        let path = format!("POST /cgi-bin/menu/{path}");
+        assert_eq!(code(&about(&mut wechat, NOW, &path, &token, body)), 0);
+    }
+    assert_eq!(shown(&wechat)[0]["name"], "门店");
+    let gone = "GET /cgi-bin/menu/delete";
+    about(&mut wechat, NOW, gone, &token, &Value::Null);
+    assert_eq!(shown(&wechat), Value::Null);
 }
 
 #[test]

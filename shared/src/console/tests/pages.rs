@@ -10,7 +10,13 @@ use super::{House, KEY};
 use crate::channel::DeskSettings;
 use crate::message::ChannelId;
 
-const WORDS: &str = include_str!("../assets/operator/words.js");
+const WORDS: &[&str] = &[
+    include_str!("../assets/operator/words.js"),
+    include_str!("../assets/operator/setup_words.js"),
+    include_str!("../assets/operator/menu_words.js"),
+    include_str!("../assets/operator/codes_words.js"),
+    include_str!("../assets/operator/quota_words.js"),
+];
 const CODE: &[&str] = &[
     include_str!("../assets/operator/page.js"),
     include_str!("../assets/operator/parts.js"),
@@ -19,6 +25,11 @@ const CODE: &[&str] = &[
     include_str!("../assets/operator/channel.js"),
     include_str!("../assets/operator/setup.js"),
     include_str!("../assets/operator/status.js"),
+    include_str!("../assets/operator/account.js"),
+    include_str!("../assets/operator/menu_editor.js"),
+    include_str!("../assets/operator/menu.js"),
+    include_str!("../assets/operator/codes.js"),
+    include_str!("../assets/operator/quota.js"),
     include_str!("../assets/operator/start.js"),
     include_str!("../../../templates/operator.html"),
     include_str!("../../../templates/sign_in.html"),
@@ -32,6 +43,10 @@ async fn every_page_of_the_operator_is_served_and_nothing_beside_them() {
         ("/console/channels/new", "channel"),
         ("/console/channels/demo", "channel"),
         ("/console/channels/there-is-none", "channel"),
+        ("/console/channels/demo/menu", "menu"),
+        ("/console/channels/demo/codes", "codes"),
+        ("/console/channels/demo/quota", "quota"),
+        ("/console/channels/new/quota", "quota"),
         ("/console/status", "operator"),
     ] {
         let headers = [("accept-language", "zh-CN,zh;q=0.9")];
@@ -44,6 +59,9 @@ async fn every_page_of_the_operator_is_served_and_nothing_beside_them() {
         assert!(!policy.contains("unsafe"), "{policy}");
         assert!(page.text.contains(r#"<html lang="zh-CN">"#));
         assert!(page.text.contains(&format!("/console/{script}.js?v=")));
+        let of_account = path.split('/').count() == 5;
+        let styled = page.text.contains("/console/account.css?v=");
+        assert_eq!(styled, of_account, "{path}");
         for strange in ["console.js", "console.css", "<style", "style=", "onclick"] {
             assert!(!page.text.contains(strange), "{strange} in {path}");
         }
@@ -53,7 +71,10 @@ async fn every_page_of_the_operator_is_served_and_nothing_beside_them() {
     for path in [
         "/console/channels/",
         "/console/channels/No_Id",
+        "/console/channels/No_Id/menu",
+        "/console/channels/demo/",
         "/console/channels/demo/more",
+        "/console/channels/demo/menu/",
         "/console/status/",
         "/console/operator/words.js",
         "/consolechannels",
@@ -75,7 +96,16 @@ async fn what_the_pages_load_is_small_and_kept_by_browsers() {
     for (page, name, kind, most) in [
         ("status", "operator.js", script, 80_000),
         ("channels/demo", "channel.js", script, 80_000),
+        ("channels/demo/menu", "menu.js", script, 80_000),
+        ("channels/demo/codes", "codes.js", script, 60_000),
+        ("channels/demo/quota", "quota.js", script, 60_000),
         ("status", "operator.css", "text/css; charset=utf-8", 13_000),
+        (
+            "channels/demo/menu",
+            "account.css",
+            "text/css; charset=utf-8",
+            5_000,
+        ),
     ] {
         let page = house
             .call("GET", &format!("/console/{page}"), &[], None)
@@ -97,6 +127,10 @@ async fn what_the_pages_load_is_small_and_kept_by_browsers() {
             assert!(!asset.text.contains(markup), "{markup} in {name}");
         }
     }
+    // It comes beside the codes once there is one to draw.
+    let qr = house.call("GET", "/console/qr.js", &[], None).await;
+    assert_eq!(qr.headers["content-type"], script);
+    assert!(qr.text.len() <= 6_000, "{} bytes", qr.text.len());
 }
 
 /// The two halves of a line: split at the commas outside of quotes and brackets.
@@ -123,12 +157,23 @@ fn is_chinese(text: &str) -> bool {
     text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c))
 }
 
-fn keys() -> BTreeSet<&'static str> {
-    let (_, table) = WORDS.split_once("const WORDS = {\n").unwrap();
-    let (table, rest) = table.split_once("\n};\n").unwrap();
+/// The lines of a file of words.
+fn table(file: &'static str) -> std::str::Lines<'static> {
+    let first = file.split_once("const WORDS = {\n");
+    let (begin, end) = match first {
+        Some(_) => ("const WORDS = {\n", "\n};\n"),
+        None => ("\nObject.assign(WORDS, {\n", "\n});\n"),
+    };
+    let (before, table) = file.split_once(begin).unwrap();
+    assert!(first.is_some() || before.is_empty(), "nothing but words");
+    let (table, rest) = table.split_once(end).unwrap();
     assert_eq!(rest, "", "nothing but words");
+    table.lines()
+}
+
+fn keys() -> BTreeSet<&'static str> {
     let mut keys = BTreeSet::new();
-    for line in table.lines() {
+    for line in WORDS.iter().flat_map(|file| table(file)) {
         if line.is_empty() || line.starts_with("  // ") {
             continue;
         }
@@ -137,7 +182,10 @@ fn keys() -> BTreeSet<&'static str> {
         let halves = halves(pair);
         assert_eq!(halves.len(), 2, "{key} has words in both languages");
         assert!(keys.insert(key), "{key} twice");
-        let same = matches!(key, "other" | "dash" | "comma" | "colon" | "http");
+        let same = matches!(
+            key,
+            "other" | "dash" | "comma" | "colon" | "http" | "within" | "quota_of" | "rid_field"
+        );
         assert!(same || is_chinese(&halves[0]), "{key} has no Chinese words");
         let takes = |half: &str| {
             let head = half.split_once(" => ").map(|(head, _)| head);
@@ -183,7 +231,8 @@ fn every_word_is_there_in_both_languages_and_used() {
     }
     for key in &keys {
         let finding = ["check_token", "check_desk", "check_secret"].contains(key);
-        let put_together = finding || key.starts_with("kind_") || key.ends_with("ed_what");
+        let put_together =
+            finding || key.starts_with("kind_") || key.ends_with("ed_what") || key.ends_with("_it");
         let quoted = |code: &&str| {
             code.contains(&format!("'{key}'")) || code.contains(&format!("\"{key}\""))
         };

@@ -33,13 +33,14 @@ function channelPage(id) {
   const top = el('div');
   const overview = el('div');
   ui.back.hidden = false;
-  ui.body.append(top, el('p.quiet', { t: 'loading' }));
+  ui.body.append(ways(id, 'channel'), top, el('p.quiet', { t: 'loading' }));
   let built = false;
 
   function build() {
     built = true;
     ui.body.lastChild.remove();
     ui.body.append(section('facts', overview), checkSection(), settingsSection(), repliesSection(id, c, take), keysSection(), careSection());
+    document.getElementById(location.hash.slice(1))?.scrollIntoView();
   }
   const section = (title, ...children) => el('section.card', { id: title }, el('h2', { t: title }), ...children);
 
@@ -258,18 +259,10 @@ function channelPage(id) {
 
   return {
     async load() {
-      try {
-        const [one, status] = await Promise.all([call('GET', `channels/${id}`), call('GET', 'status').catch(() => null)]);
-        c = one;
-        s = status?.channels.find((is) => is.channel === id);
-      } catch (p) {
-        if (p.status !== 404) throw p;
-        heading('no_channel');
-        ui.actions.replaceChildren();
-        ui.body.replaceChildren(el('section.card.empty', {}, el('p', { t: ['no_channel_what', id] }), link('all_channels', '/console/channels', '.button.main')));
-        page.load = async () => {};
-        return;
-      }
+      const [one, status] = await Promise.all([channelOf(id), call('GET', 'status').catch(() => null)]);
+      if (!one) return;
+      c = one;
+      s = status?.channels.find((is) => is.channel === id);
       heading(() => c.name);
       if (!built) build();
       take(c);

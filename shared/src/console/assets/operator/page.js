@@ -144,7 +144,8 @@ async function call(method, path, body) {
   skew = Math.abs(off) > 3000 ? off : 0;
   if (answer.ok) return data;
   if (answer.status === 401 && path !== 'session') leave();
-  throw problem(answer.status, data?.detail || data?.title || t('failed_call', answer.status), data);
+  const said = data?.detail || data?.title || t('failed_call', answer.status);
+  throw problem(answer.status, data?.wechat?.rid ? `${said} rid: ${data.wechat.rid}` : said, data);
 }
 
 // All pages of a list, or as many rows as are wanted.
@@ -189,7 +190,7 @@ const newToken = () => letters(32);
 const newKey = () => letters(43);
 const newSecret = () => `whsec_${btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))}`;
 
-async function copy(input, what, said) {
+async function copy(input, what, said, again = 'copy') {
   try {
     await navigator.clipboard.writeText(input.value);
   } catch { // not by https, or not allowed
@@ -197,7 +198,7 @@ async function copy(input, what, said) {
     if (!document.execCommand('copy')) return;
   }
   tell(said, 'copied');
-  setTimeout(() => tell(said, 'copy'), 2000);
+  setTimeout(() => tell(said, again), 2000);
   announce(() => t('copied_it', words(what)));
 }
 

@@ -159,3 +159,20 @@ function table(heads, rows = []) {
   for (const row of rows) body.append(draw(row));
   return Object.assign(node, { fill });
 }
+
+// A channel as it is now. Where there is none its page says so, and nothing more.
+async function channelOf(id) {
+  try {
+    return await call('GET', `channels/${id}`);
+  } catch (p) {
+    if (p.status !== 404) throw p;
+    heading('no_channel');
+    ui.actions.replaceChildren();
+    ui.body.replaceChildren(el('section.card.empty', {}, el('p', { t: ['no_channel_what', id] }), link('all_channels', '/console/channels', '.button.main')));
+    page.load = async () => {};
+    return null;
+  }
+}
+const ways = (id, here) => el('nav.nav', { label: 'pages_of' }, ...['channel', 'menu', 'codes', 'quota'].map((part) => el('a', {
+  t: part, href: part === 'channel' ? pageOf(id) : `/console/channels/${id}/${part}`, ...(part === here && { 'aria-current': 'page' }),
+})));

@@ -4,11 +4,11 @@ for (const node of document.querySelectorAll('[data-label]')) node.says = { aria
 const keptLang = keptItem('magpie:lang');
 speak(['zh', 'en'].includes(keptLang) ? keptLang : navigator.language.startsWith('zh') ? 'zh' : 'en');
 
-const [, , area, name] = location.pathname.split('/');
+const [, , area, name, part] = location.pathname.split('/');
 for (const a of document.querySelectorAll('#nav a')) {
   if (a.pathname === `/console/${area}`) a.ariaCurrent = name ? 'true' : 'page';
 }
-const shown = area === 'status' ? 'status' : !name ? 'list' : name === 'new' && location.hash !== '#channel' ? 'setup' : 'channel';
+const shown = part || (area === 'status' ? 'status' : !name ? 'list' : name === 'new' && location.hash !== '#channel' ? 'setup' : 'channel');
 page = PAGES[shown](name);
 setInterval(refresh, 15e3);
 start();
