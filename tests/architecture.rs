@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The modules without IO, clock and chance.
-const CORE: [&str; 20] = [
+const CORE: [&str; 21] = [
     "content",
     "event",
     "faces",
@@ -24,6 +24,7 @@ const CORE: [&str; 20] = [
     "qrcode",
     "reason",
     "reply",
+    "rich",
     "channel",
     "conversation",
     "delivery",

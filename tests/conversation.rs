@@ -201,6 +201,62 @@ pub(crate) async fn files_arrive(world: World) {
     world.close().await;
 }
 
+#[tokio::test]
+async fn agents_send_files_and_ask_questions() {
+    rich_answers(World::start().await).await;
+}
+
+/// A picture as large as WeChat takes them, a document, and a question that is answered.
+pub(crate) async fn rich_answers(world: World) {
+    let shop = world.shop_with_inbox(Mode::Secure).await;
+    let customer = shop.customer("Han Meimei");
+    customer.says("你好").await;
+    let inbox = shop.conversation().await;
+    inbox.shows("in", "你好", "delivered").await;
+    let said = |id: &str, rest: serde_json::Value| {
+        let mut said = json!({ "id": id, "time": time() });
+        let rest = rest.as_object().unwrap().clone();
+        said.as_object_mut().unwrap().extend(rest);
+        said
+    };
+    let photo = picture(10 << 20);
+    let file = inbox.brings("photo.jpg", &photo).await;
+    let image = said("a", json!({ "kind": "image", "media": { "file": file } }));
+    let (status, told) = inbox.post("messages", image.clone()).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{told}");
+    customer.sees("[image]").await;
+    inbox.shows("out", "[image]", "delivered").await;
+    // A repeat sends nothing again.
+    assert_eq!(inbox.post("messages", image).await.0, StatusCode::ACCEPTED);
+    customer.sees_nothing().await;
+
+    let pdf = b"%PDF-1.7 and what is printed".to_vec();
+    let file = inbox.brings("报价.pdf", &pdf).await;
+    let document = json!({ "kind": "file", "name": "报价.pdf", "media": { "file": file } });
+    let (status, told) = inbox.post("messages", said("b", document)).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{told}");
+    let text = customer.sees_next().await;
+    let link = text.strip_prefix("报价.pdf\n").unwrap();
+    let (status, kind, bytes) = world.fetches(link).await;
+    assert_eq!((status, kind.as_str()), (StatusCode::OK, "application/pdf"));
+    assert_eq!(bytes, pdf);
+
+    let question = json!({ "kind": "choice", "text": "满意吗？",
+        "choices": [{ "id": "yes", "text": "满意" }, { "id": "no", "text": "不满意" }] });
+    let (status, told) = inbox.post("messages", said("c", question)).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{told}");
+    customer.sees("满意吗？").await;
+    customer.chooses("不满意").await;
+    inbox.shows("in", "不满意", "delivered").await;
+    let (_, talk) = world.api(Method::GET, &inbox.path(), None).await;
+    let messages = talk["messages"].as_array().unwrap();
+    let expected = json!({ "choice": "no", "question": { "id": "c", "text": "满意吗？" } });
+    assert_eq!(messages.last().unwrap()["data"], expected);
+    // A tap opens three for a minute, and not five.
+    assert_eq!(talk["window"]["left"], 3);
+    world.close().await;
+}
+
 /// An operator makes a QR code and a menu; who comes by the code is counted, followers and
 /// others, each once.
 #[tokio::test]

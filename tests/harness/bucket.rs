@@ -129,7 +129,7 @@ impl Call {
         }
         let mut objects = objects.lock().unwrap();
         match (&self.method, key) {
-            (&Method::PUT, key) if !key.is_empty() && !linked => {
+            (&Method::PUT, key) if !key.is_empty() => {
                 self.record("PutObject", key);
                 objects.insert(key.to_owned(), self.object()?);
                 Ok(StatusCode::OK.into_response())
@@ -151,8 +151,37 @@ impl Call {
                 let kind = kind.unwrap_or(&object.kind).clone();
                 Ok(([("content-type", kind)], object.bytes.clone()).into_response())
             }
+            (&Method::GET, key) => {
+                self.record("GetObject", key);
+                let object = objects.get(key);
+                let object = object.ok_or((StatusCode::NOT_FOUND, "NoSuchKey"))?;
+                self.piece(object)
+            }
             _ => Err(INVALID),
         }
+    }
+
+    /// An object, or its first bytes if those are asked for.
+    fn piece(&self, object: &Object) -> Result<Response, Refusal> {
+        let Ok(range) = self.header("range") else {
+            return Ok(object.bytes.clone().into_response());
+        };
+        let last = range
+            .strip_prefix("bytes=0-")
+            .and_then(|last| last.parse::<usize>().ok());
+        let (last, size) = (last.ok_or(INVALID)?, object.bytes.len());
+        if size == 0 {
+            return Err((StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange"));
+        }
+        let end = size.min(last + 1);
+        let told = format!("bytes 0-{}/{size}", end - 1);
+        let piece = object.bytes.slice(..end);
+        Ok((
+            StatusCode::PARTIAL_CONTENT,
+            [("content-range", told)],
+            piece,
+        )
+            .into_response())
     }
 
     fn record(&self, operation: &str, key: &str) {
@@ -249,6 +278,11 @@ impl Call {
             return Err(DENIED);
         }
         let (credential, signed) = (of("X-Amz-Credential")?, of("X-Amz-SignedHeaders")?);
+        // What is brought by a link is as long as was signed.
+        let sized = signed.split(';').any(|name| name == "content-length");
+        if self.method == Method::PUT && !sized {
+            return Err(DENIED);
+        }
         let expected = self.signature(credential, signed, stamp, "UNSIGNED-PAYLOAD")?;
         if of("X-Amz-Signature")? == expected {
             Ok(())

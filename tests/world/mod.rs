@@ -21,7 +21,8 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use magpie::moment::Moment;
 use magpie_local::simulator::{
-    AccountSettings, Act, Callback, Connection, MediaKind, Mode, Simulator, Stage, WeChat, router,
+    AccountSettings, Act, Callback, Choice, Connection, Content, MediaKind, Mode, Simulator, Stage,
+    WeChat, router,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -510,14 +511,28 @@ impl Customer<'_> {
         push.unwrap()
     }
 
+    /// Taps a choice of the last question on the phone.
+    pub(crate) async fn chooses(&self, text: &str) {
+        let choices = self.phone.choices(&self.world.wechat);
+        let choice = choices.into_iter().find(|choice| choice.text == text);
+        let Choice { id, text } = choice.unwrap();
+        self.does(&Act::Choose { id, text }).await;
+    }
+
     /// The next message of the shop on the phone.
     pub(crate) async fn sees(&self, text: &str) {
+        assert_eq!(self.sees_next().await, text);
+    }
+
+    /// The same, whatever it is.
+    pub(crate) async fn sees_next(&self) -> String {
         let next = self.world.until("a message on the phone", async || {
             let all = self.phone.all(&self.world.wechat);
             all.get(self.phone.seen()).cloned()
         });
-        assert_eq!(next.await, text);
+        let next = next.await;
         self.phone.seen.fetch_add(1, Ordering::Relaxed);
+        next
     }
 
     /// Nothing new is on the phone when all that can be done is done.
@@ -541,6 +556,21 @@ impl Phone {
         wechat.with(|wechat| {
             let customer = wechat.customer(&self.app_id, &self.open_id).unwrap();
             customer.received().map(str::to_owned).collect()
+        })
+    }
+
+    fn choices(&self, wechat: &Simulator) -> Vec<Choice> {
+        wechat.with(|wechat| {
+            let customer = wechat.customer(&self.app_id, &self.open_id).unwrap();
+            let asked = customer
+                .bubbles
+                .iter()
+                .rev()
+                .find_map(|shown| match &shown.content {
+                    Content::Theirs { choices, .. } if !choices.is_empty() => Some(choices.clone()),
+                    _ => None,
+                });
+            asked.unwrap_or_default()
         })
     }
 
@@ -604,6 +634,26 @@ impl Conversation<'_> {
         self.answers(&sixth).await;
         self.shows("out", &sixth, "held").await;
         sixth
+    }
+
+    /// An agent brings a file that they are going to send; its name comes back.
+    pub(crate) async fn brings(&self, name: &str, bytes: &[u8]) -> String {
+        let file = serde_json::json!({ "name": name, "size": bytes.len() });
+        let (status, begun) = self.post("files", file).await;
+        assert_eq!(status, StatusCode::CREATED, "{begun}");
+        let upload = &begun["upload"];
+        let mut put = self.world.http.put(upload["url"].as_str().unwrap());
+        for (name, value) in upload["headers"].as_object().unwrap() {
+            put = put.header(name, value.as_str().unwrap());
+        }
+        let put = put.body(bytes.to_vec()).send().await.unwrap();
+        assert!(put.status().is_success(), "{}", put.status());
+        begun["file"].as_str().unwrap().to_owned()
+    }
+
+    /// Where it is in the API.
+    pub(crate) fn path(&self) -> String {
+        format!("/api/conversations/{}", self.id)
     }
 
     /// A call about this conversation.

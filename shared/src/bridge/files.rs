@@ -16,7 +16,7 @@ use crate::journal::{ConversationKey, Entry};
 use crate::media::{self, Attachment, Format, LINK, Place, Told};
 use crate::message::{Body, ChannelId};
 use crate::moment::Moment;
-use crate::rich::{File, Saying};
+use crate::rich::File;
 use crate::storage::{Door, Found, Spooled, Storage, StorageError};
 
 /// How long an address is good to which a file may be brought.
@@ -118,33 +118,11 @@ impl Bridge {
         })
     }
 
-    /// What an agent says, with files that lie with us known as that: a desk that passes on
-    /// what it was given names our own links.
-    pub(crate) async fn at_home(
-        &self,
-        channel: &Channel,
-        mut saying: Saying,
-    ) -> Result<Saying, Broken> {
-        let files = self.files.as_ref();
-        let base = files.and_then(|files| Some((files, files.base.as_ref()?)));
-        let (Some((files, base)), Some(rich)) = (base, &mut saying.rich) else {
-            return Ok(saying);
-        };
-        for file in rich.files_mut() {
-            let File::Url(url) = file else { continue };
-            let Some(place) = self.own(base, channel, url).await? else {
-                continue;
-            };
-            let peeked = files.storage.peek(&self.http, &place, self.now()).await?;
-            if let Some((size, _)) = peeked {
-                *file = File::Kept { place, size };
-            }
-        }
-        Ok(saying)
-    }
-
     /// The file of this channel that a link of ours is for.
-    async fn own(&self, base: &Url, channel: &Channel, url: &str) -> Result<Option<Place>, Broken> {
+    pub(super) async fn own(&self, channel: &Channel, url: &str) -> Result<Option<Place>, Broken> {
+        let Some(base) = self.files.as_ref().and_then(|files| files.base.as_ref()) else {
+            return Ok(None);
+        };
         let base = base.as_str().trim_end_matches('/');
         let path = url
             .strip_prefix(base)

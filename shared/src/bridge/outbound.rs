@@ -137,7 +137,6 @@ async fn said(
         (Some(_), _) => Err(Reason::UnknownConversation),
         (None, Err(reason)) => Err(reason),
         (None, Ok(saying)) => {
-            let saying = bridge.at_home(channel, saying).await?;
             let said = bridge.say(&at, channel, id, time, saying).await?;
             said.map(|_| ())
         }

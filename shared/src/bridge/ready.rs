@@ -31,6 +31,9 @@ use crate::wechat::send::Content;
 use crate::wechat::split;
 use crate::wechat::upload::{LIFE, Role, Unloaded, VOICE};
 
+/// As what pictures are brought that stand for something, the best first.
+const THUMBS: &[Role] = &[Role::Thumb, Role::Image];
+
 /// How long it is believed that an account may not send messages of a kind.
 pub(super) const REFUSED: Duration = Duration::from_hours(7 * 24);
 
@@ -213,13 +216,16 @@ impl Context<'_> {
             File::Kept { place, .. } => self.open(place).await?,
             File::Url(url) => {
                 let files = self.files()?;
+                if let Some(place) = self.bridge.own(self.channel, url).await? {
+                    return self.bring(self.open(&place).await?, THUMBS, anew).await;
+                }
                 let spooled = self.fetch_given(files, url, Role::Image.most()).await?;
                 let format = Format::of(&spooled.of.head);
                 let format = format.ok_or(Unready::Never(Reason::FileNotTaken))?;
                 Seen { spooled, format }
             }
         };
-        self.bring(seen, &[Role::Thumb, Role::Image], anew).await
+        self.bring(seen, THUMBS, anew).await
     }
 
     /// Where the file of a message lies with us, and until when. If its desk has but told
@@ -256,6 +262,10 @@ impl Context<'_> {
     ) -> Result<Attachment, Stop> {
         let not_taken = || Unready::Never(Reason::FileNotTaken);
         let files = self.files()?;
+        // A desk that passes on what it was given names our own link.
+        if let Some(place) = self.bridge.own(self.channel, url).await? {
+            return self.keep_own(entry, files, place).await;
+        }
         let spooled = self.fetch_given(files, url, most).await?;
         let head = &spooled.of.head;
         let named = match &entry.body {
@@ -276,7 +286,28 @@ impl Context<'_> {
             .storage
             .keep(&self.bridge.http, &place, spooled, days, now, self.left()?);
         kept.await.map_err(unkept)?;
-        let kept = Attachment::Kept { place, size, until };
+        self.attached(entry, Attachment::Kept { place, size, until })
+            .await
+    }
+
+    /// Takes over what lies with us already.
+    async fn keep_own(
+        &self,
+        entry: &Entry,
+        files: &Files,
+        place: Place,
+    ) -> Result<Attachment, Stop> {
+        let (http, now) = (&self.bridge.http, self.bridge.now());
+        let peeked = files.storage.peek(http, &place, now).await;
+        let peeked = peeked.map_err(unkept)?;
+        let (size, _) = peeked.ok_or(Unready::Never(Reason::FileUnavailable))?;
+        let until = now.plus(files.storage.span(self.channel.retention_days));
+        self.attached(entry, Attachment::Kept { place, size, until })
+            .await
+    }
+
+    /// Notes where the file of a message lies, unless that was noted already.
+    async fn attached(&self, entry: &Entry, kept: Attachment) -> Result<Attachment, Stop> {
         let noted = self.bridge.store.attach(self.at, &entry.key, &kept).await?;
         match noted {
             Attached::This => Ok(kept),

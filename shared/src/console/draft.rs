@@ -153,7 +153,7 @@ impl Written {
             Some(Ok(rich)) => saying.rich = Some(rich),
         }
         check(&saying)?;
-        Ok(call.bridge.at_home(channel, saying).await?)
+        Ok(saying)
     }
 }
 

@@ -125,7 +125,7 @@ async fn a_picture_is_fetched_kept_brought_to_wechat_once_and_sent() {
     assert_eq!(house.sends("a", &image()).await, 202);
     assert_eq!(house.shop.brought(), [("image".to_owned(), PNG.to_vec())]);
     let picture = json!({ "msgtype": "image", "image": { "media_id": "up1" } });
-    assert_eq!(house.sent(), [picture.clone()]);
+    assert_eq!(house.sent(), std::slice::from_ref(&picture));
     assert_eq!(house.told(), ["delivered -"]);
     let journal = house.shop.journal(&at("oAnn"), Lane::Out).await;
     let Some(Attachment::Kept { place, size, .. }) = &journal[0].attachment else {
@@ -192,7 +192,7 @@ async fn what_this_account_may_not_send_goes_in_words_from_then_on() {
     let sent = house.sent();
     assert_eq!(sent[0]["msgtype"], "msgmenu");
     let words = json!({ "msgtype": "text", "text": { "content": "满意吗？\n1. 满意\n2. 不满意" } });
-    assert_eq!(sent[1..], [words.clone()]);
+    assert_eq!(&sent[1..], std::slice::from_ref(&words));
     house.sends("b", &question).await;
     assert_eq!(house.sent(), [words]);
     assert_eq!(house.told(), ["delivered -", "delivered -"]);
@@ -306,7 +306,7 @@ async fn a_tap_answers_its_question() {
 
 #[tokio::test(start_paused = true)]
 async fn what_wechat_would_not_take_is_told_before_it_is_asked() {
-    let amr = [&b"#!AMR\n"[..], &[0x3c; 32 * 3_001]].concat();
+    let amr = [&b"#!AMR\n"[..], &vec![0x3c; 32 * 3_001]].concat();
     let large = [PNG, &vec![0; 10 << 20]].concat();
     let house = House::open().await;
     for (kind, body, status, expected) in [
