@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The modules without IO, clock and chance.
-const CORE: [&str; 20] = [
+const CORE: [&str; 21] = [
     "content",
     "event",
     "faces",
@@ -21,6 +21,7 @@ const CORE: [&str; 20] = [
     "message",
     "moment",
     "opens",
+    "people",
     "qrcode",
     "reason",
     "reply",
