@@ -21,6 +21,7 @@ const CORE: [&str; 21] = [
     "message",
     "moment",
     "opens",
+    "people",
     "qrcode",
     "reason",
     "reply",

@@ -2,7 +2,7 @@
 //!
 //! In reading order: what is said ([`message`], [`content`], [`event`], [`fields`],
 //! [`faces`], [`lines`], [`opens`], [`moment`], [`reason`], [`reply`], [`rich`], [`menu`],
-//! [`qrcode`]), who says it ([`channel`], [`conversation`]), how it
+//! [`qrcode`], [`people`]), who says it ([`channel`], [`conversation`]), how it
 //! is kept and in which order ([`journal`], [`window`], [`delivery`],
 //! [`lane`]), what belongs to it ([`media`]), what was done with it ([`tally`]); then the two sides ([`wechat`], [`desk`]), the state
 //! ([`store`], [`storage`], [`secrets`]), the verbs that join them ([`bridge`],
@@ -18,6 +18,7 @@ pub mod menu;
 pub mod message;
 pub mod moment;
 pub mod opens;
+pub mod people;
 pub mod qrcode;
 pub mod reason;
 pub mod reply;

@@ -7,7 +7,7 @@ import { Agent, Customer } from './people.mjs';
 
 // What takes input or is pressed, by the roles that Chromium gives it.
 const OPERATED = ['button', 'checkbox', 'combobox', 'link', 'listbox', 'radio', 'searchbox', 'spinbutton', 'switch', 'textbox', 'DisclosureTriangle'];
-const DARK = ['conversation', 'channel', 'menu', 'codes', 'quota', 'status', 'phone'];
+const DARK = ['conversation', 'customer', 'channel', 'menu', 'codes', 'quota', 'status', 'phone'];
 
 /** What Chromium tells a screen reader that can be operated, by role and name. */
 async function operated(page) {
@@ -21,10 +21,12 @@ async function operated(page) {
 /** Walks through the page by Tab; each stop with its outline, until it begins anew. */
 async function stops(page) {
   await page.evaluate(() => {
-    // Tab goes on from the last place that had the focus: now that is the page's beginning.
-    document.body.tabIndex = -1;
-    document.body.focus();
-    document.body.removeAttribute('tabindex');
+    // Tab goes on from the last place that had the focus: now that is the page's beginning,
+    // or that of the dialog which keeps people from the page.
+    const start = document.querySelector('dialog:modal') ?? document.body;
+    start.tabIndex = -1;
+    start.focus();
+    start.removeAttribute('tabindex');
     for (const node of document.querySelectorAll('[data-stopped]')) delete node.dataset.stopped;
   });
   const found = [];
@@ -126,6 +128,12 @@ for (const lang of ['en', 'zh']) {
         conversation: async () => {
           const page = await at(talk, '#lines .msg')();
           await becomes(() => page.locator('#lines .msg').count(), 3);
+          return page;
+        },
+        customer: async () => {
+          const page = await at(talk, '#lines .msg')();
+          await page.locator('#details').click();
+          await page.locator('#peopleTag').waitFor();
           return page;
         },
         channels: at('channels', '#body h2 a'),

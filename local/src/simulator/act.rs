@@ -6,7 +6,7 @@
 use serde::Deserialize;
 
 use super::carried::Carried;
-use super::customer::{Content, Customer, Note};
+use super::customer::{Came, Content, Customer, Note};
 use super::push::{Push, element, event, message, ticket};
 
 /// What a customer does.
@@ -249,6 +249,14 @@ impl Act {
         customer.show(now_ms, content);
     }
 
+    fn came(&self, at_ms: i64) -> Came {
+        let (way, scene) = match self {
+            Self::Scan { scene } => ("ADD_SCENE_QR_CODE", scene.clone()),
+            _ => ("ADD_SCENE_SEARCH", String::new()),
+        };
+        Came { at_ms, way, scene }
+    }
+
     fn open(&self, now_ms: i64, customer: &mut Customer) {
         match self {
             Self::Say { .. }
@@ -260,6 +268,9 @@ impl Act {
             Self::Elements { xml } if xml.contains("<MsgId>") => customer.allowance.message(now_ms),
             Self::Choose { .. } | Self::Click { .. } => customer.allowance.tap(now_ms),
             Self::Follow | Self::Scan { .. } => {
+                if !customer.following {
+                    customer.came = self.came(now_ms);
+                }
                 customer.following = true;
                 customer.allowance.tap(now_ms);
             }

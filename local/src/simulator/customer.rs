@@ -28,8 +28,36 @@ pub struct Customer {
     pub last_push: Option<PushState>,
     pub(crate) allowance: Allowance,
     pub(crate) acted_ms: Option<i64>,
+    /// How they came to follow.
+    pub(crate) came: Came,
+    /// What the account notes of them; empty if it does not.
+    pub remark: String,
+    /// The tags that the account has put on them, in that order.
+    pub tags: Vec<u32>,
     pub(crate) typing_until_ms: i64,
     shown: u64,
+}
+
+/// How somebody came to follow an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Came {
+    /// When, in milliseconds.
+    pub(crate) at_ms: i64,
+    /// WeChat's word for the way.
+    pub(crate) way: &'static str,
+    /// The scene of the QR code that they scanned; empty if they scanned none.
+    pub(crate) scene: String,
+}
+
+/// Before anything that is simulated.
+impl Default for Came {
+    fn default() -> Self {
+        Self {
+            at_ms: 1_500_000_000_000,
+            way: "ADD_SCENE_OTHERS",
+            scene: String::new(),
+        }
+    }
 }
 
 /// One line of a chat.
@@ -162,6 +190,9 @@ impl Customer {
             last_push: None,
             allowance: Allowance::default(),
             acted_ms: None,
+            came: Came::default(),
+            remark: String::new(),
+            tags: Vec::new(),
             typing_until_ms: i64::MIN,
             shown: 0,
         }

@@ -45,6 +45,7 @@ mod multipart;
 mod openapi;
 mod page;
 mod path;
+mod people;
 mod push;
 mod qrcode;
 mod quota;

@@ -12,7 +12,7 @@ use super::call::Call;
 use super::path::ApiPath;
 use super::quota::day;
 use super::wechat::WeChat;
-use super::{qrcode, send};
+use super::{people, qrcode, send};
 
 /// How many refused calls are remembered.
 const KEPT: usize = 1_000;
@@ -59,6 +59,14 @@ impl WeChat {
             ApiPath::RidGet => self.remembered(call.body),
             _ => None,
         };
+        let strangers = people::named(call.body)
+            .into_iter()
+            .filter(|open_id| {
+                self.accounts
+                    .iter()
+                    .any(|one| one.customer(open_id).is_some())
+            })
+            .collect();
         let (account, _) = self.enter(now_ms, call, path, app_id)?;
         match path {
             ApiPath::QrcodeCreate => qrcode::create(call.body, &letters),
@@ -70,6 +78,16 @@ impl WeChat {
             ApiPath::QuotaGet => quota(now_ms, account, call.body),
             ApiPath::RidGet => rid(now_ms, account, asked),
             ApiPath::ClearQuota => clear(now_ms, account, call.body),
+            ApiPath::UserInfo => people::info(account, call),
+            ApiPath::UpdateRemark => people::remark(account, call.body),
+            ApiPath::TagsCreate => account.tags.create(call.body),
+            ApiPath::TagsGet => Ok(people::tags(account)),
+            ApiPath::TagsUpdate => account.tags.rename(call.body),
+            ApiPath::TagsDelete => people::delete(account, call.body),
+            ApiPath::BatchTagging => people::tag(account, call.body, &strangers, true),
+            ApiPath::BatchUntagging => people::tag(account, call.body, &strangers, false),
+            // Where it pushes from: this machine.
+            ApiPath::CallbackIp => Ok(json!({ "ip_list": ["127.0.0.1"] })),
             ApiPath::Token
             | ApiPath::StableToken
             | ApiPath::Send

@@ -38,11 +38,29 @@ pub enum ApiPath {
     RidGet,
     /// `POST /cgi-bin/clear_quota`.
     ClearQuota,
+    /// `GET /cgi-bin/user/info`.
+    UserInfo,
+    /// `POST /cgi-bin/user/info/updateremark`.
+    UpdateRemark,
+    /// `POST /cgi-bin/tags/create`.
+    TagsCreate,
+    /// `GET /cgi-bin/tags/get`.
+    TagsGet,
+    /// `POST /cgi-bin/tags/update`.
+    TagsUpdate,
+    /// `POST /cgi-bin/tags/delete`.
+    TagsDelete,
+    /// `POST /cgi-bin/tags/members/batchtagging`.
+    BatchTagging,
+    /// `POST /cgi-bin/tags/members/batchuntagging`.
+    BatchUntagging,
+    /// `GET /cgi-bin/getcallbackip`.
+    CallbackIp,
 }
 
 impl ApiPath {
     /// Every path.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 24] = [
         Self::Token,
         Self::StableToken,
         Self::Send,
@@ -58,6 +76,15 @@ impl ApiPath {
         Self::QuotaGet,
         Self::RidGet,
         Self::ClearQuota,
+        Self::UserInfo,
+        Self::UpdateRemark,
+        Self::TagsCreate,
+        Self::TagsGet,
+        Self::TagsUpdate,
+        Self::TagsDelete,
+        Self::BatchTagging,
+        Self::BatchUntagging,
+        Self::CallbackIp,
     ];
 
     /// The path as it stands in an address.
@@ -79,13 +106,28 @@ impl ApiPath {
             Self::QuotaGet => "/cgi-bin/openapi/quota/get",
             Self::RidGet => "/cgi-bin/openapi/rid/get",
             Self::ClearQuota => "/cgi-bin/clear_quota",
+            Self::UserInfo => "/cgi-bin/user/info",
+            Self::UpdateRemark => "/cgi-bin/user/info/updateremark",
+            Self::TagsCreate => "/cgi-bin/tags/create",
+            Self::TagsGet => "/cgi-bin/tags/get",
+            Self::TagsUpdate => "/cgi-bin/tags/update",
+            Self::TagsDelete => "/cgi-bin/tags/delete",
+            Self::BatchTagging => "/cgi-bin/tags/members/batchtagging",
+            Self::BatchUntagging => "/cgi-bin/tags/members/batchuntagging",
+            Self::CallbackIp => "/cgi-bin/getcallbackip",
         }
     }
 
     /// The method that it takes.
     pub(crate) const fn method(self) -> &'static str {
         match self {
-            Self::Token | Self::MediaGet | Self::MenuGet | Self::MenuDelete => "GET",
+            Self::Token
+            | Self::MediaGet
+            | Self::MenuGet
+            | Self::MenuDelete
+            | Self::UserInfo
+            | Self::TagsGet
+            | Self::CallbackIp => "GET",
             Self::StableToken
             | Self::Send
             | Self::Typing
@@ -96,13 +138,22 @@ impl ApiPath {
             | Self::MenuDelConditional
             | Self::QuotaGet
             | Self::RidGet
-            | Self::ClearQuota => "POST",
+            | Self::ClearQuota
+            | Self::UpdateRemark
+            | Self::TagsCreate
+            | Self::TagsUpdate
+            | Self::TagsDelete
+            | Self::BatchTagging
+            | Self::BatchUntagging => "POST",
         }
     }
 
     /// Whether every account may call it that has a token.
     pub(crate) const fn is_for_all(self) -> bool {
-        matches!(self, Self::QuotaGet | Self::RidGet | Self::ClearQuota)
+        matches!(
+            self,
+            Self::QuotaGet | Self::RidGet | Self::ClearQuota | Self::CallbackIp
+        )
     }
 
     pub(crate) fn parse(path: &str) -> Option<Self> {

@@ -42,6 +42,15 @@ pub(crate) struct Quotas {
     quota_get: Quota,
     rid_get: Quota,
     clear_quota: Quota,
+    user_info: Quota,
+    update_remark: Quota,
+    tags_create: Quota,
+    tags_get: Quota,
+    tags_update: Quota,
+    tags_delete: Quota,
+    batch_tagging: Quota,
+    batch_untagging: Quota,
+    callback_ip: Quota,
 }
 
 /// The calls of one path.
@@ -75,6 +84,15 @@ impl Default for Quotas {
             quota_get: Quota::default(),
             rid_get: Quota::default(),
             clear_quota: Quota::default(),
+            user_info: limited(Some(5_000_000), None),
+            update_remark: Quota::default(),
+            tags_create: Quota::default(),
+            tags_get: Quota::default(),
+            tags_update: Quota::default(),
+            tags_delete: Quota::default(),
+            batch_tagging: Quota::default(),
+            batch_untagging: Quota::default(),
+            callback_ip: Quota::default(),
         }
     }
 }
@@ -97,6 +115,15 @@ impl Quotas {
             ApiPath::QuotaGet => &self.quota_get,
             ApiPath::RidGet => &self.rid_get,
             ApiPath::ClearQuota => &self.clear_quota,
+            ApiPath::UserInfo => &self.user_info,
+            ApiPath::UpdateRemark => &self.update_remark,
+            ApiPath::TagsCreate => &self.tags_create,
+            ApiPath::TagsGet => &self.tags_get,
+            ApiPath::TagsUpdate => &self.tags_update,
+            ApiPath::TagsDelete => &self.tags_delete,
+            ApiPath::BatchTagging => &self.batch_tagging,
+            ApiPath::BatchUntagging => &self.batch_untagging,
+            ApiPath::CallbackIp => &self.callback_ip,
         }
     }
 
@@ -117,6 +144,15 @@ impl Quotas {
             ApiPath::QuotaGet => &mut self.quota_get,
             ApiPath::RidGet => &mut self.rid_get,
             ApiPath::ClearQuota => &mut self.clear_quota,
+            ApiPath::UserInfo => &mut self.user_info,
+            ApiPath::UpdateRemark => &mut self.update_remark,
+            ApiPath::TagsCreate => &mut self.tags_create,
+            ApiPath::TagsGet => &mut self.tags_get,
+            ApiPath::TagsUpdate => &mut self.tags_update,
+            ApiPath::TagsDelete => &mut self.tags_delete,
+            ApiPath::BatchTagging => &mut self.batch_tagging,
+            ApiPath::BatchUntagging => &mut self.batch_untagging,
+            ApiPath::CallbackIp => &mut self.callback_ip,
         }
     }
 

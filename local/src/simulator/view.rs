@@ -37,7 +37,7 @@ struct AccountView<'a> {
     kind: Kind,
     /// The addresses that may ask for a token; none: all.
     addresses: &'a [String],
-    limits: [LimitsView; ApiPath::ALL.len()],
+    limits: Vec<LimitsView>,
     mode: Mode,
     callback_url: &'a str,
     connection: &'a Connection,
@@ -96,14 +96,16 @@ impl<'a> AccountView<'a> {
             name: &account.settings.name,
             kind: account.kind,
             addresses: &account.addresses,
-            limits: ApiPath::ALL.map(|call| {
-                let quota = account.quotas.of(call);
-                LimitsView {
-                    call,
-                    limits: quota.limits,
-                    today: quota.today(now_ms),
-                }
-            }),
+            limits: ApiPath::ALL
+                .map(|call| {
+                    let quota = account.quotas.of(call);
+                    LimitsView {
+                        call,
+                        limits: quota.limits,
+                        today: quota.today(now_ms),
+                    }
+                })
+                .into(),
             mode: account.settings.mode,
             callback_url: &account.settings.callback_url,
             connection: &account.connection,

@@ -15,6 +15,7 @@ mod media;
 pub mod opened;
 pub mod outbound;
 mod part;
+mod people;
 mod ready;
 mod receipts;
 mod replies;
@@ -49,6 +50,7 @@ use crate::storage::StorageError;
 use crate::store::{Store, StoreError};
 use crate::tally::Tally;
 use crate::wechat::callback::Rejected;
+use crate::wechat::people::Tag;
 use cache::Cache;
 pub use files::{Files, Taken};
 pub(crate) use glance::Glance;
@@ -98,6 +100,7 @@ pub struct Bridge {
     channel_secrets: Cache<Kept>,
     token_source: TokenSource,
     tokens: token::TokenCache,
+    known_tags: Cache<Vec<Tag>>,
     breakers: breaker::Breakers,
     sights: seen::Sights,
     files: Option<Files>,
@@ -148,6 +151,7 @@ impl Bridge {
             channel_secrets: Cache::default(),
             token_source: TokenSource::default(),
             tokens: token::TokenCache::default(),
+            known_tags: Cache::default(),
             breakers: breaker::Breakers::default(),
             sights: seen::Sights::default(),
             files: None,
@@ -334,6 +338,7 @@ impl Bridge {
         self.channels.forget(id);
         self.channel_secrets.forget(id);
         self.tokens.forget(id);
+        self.known_tags.forget(id);
         self.breakers.forget(id);
     }
 

@@ -198,6 +198,33 @@ impl Fields {
         default
     }
 
+    /// Whole numbers within limits, at most so many; none if the list is absent.
+    pub(super) fn numbers(
+        &mut self,
+        name: &str,
+        range: std::ops::RangeInclusive<u32>,
+        most: usize,
+    ) -> Vec<u32> {
+        let values = match self.left.remove(name) {
+            None | Some(Value::Null) => return Vec::new(),
+            Some(Value::Array(values)) if values.len() <= most => values,
+            Some(_) => Vec::from([Value::Null]),
+        };
+        let numbers: Option<Vec<u32>> = values
+            .iter()
+            .map(|value| whole(value).filter(|number| range.contains(number)))
+            .collect();
+        numbers.unwrap_or_else(|| {
+            let (low, high) = (range.start(), range.end());
+            self.faults.push(Fault::new(
+                format!("{}{name}", self.path),
+                format!("应为 {low} 到 {high} 之间的整数列表，最多 {most} 个"),
+                format!("it must be a list of at most {most} whole numbers from {low} to {high}"),
+            ));
+            Vec::new()
+        })
+    }
+
     /// A secret text that `read` checks.
     pub(super) fn secret(
         &mut self,

@@ -23,6 +23,7 @@ mod menu;
 mod messages;
 mod pages;
 mod parked;
+mod people;
 mod problem;
 mod qrcodes;
 mod quota;
@@ -31,6 +32,7 @@ mod seen;
 mod session;
 mod settings;
 mod status;
+mod tags;
 #[cfg(all(test, feature = "embedded"))]
 mod tests;
 mod ticket;
@@ -50,6 +52,7 @@ use crate::bridge::{Bridge, Response};
 use crate::channel::RETENTION_DAYS;
 use crate::conversation::parse_customer_id;
 use crate::message::{ChannelId, CustomerId};
+use crate::people::TagId;
 use crate::qrcode::Scene;
 use cursor::{List, unveil};
 use fields::Fields;
@@ -247,6 +250,8 @@ enum Route {
     Quota(ChannelId),
     QuotaClear(ChannelId),
     Rid(ChannelId, String),
+    Tags(ChannelId),
+    Tag(ChannelId, TagId),
     Conversations,
     Conversation(CustomerId),
     Messages(CustomerId),
@@ -254,6 +259,9 @@ enum Route {
     End(CustomerId),
     Files(CustomerId),
     Typing(CustomerId),
+    Profile(CustomerId),
+    Remark(CustomerId),
+    Tagged(CustomerId),
     Changes,
     Events,
     Status,
@@ -286,6 +294,10 @@ impl Route {
             ["channels", id, "quota"] => Self::Quota(ChannelId::parse(id)?),
             ["channels", id, "quota", "clear"] => Self::QuotaClear(ChannelId::parse(id)?),
             ["channels", id, "rid", rid] => Self::Rid(ChannelId::parse(id)?, quota::rid_of(rid)?),
+            ["channels", id, "tags"] => Self::Tags(ChannelId::parse(id)?),
+            ["channels", id, "tags", tag_id] => {
+                Self::Tag(ChannelId::parse(id)?, TagId::parse(tag_id)?)
+            }
             ["conversations"] => Self::Conversations,
             ["conversations", id] => Self::Conversation(parse_customer_id(id)?),
             ["conversations", id, "messages"] => Self::Messages(parse_customer_id(id)?),
@@ -293,6 +305,9 @@ impl Route {
             ["conversations", id, "end"] => Self::End(parse_customer_id(id)?),
             ["conversations", id, "files"] => Self::Files(parse_customer_id(id)?),
             ["conversations", id, "typing"] => Self::Typing(parse_customer_id(id)?),
+            ["conversations", id, "profile"] => Self::Profile(parse_customer_id(id)?),
+            ["conversations", id, "remark"] => Self::Remark(parse_customer_id(id)?),
+            ["conversations", id, "tags"] => Self::Tagged(parse_customer_id(id)?),
             ["changes"] => Self::Changes,
             ["events"] => Self::Events,
             ["status"] => Self::Status,
@@ -308,7 +323,9 @@ impl Route {
         match self {
             Self::Session => "POST, DELETE",
             Self::Channel(_) | Self::Menu(_) => "GET, PUT, DELETE",
-            Self::Qrcodes(_) => "GET, POST",
+            Self::Qrcodes(_) | Self::Tags(_) => "GET, POST",
+            Self::Tag(..) => "PUT, DELETE",
+            Self::Remark(_) => "PUT",
             Self::Qrcode(..) | Self::MenuOfSome(..) => "DELETE",
             Self::Check(_)
             | Self::MenuCheck(_)
@@ -319,6 +336,7 @@ impl Route {
             | Self::End(_)
             | Self::Files(_)
             | Self::Typing(_)
+            | Self::Tagged(_)
             | Self::RedriveAll
             | Self::Redrive(_) => "POST",
             Self::Description
@@ -328,6 +346,7 @@ impl Route {
             | Self::Channels
             | Self::Conversations
             | Self::Conversation(_)
+            | Self::Profile(_)
             | Self::Changes
             | Self::Events
             | Self::Status
@@ -380,6 +399,10 @@ async fn api(call: &Call<'_>) -> Answered {
         Route::Quota(id) => quota::get(call, &id).await,
         Route::QuotaClear(id) => quota::clear(call, &id).await,
         Route::Rid(id, rid) => quota::rid(call, &id, &rid).await,
+        Route::Tags(id) if call.method == Method::POST => tags::make(call, &id).await,
+        Route::Tags(id) => tags::list(call, &id).await,
+        Route::Tag(id, tag) if call.method == Method::PUT => tags::rename(call, &id, tag).await,
+        Route::Tag(id, tag) => tags::delete(call, &id, tag).await,
         Route::Conversations => conversations::list(call).await,
         Route::Conversation(id) => conversations::get(call, &id).await,
         Route::Messages(id) => answers::say(call, &id).await,
@@ -387,6 +410,9 @@ async fn api(call: &Call<'_>) -> Answered {
         Route::End(id) => answers::end(call, &id).await,
         Route::Files(id) => uploads::begin(call, &id).await,
         Route::Typing(id) => answers::typing(call, &id).await,
+        Route::Profile(id) => people::profile(call, &id).await,
+        Route::Remark(id) => people::remark(call, &id).await,
+        Route::Tagged(id) => people::tag(call, &id).await,
         Route::Changes => changes::since(call).await,
         // One machine answers it before; a function has no stream.
         Route::Events => Err(Problem::missing().into()),

@@ -80,6 +80,9 @@ const FILES_SCRIPT: &str = include_str!("assets/files.js");
 /// What draws a QR code: loaded when the first one is shown.
 const QR_SCRIPT: &str = include_str!("assets/qr.js");
 
+/// Who a customer is, on the inbox page: loaded when an agent first asks.
+const PEOPLE_SCRIPT: &str = include_str!("assets/people.js");
+
 /// What a page may load: our own script and style, and customers' files from where they lie;
 /// nothing else.
 fn policy(files: &str) -> String {
@@ -97,6 +100,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
         .chain_update(SCRIPT)
         .chain_update(STYLE)
         .chain_update(FILES_SCRIPT)
+        .chain_update(PEOPLE_SCRIPT)
         .chain_update(OPERATOR_SCRIPT)
         .chain_update(CHANNEL_SCRIPT)
         .chain_update(MENU_SCRIPT)
@@ -159,6 +163,7 @@ impl Place {
             "/channels" | "/status" => Self::Operator,
             "/console.js" => Self::Script(SCRIPT),
             "/files.js" => Self::Script(FILES_SCRIPT),
+            "/people.js" => Self::Script(PEOPLE_SCRIPT),
             "/console.css" => Self::Style(STYLE),
             "/operator.js" => Self::Script(OPERATOR_SCRIPT),
             "/channel.js" => Self::Script(CHANNEL_SCRIPT),

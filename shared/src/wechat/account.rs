@@ -1,5 +1,5 @@
-//! The calls about an account itself: its QR codes, its menu, its quotas. Nothing of
-//! them is about a customer.
+//! The calls about an account itself: its QR codes, its menu, its quotas. What is asked
+//! about the people who follow it stands in [`super::people`].
 //!
 //! Errors come with HTTP status 200 and an `errcode`; the `rid` in their words is what
 //! WeChat's own people ask for. Calls:
@@ -26,11 +26,20 @@ const RID_MAX: usize = 64;
 pub const NO_MENU: i64 = 46003;
 
 /// A call about the account.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Ask {
     method: Method,
     path: &'static str,
+    /// What stands in the address beside the token.
+    query: Vec<(&'static str, String)>,
     body: Vec<u8>,
+}
+
+/// Query and body may name people.
+impl std::fmt::Debug for Ask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ask({} {})", self.method, self.path)
+    }
 }
 
 /// Why WeChat did not do what it was asked for.
@@ -167,18 +176,33 @@ struct Refusal {
 }
 
 impl Ask {
-    fn get(path: &'static str) -> Self {
+    pub(super) fn get(path: &'static str) -> Self {
         Self {
             method: Method::GET,
             path,
+            query: Vec::new(),
             body: Vec::new(),
         }
     }
 
-    fn post(path: &'static str, body: &impl Serialize) -> Self {
+    /// The same with a parameter of the address.
+    pub(super) fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.query.push((name, value.to_owned()));
+        self
+    }
+
+    #[cfg(test)]
+    pub(super) fn told(&self) -> String {
+        let query: Vec<_> = self.query.iter().map(|(n, v)| format!("{n}={v}")).collect();
+        let (query, body) = (query.join("&"), String::from_utf8_lossy(&self.body));
+        format!("{} {} {query} {body}", self.method, self.path)
+    }
+
+    pub(super) fn post(path: &'static str, body: &impl Serialize) -> Self {
         Self {
             method: Method::POST,
             path,
+            query: Vec::new(),
             body: serde_json::to_vec(body).unwrap_or_default(),
         }
     }
@@ -251,7 +275,8 @@ impl Api<'_> {
     pub async fn ask<T: DeserializeOwned>(&self, token: &Token, ask: &Ask) -> Result<T, Denied> {
         let mut url = self.url(ask.path).ok_or(Denied::Silent(None))?;
         url.query_pairs_mut()
-            .append_pair("access_token", token.expose());
+            .append_pair("access_token", token.expose())
+            .extend_pairs(&ask.query);
         let request = if ask.method == Method::GET {
             Outgoing::get(url, ATTEMPT)
         } else {
@@ -262,7 +287,7 @@ impl Api<'_> {
     }
 }
 
-fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, Denied> {
+pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, Denied> {
     let silent = |_| Denied::Silent(None);
     if answer.status != 200 {
         return Err(Denied::Silent(None));

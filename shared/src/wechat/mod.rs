@@ -12,6 +12,7 @@ pub mod crypto;
 pub mod document;
 mod json;
 pub mod media;
+pub mod people;
 pub mod push;
 pub mod refusals;
 pub mod reply;

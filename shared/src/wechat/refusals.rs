@@ -15,6 +15,10 @@ pub fn words(code: i64) -> (&'static str, &'static str) {
             "WeChat does not take the token that it has just given: the channel's check says why",
         ),
         40013 => ("AppID 无效", "the AppID is not valid"),
+        40003 | 49003 => (
+            "该客户不属于此公众号",
+            "the customer is not one of this account's",
+        ),
         40007 => (
             "media_id 或文章 id 无效，或不属于此公众号",
             "a media_id or the id of an article is not valid, or not of this account",
@@ -28,6 +32,10 @@ pub fn words(code: i64) -> (&'static str, &'static str) {
         45009 => (
             "今日的接口调用次数已用完",
             "today's calls of this kind are used up",
+        ),
+        43004 => (
+            "该客户未关注公众号",
+            "the customer does not follow the account",
         ),
         45011 => (
             "调用过于频繁：请一分钟后重试",
@@ -61,7 +69,46 @@ pub fn words(code: i64) -> (&'static str, &'static str) {
             "管理员尚未允许本机地址",
             "the account's administrator has not allowed this address",
         ),
+        40032 | 45056..=45059 | 45157..=45159 => of_tags(code),
         code => of_menus(code),
+    }
+}
+
+/// The same of those that only tags have.
+fn of_tags(code: i64) -> (&'static str, &'static str) {
+    match code {
+        40032 => (
+            "一次打标签的客户数量无效",
+            "WeChat does not take the number of customers that are tagged at once",
+        ),
+        45056 => (
+            "标签已达 100 个：请先删除不再使用的",
+            "the account has 100 tags, which is the most: delete one first",
+        ),
+        45057 => (
+            "超过 10 万人有此标签，不能直接删除：请先为他们取消标签",
+            "more than 100,000 people have the tag: it cannot be deleted before it is taken off them",
+        ),
+        45058 => (
+            "标签 0、1、2 是微信自己的，不能修改",
+            "the tags 0, 1 and 2 are WeChat's own and cannot be changed",
+        ),
+        45059 => (
+            "一位客户最多 20 个标签：请先取消一个",
+            "a customer has 20 tags at the most: take one off first",
+        ),
+        45157 => (
+            "标签名无效，或已有同名标签",
+            "the tag's name is not valid, or another tag has it",
+        ),
+        45158 => (
+            "标签名超过 30 个字节（约 10 个汉字）",
+            "the tag's name has more than 30 bytes, which are ten Chinese characters",
+        ),
+        _ => (
+            "没有这个标签，它可能已被删除",
+            "there is no such tag: it may have been deleted",
+        ),
     }
 }
 
@@ -131,6 +178,9 @@ mod tests {
             .chain(40015..=40020)
             .chain(40022..=40027)
             .chain([40054, 40055])
+            .chain([40003, 40032, 43004, 49003])
+            .chain(45056..=45059)
+            .chain(45157..=45159)
             .chain((65301..=65317).filter(|code| *code != 65302))
         {
             assert_ne!(words(code), other, "{code}");

@@ -108,7 +108,7 @@ fn who_may_send() {
     let get = format!("GET {SEND}?access_token={token}");
     assert_eq!(call(&mut wechat, NOW, &get, b"").errcode(), 43002);
     assert_eq!(
-        call(&mut wechat, NOW, "POST /cgi-bin/user/info", b"").status,
+        call(&mut wechat, NOW, "POST /cgi-bin/no/such", b"").status,
         404
     );
 }

@@ -151,6 +151,15 @@ async fn a_person_sets_an_account() {
         {"call": "quota_get", "a_day": null, "a_minute": null, "today": 0},
         {"call": "rid_get", "a_day": null, "a_minute": null, "today": 0},
         {"call": "clear_quota", "a_day": null, "a_minute": null, "today": 0},
+        {"call": "user_info", "a_day": 5_000_000, "a_minute": null, "today": 0},
+        {"call": "update_remark", "a_day": null, "a_minute": null, "today": 0},
+        {"call": "tags_create", "a_day": null, "a_minute": null, "today": 0},
+        {"call": "tags_get", "a_day": null, "a_minute": null, "today": 0},
+        {"call": "tags_update", "a_day": null, "a_minute": null, "today": 0},
+        {"call": "tags_delete", "a_day": null, "a_minute": null, "today": 0},
+        {"call": "batch_tagging", "a_day": null, "a_minute": null, "today": 0},
+        {"call": "batch_untagging", "a_day": null, "a_minute": null, "today": 0},
+        {"call": "callback_ip", "a_day": null, "a_minute": null, "today": 0},
     ]);
     assert_eq!(account["limits"], expected);
     let body = json!({"account": APP, "addresses": []});

@@ -153,7 +153,7 @@ fn an_ordinary_call_is_met_with_the_same_answer() {
         end: End::Answer(answer),
     };
     assert_eq!(meet(&mut start().0, &request, b"{}"), expected);
-    let unknown = meet(&mut start().0, "GET /cgi-bin/user/info", b"");
+    let unknown = meet(&mut start().0, "GET /cgi-bin/no/such", b"");
     let End::Answer(answer) = unknown.end else {
         panic!("{:?}", unknown.end);
     };

@@ -10,6 +10,7 @@ mod files;
 mod media;
 mod messages;
 mod mishap;
+mod people;
 mod phone;
 mod push;
 mod sight;

@@ -62,7 +62,7 @@ fn everything_is_seen_in_its_order() {
     call(
         &mut wechat,
         NOW,
-        "POST /cgi-bin/user/info?access_token=x",
+        "POST /cgi-bin/no/such?access_token=x",
         b"",
     );
     call(&mut wechat, NOW, "GET /favicon.ico", b"");
@@ -83,7 +83,7 @@ fn everything_is_seen_in_its_order() {
             format!("POST {SEND} Code(40014), None, Some(\"小明\"), Some(\"hi\")"),
             format!("POST {TYPING} Code(0), {ours}, Some(\"小明\"), None"),
             "GET /cgi-bin/token Code(40013), None, None, None".to_owned(),
-            "POST /cgi-bin/user/info Status(404), None, None, None".to_owned(),
+            "POST /cgi-bin/no/such Status(404), None, None, None".to_owned(),
             format!("check Failed {{ status: Some(404) }}, {ours}, None, None"),
         ]
     );

@@ -11,7 +11,7 @@ const WORDS = {
     bad_link: '此链接已使用过或已过期：请使用新链接，或输入管理密钥。', bad_key: '密钥不正确：请核对后重试。',
     sessions: '会话列表', open_ones: '进行中', all_ones: '全部', channels: '渠道', health: '运行状态', all_channels: '全部渠道',
     more: '显示更多', older: '更早的消息', back: '返回会话列表', loading: '加载中…',
-    customer: (id) => `客户 ${id}`, unread: '条未读', answered: '我方回复：', ended: '已结束', end: '结束会话',
+    customer: (id) => `客户 ${id}`, unread: '条未读', answered: '我方回复：', ended: '已结束', end: '结束会话', details: '客户资料',
     none: '这里没有会话。客户发来消息后会显示在这里。', no_channel: '尚未接入渠道：请联系管理员。',
     choose: '请选择一个会话。', gone: '找不到该会话。',
     end_title: '结束此会话？', cancel: '取消', end_what: '客户再次发言时会开始新的会话。',
@@ -35,7 +35,7 @@ const WORDS = {
     bad_key: 'This key is not right: check it and try again.',
     sessions: 'Sessions', open_ones: 'Open', all_ones: 'All', channels: 'Channels', health: 'Status', all_channels: 'All channels',
     more: 'Show more', older: 'Older messages', back: 'Back to the sessions', loading: 'Loading…',
-    customer: (id) => `Customer ${id}`, unread: 'unread', answered: 'Our answer:', ended: 'ended', end: 'End session',
+    customer: (id) => `Customer ${id}`, unread: 'unread', answered: 'Our answer:', ended: 'ended', end: 'End session', details: 'Details',
     none: 'No sessions here. When a customer writes, it appears.',
     no_channel: 'No channel is connected: ask your administrator.',
     choose: 'Choose a session.', gone: 'There is no such conversation.',
@@ -580,6 +580,7 @@ function writeAgain(m) {
   ui.text.focus();
 }
 
+ui.details.onclick = () => import('./people.js').then((m) => m.show(open, channels.get(talks.get(open)?.channel), lang, call));
 ui.end.onclick = () => {
   ui.endingProblem.textContent = '';
   ui.ending.showModal();

@@ -18,7 +18,7 @@ const MENU: &str = "/api/channels/demo/menu";
 
 impl House {
     /// A house with a channel whose token is known.
-    async fn of_account() -> (Self, Channel) {
+    pub(super) async fn of_account() -> (Self, Channel) {
         let house = Self::new().await;
         let channel = house.stage.connect("demo", DeskSettings::Inbox).await;
         house.stage.bridge.token(&channel).await.unwrap();
@@ -32,7 +32,7 @@ impl House {
     }
 
     /// What went to `WeChat` about accounts: path and body.
-    fn asked(&self) -> Vec<(String, Value)> {
+    pub(super) fn asked(&self) -> Vec<(String, Value)> {
         let calls = self.stage.outside.calls.lock().unwrap();
         let about = calls
             .iter()
@@ -82,7 +82,7 @@ impl House {
     }
 }
 
-fn told(reply: &Reply) -> (u16, Value) {
+pub(super) fn told(reply: &Reply) -> (u16, Value) {
     (reply.status.as_u16(), reply.json()["code"].clone())
 }
 

@@ -320,5 +320,6 @@ pub(super) fn nowhere(path: &str) -> String {
         .replace("{id}", "bm9uc2Vuc2U")
         .replace("{scene}", "counter_3")
         .replace("{menuid}", "208396938")
+        .replace("{tag_id}", "134")
         .replace("{rid}", "6498abcd-1a2b3c4d-5e6f7a8b")
 }

@@ -271,13 +271,17 @@ async fn the_page_and_its_assets_are_for_everybody() {
         size += house.call("GET", &path, &[], None).await.text.len();
     }
     assert!(size <= 40_000, "{size} bytes of script and style");
-    // It comes beside them once there is a file to show.
-    let files = house.call("GET", "/console/files.js", &[], None).await;
-    assert_eq!(
-        files.headers["content-type"],
-        "text/javascript; charset=utf-8"
-    );
-    assert!(files.text.len() <= 4_000, "{} bytes", files.text.len());
+    // They come beside them once there is a file, or somebody, to show.
+    for (name, most) in [("files.js", 4_000), ("people.js", 9_000)] {
+        let script = format!("/console/{name}");
+        let script = house.call("GET", &script, &[], None).await;
+        let kind = "text/javascript; charset=utf-8";
+        assert_eq!(script.headers["content-type"], kind);
+        assert!(script.text.len() <= most, "{} bytes", script.text.len());
+        for markup in ["innerHTML", "insertAdjacentHTML", "document.write", "eval("] {
+            assert!(!script.text.contains(markup), "{markup} in {name}");
+        }
+    }
     let to = house.call("GET", "/console", &[], None).await;
     assert_eq!(to.headers["location"], "/console/");
     let reply = house.call("POST", "/console/", &[], None).await;

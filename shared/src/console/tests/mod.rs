@@ -14,6 +14,7 @@ mod described;
 mod doors;
 mod pages;
 mod parked;
+mod people;
 mod purge;
 mod races;
 mod replies;

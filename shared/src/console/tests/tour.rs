@@ -200,6 +200,60 @@ async fn run_the_account(house: &House) {
         .await;
 }
 
+/// What WeChat knows of people, at WeChat that refuses everything once.
+async fn know_people(house: &mut House) {
+    let shop = house.stage.connect("shop-d", DeskSettings::Inbox).await;
+    house.stage.says(&shop.id, "openid-1", "hello").await;
+    house.stage.settle().await;
+    let list = house.get("/api/conversations?channel=shop-d").await;
+    let customer = list["conversations"][0]["customer_id"].as_str().unwrap();
+    let one = format!("conversations/{customer}");
+    let nobody = "conversations/00000000-0000-4000-8000-000000000000";
+    let (tags, nowhere) = ("channels/shop-d", "channels/nowhere");
+    let name = json!({ "name": "VIP" });
+    let tag = json!({ "tag": { "id": 134, "name": "VIP" } });
+    let remark = json!({ "remark": "老客户" });
+    for (method, at, other, path, body, says) in [
+        (
+            "GET",
+            &*one,
+            nobody,
+            "profile",
+            None,
+            json!({ "subscribe": 0 }),
+        ),
+        ("PUT", &*one, nobody, "remark", Some(&remark), json!({})),
+        (
+            "POST",
+            &*one,
+            nobody,
+            "tags",
+            Some(&json!({ "add": [134] })),
+            json!({}),
+        ),
+        ("GET", tags, nowhere, "tags", None, json!({ "tags": [] })),
+        ("POST", tags, nowhere, "tags", Some(&name), tag),
+        ("PUT", tags, nowhere, "tags/134", Some(&name), json!({})),
+        ("DELETE", tags, nowhere, "tags/134", None, json!({})),
+        ("PUT", tags, nowhere, "tags/2", Some(&name), json!({})),
+        ("DELETE", tags, nowhere, "tags/2", None, json!({})),
+    ] {
+        house.wechat_says(&says);
+        house
+            .program(method, &format!("/api/{at}/{path}"), body)
+            .await;
+        house.stage.outside.bodies.lock().unwrap().clear();
+        house
+            .program(method, &format!("/api/{other}/{path}"), body)
+            .await;
+        house.stage.outside.codes.lock().unwrap().push_back(45009);
+        house
+            .program(method, &format!("/api/{at}/{path}"), body)
+            .await;
+        house.stage.outside.codes.lock().unwrap().clear();
+    }
+}
+
 /// What waits, and what is dead.
 async fn operate(house: &mut House) {
     let url = "https://desk.example.com/in".to_owned();
@@ -241,6 +295,7 @@ async fn every_answer_of_the_document_is_given() {
     talk(&mut house).await;
     operate(&mut house).await;
     run_the_account(&house).await;
+    know_people(&mut house).await;
     let mut left = BTreeSet::new();
     for (method, path, operation) in operations() {
         for status in operation["responses"].as_object().unwrap().keys() {
