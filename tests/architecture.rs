@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The modules without IO, clock and chance.
-const CORE: [&str; 21] = [
+const CORE: [&str; 22] = [
     "content",
     "event",
     "faces",

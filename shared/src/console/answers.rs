@@ -19,6 +19,8 @@ use crate::moment::Moment;
 use crate::reason::Reason;
 use crate::store::Snippet;
 
+/// WeChat shows that an agent types to customers who did something so short a time ago.
+const INTERACTION: Duration = Duration::from_secs(30);
 /// How far ahead of ours a caller's clock may be.
 const AHEAD: Duration = Duration::from_mins(5);
 
@@ -121,6 +123,11 @@ pub(super) async fn typing(call: &Call<'_>, customer: &CustomerId) -> Answered {
     fields.done()?;
     let known = find(call.bridge, customer).await?;
     of_the_inbox(&known)?;
+    // WeChat refuses it for who did nothing of late, and counts the call.
+    let idle = call.bridge.now().since(known.conversation.active);
+    if on && idle > INTERACTION {
+        return accepted();
+    }
     call.bridge.typing(&known.channel, &known.at, on).await?;
     accepted()
 }

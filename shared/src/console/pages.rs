@@ -82,12 +82,14 @@ const QR_SCRIPT: &str = include_str!("assets/qr.js");
 
 /// Who a customer is, on the inbox page: loaded when an agent first asks.
 const PEOPLE_SCRIPT: &str = include_str!("assets/people.js");
+/// What agents send beside words: loaded when a conversation is opened first.
+const COMPOSE_SCRIPT: &str = include_str!("assets/compose.js");
 
-/// What a page may load: our own script and style, and customers' files from where they lie;
-/// nothing else.
+/// What a page may load: our own script and style, and customers' files from where they lie,
+/// to where agents bring theirs; nothing else.
 fn policy(files: &str) -> String {
     format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'{files}; \
          img-src 'self' data:{files}; media-src 'self'{files}; form-action 'none'; \
          base-uri 'none'; frame-ancestors 'none'"
     )
@@ -101,6 +103,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
         .chain_update(STYLE)
         .chain_update(FILES_SCRIPT)
         .chain_update(PEOPLE_SCRIPT)
+        .chain_update(COMPOSE_SCRIPT)
         .chain_update(OPERATOR_SCRIPT)
         .chain_update(CHANNEL_SCRIPT)
         .chain_update(MENU_SCRIPT)
@@ -164,6 +167,7 @@ impl Place {
             "/console.js" => Self::Script(SCRIPT),
             "/files.js" => Self::Script(FILES_SCRIPT),
             "/people.js" => Self::Script(PEOPLE_SCRIPT),
+            "/compose.js" => Self::Script(COMPOSE_SCRIPT),
             "/console.css" => Self::Style(STYLE),
             "/operator.js" => Self::Script(OPERATOR_SCRIPT),
             "/channel.js" => Self::Script(CHANNEL_SCRIPT),

@@ -3,7 +3,6 @@
 //! Invariant: nothing of it is kept here. WeChat has it and is asked each time, so that it
 //! is gone with WeChat's own, and an erasure finds nothing more to erase.
 
-use std::sync::Arc;
 
 use http::StatusCode;
 use serde::Serialize;
@@ -50,11 +49,10 @@ fn some(text: String) -> Option<String> {
 }
 
 impl Profile {
-    fn new(info: UserInfo, known: Option<Arc<Vec<Tag>>>) -> Self {
+    fn new(info: UserInfo, known: Option<&Vec<Tag>>) -> Self {
         let number = Some(info.qr_scene).filter(|number| *number != 0);
         let name = |id| {
-            let tag = known.iter().flat_map(|known| known.iter());
-            let tag = tag.into_iter().find(|tag| tag.id == id);
+            let tag = known.into_iter().flatten().find(|tag| tag.id == id);
             tag.map(|tag| tag.name.clone())
         };
         let tag = |id: &u32| ShownTag {
@@ -91,7 +89,7 @@ pub(super) async fn profile(call: &Call<'_>, customer: &CustomerId) -> Answered 
         // Without their names the rest is worth showing.
         call.bridge.known_tags(&known.channel).await.ok()
     };
-    json(StatusCode::OK, &Profile::new(info, tags))
+    json(StatusCode::OK, &Profile::new(info, tags.as_deref()))
 }
 
 /// `PUT /api/conversations/{customer_id}/remark`.

@@ -168,7 +168,7 @@ function windowOf(talk) {
 }
 
 function problem(status, words) {
-  // Unsure: the server may have acted, or would on a repetition.
+  // Unsure: it may have been done.
   const unsure = status < 400 || status > 499 || [401, 408, 429].includes(status);
   return Object.assign(new Error(words), { status, unsure });
 }
@@ -496,7 +496,7 @@ async function send() {
   keepDraft(id);
   renderComposer();
   try {
-    const got = await call('POST', `${talkPath(id)}/messages`, { id: draft.attempt.id, time: draft.attempt.time, kind: 'text', text });
+    const got = await call('POST', `${talkPath(id)}/messages`, { ...draft.attempt, kind: 'text', text });
     const log = logOf(id);
     const newer = log.messages;
     merge(log, got.entries);
@@ -735,7 +735,7 @@ function fillLine(li, { m, day, text, time, full, tight, state }) {
     el('p.text', { dir: 'auto' }, text),
     el('p.meta', {}, clock, m.parts > 1 && `${m.part}/${m.parts}`, m.automatic && t('auto'), state && el(`span.state.${state.look}`, {}, icon(state.look), state.words)),
   );
-  if (m.media) import('./files.js').then((f) => f.show(li, m.media, lang));
+  if (m.media ?? m.data) import('./files.js').then((f) => f.show(li, m, lang));
   if (state?.why) li.append(el(`p.why.${state.look}`, {}, state.why));
   if (state?.look === 'failed' && m.direction === 'out') li.append(el('button.plain.again', { type: 'button', onclick: () => writeAgain(m) }, t('again')));
 }
@@ -752,12 +752,12 @@ function renderComposer() {
   ui.text.style.height = `${Math.min(ui.text.scrollHeight + 2, innerHeight * 0.35)}px`;
   ui.writing.hidden = ui.count.hidden = foreign;
   ui.count.textContent = countWords(open);
-  ui.note.hidden = !words;
   say(ui.note, words);
   ui.send.disabled = draft.sending || stop || !draft.text.trim();
   ui.trouble.hidden = !draft.problem;
   say(ui.problem, draft.problem ? t('not_sent', draft.problem.message) : '');
   ui.retry.hidden = !draft.problem?.unsure;
+  import('./compose.js').then((c) => c.show(open, lang, call, poke, now, stop));
 }
 
 ui.list.onkeydown = (e) => {

@@ -1,4 +1,5 @@
-// The file of a customer's message, below its line: loaded when the first one is shown.
+// The file of a message below its line, and the question that a tap answers above it: loaded
+// when the first one is shown.
 //
 // What a file is, the server says by its bytes; nothing of it becomes markup.
 
@@ -41,8 +42,11 @@ function made(file, lang, words) {
   return away(file, {}, `${WORDS[lang].open} (${kind}, ${size(file.size, lang)})`);
 }
 
-export function show(line, file, lang) {
+// `data` may hold the question that was answered by a tap.
+export function show(line, { media, data }, lang) {
   const text = line.querySelector('.text');
   line.querySelector('.file')?.remove();
-  text.after(el('div', { className: 'file' }, made(file, lang, text.textContent)));
+  line.querySelector('.asked')?.remove();
+  if (media) text.after(el('div', { className: 'file' }, made(media, lang, text.textContent)));
+  if (data?.question) text.before(el('p', { className: 'asked quiet', dir: 'auto' }, `↪ ${data.question.text}`));
 }
