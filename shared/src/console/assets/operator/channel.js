@@ -105,6 +105,8 @@ function channelPage(id) {
     const pause = field('pause', number(c.part_pause_ms, 0, 2000), 'pause_hint');
     const zone = field('time_zone', text({ value: c.time_zone, maxLength: 40 }), 'time_zone_hint');
     zone.input.setAttribute('list', 'zones');
+    const named = choice('agent_name', 'agent_name', [['none', 'agent_none'], ['first', 'agent_first'], ['full', 'agent_full']], c.agent_name);
+    const kf = field('kf_account', text({ value: c.kf_account ?? '', maxLength: 30 }), 'kf_hint');
     const base = field('api_base', text({ type: 'url', value: c.api_base }), 'api_base_hint');
     base.input.setAttribute('list', 'hosts');
     const token = choice('token_call', 'token_call', [['stable', 'stable'], ['classic', 'classic']], c.token_call);
@@ -117,7 +119,7 @@ function channelPage(id) {
     const whole = (f) => (f.input.value.trim() === '' ? '' : Number(f.input.value));
     const shown = c;
     const fields = {
-      name, ...desk.fields, 'callback.mode': mode, 'callback.encoding_aes_key': key, retention_days: retention, time_zone: zone, part_pause_ms: pause, api_base: base, token_call: token,
+      name, ...desk.fields, 'callback.mode': mode, 'callback.encoding_aes_key': key, retention_days: retention, time_zone: zone, part_pause_ms: pause, agent_name: named, kf_account: kf, api_base: base, token_call: token,
     };
     const send = async () => {
       const put = await change(id, (body) => {
@@ -127,6 +129,8 @@ function channelPage(id) {
         set('retention_days', whole(retention));
         set('part_pause_ms', whole(pause));
         set('time_zone', zone.input.value.trim());
+        set('agent_name', named.get());
+        set('kf_account', kf.input.value.trim() || null);
         set('api_base', base.input.value.trim());
         set('token_call', token.get());
         const chosen = desk.get();
@@ -143,7 +147,7 @@ function channelPage(id) {
     };
     return section('settings', form(fields, send, 'save',
       name, desk, mode, both, key,
-      el('details', {}, el('summary', { t: 'advanced' }), el('div.fields', {}, zone, retention, pause, base, token), hosts(), zones())));
+      el('details', {}, el('summary', { t: 'advanced' }), el('div.fields', {}, zone, retention, pause, named, kf, base, token), hosts(), zones())));
   }
 
   const keys = [];
