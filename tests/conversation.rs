@@ -220,6 +220,15 @@ pub(crate) async fn rich_answers(world: World) {
         said
     };
     let photo = picture(10 << 20);
+    // What is longer than was said is not taken.
+    let (file, status) = inbox.offers("photo.jpg", photo.len() - 1, &photo).await;
+    assert!(status.is_client_error(), "{status}");
+    let image = said("a", json!({ "kind": "image", "media": { "file": file } }));
+    let (status, told) = inbox.post("messages", image).await;
+    assert_eq!(
+        (status, &told["code"]),
+        (StatusCode::BAD_REQUEST, &json!("invalid"))
+    );
     let file = inbox.brings("photo.jpg", &photo).await;
     let image = said("a", json!({ "kind": "image", "media": { "file": file } }));
     let (status, told) = inbox.post("messages", image.clone()).await;

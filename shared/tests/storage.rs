@@ -54,6 +54,26 @@ fn names(folder: &Path) -> usize {
     std::fs::read_dir(folder).map_or(0, Iterator::count)
 }
 
+/// What lies at a place can be looked at and opened, and nothing where nothing lies.
+async fn can_be_read(storage: &Storage, http: &Http, there: &Place, gone: &Place, now: Moment) {
+    use std::io::Read as _;
+    let peeked = storage.peek(http, there, now).await.unwrap();
+    let size = u64::try_from(JPEG.len()).unwrap();
+    assert_eq!(peeked, Some((size, JPEG.to_vec())));
+    let opened = storage.open(http, there, now, DAY).await.unwrap().unwrap();
+    assert_eq!(opened.of.size, size);
+    assert_eq!(opened.of.digest, <[u8; 32]>::from(Sha256::digest(JPEG)));
+    for _ in 0..2 {
+        let mut bytes = Vec::new();
+        let mut file = opened.file.handle().unwrap();
+        file.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, JPEG);
+    }
+    assert_eq!(storage.peek(http, gone, now).await.unwrap(), None);
+    let opened = storage.open(http, gone, now, DAY).await.unwrap();
+    assert!(opened.is_none());
+}
+
 #[tokio::test]
 async fn a_folder_keeps_files_until_their_time_is_over() {
     let root = TempDir::new().unwrap();
@@ -67,6 +87,9 @@ async fn a_folder_keeps_files_until_their_time_is_over() {
             .await
             .unwrap();
     }
+    can_be_read(&storage, &http, &one, &place("shop-a", "2"), now).await;
+    let door = storage.door(&one, 5, 3, now).unwrap();
+    assert!(door.is_none(), "it is brought to us");
     // What is given up leaves nothing behind.
     drop(spooled(&storage, JPEG));
     let Found::File(path) = storage.find(&one, now).unwrap() else {
@@ -155,6 +178,24 @@ async fn a_bucket_keeps_files_and_gives_them_out_by_links() {
     assert_eq!((answer.status, answer.body.as_slice()), (200, JPEG));
     assert_eq!(answer.headers["content-type"], "image/jpeg");
     let tags = String::from_utf8(get(&one, "tagging").await.body).unwrap();
+    assert!(tags.contains("<Key>keep</Key><Value>30</Value>"), "{tags}");
+
+    can_be_read(&storage, &http, &one, &place("shop-a", "9"), now).await;
+    let brought = place("shop-a", "3");
+    let bring = async |bytes: &[u8]| {
+        let size = u64::try_from(bytes.len()).unwrap();
+        let door = storage.door(&brought, size, 45, now).unwrap().unwrap();
+        let mut put = Outgoing::get(door.url, span);
+        put.method = Method::PUT;
+        put.body = bytes.to_vec();
+        for (name, value) in &door.headers {
+            put = put.with(name, value);
+        }
+        http.send(put).await.unwrap().status
+    };
+    assert_eq!(bring(JPEG).await, 200);
+    assert_eq!(get(&brought, "").await.body, JPEG);
+    let tags = String::from_utf8(get(&brought, "tagging").await.body).unwrap();
     assert!(tags.contains("<Key>keep</Key><Value>30</Value>"), "{tags}");
 
     for _ in 0..2 {

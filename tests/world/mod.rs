@@ -638,7 +638,19 @@ impl Conversation<'_> {
 
     /// An agent brings a file that they are going to send; its name comes back.
     pub(crate) async fn brings(&self, name: &str, bytes: &[u8]) -> String {
-        let file = serde_json::json!({ "name": name, "size": bytes.len() });
+        let (file, status) = self.offers(name, bytes.len(), bytes).await;
+        assert!(status.is_success(), "{status}");
+        file
+    }
+
+    /// An agent says how long a file is and brings these bytes.
+    pub(crate) async fn offers(
+        &self,
+        name: &str,
+        size: usize,
+        bytes: &[u8],
+    ) -> (String, StatusCode) {
+        let file = serde_json::json!({ "name": name, "size": size });
         let (status, begun) = self.post("files", file).await;
         assert_eq!(status, StatusCode::CREATED, "{begun}");
         let upload = &begun["upload"];
@@ -647,8 +659,8 @@ impl Conversation<'_> {
             put = put.header(name, value.as_str().unwrap());
         }
         let put = put.body(bytes.to_vec()).send().await.unwrap();
-        assert!(put.status().is_success(), "{}", put.status());
-        begun["file"].as_str().unwrap().to_owned()
+        let file = begun["file"].as_str().unwrap().to_owned();
+        (file, put.status())
     }
 
     /// Where it is in the API.

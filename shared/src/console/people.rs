@@ -3,7 +3,6 @@
 //! Invariant: nothing of it is kept here. WeChat has it and is asked each time, so that it
 //! is gone with WeChat's own, and an erasure finds nothing more to erase.
 
-
 use http::StatusCode;
 use serde::Serialize;
 

@@ -272,7 +272,11 @@ async fn the_page_and_its_assets_are_for_everybody() {
     }
     assert!(size <= 40_000, "{size} bytes of script and style");
     // They come beside them once there is a file, or somebody, to show.
-    for (name, most) in [("files.js", 4_000), ("people.js", 9_000), ("compose.js", 10_000)] {
+    for (name, most) in [
+        ("files.js", 4_000),
+        ("people.js", 9_000),
+        ("compose.js", 10_000),
+    ] {
         let script = format!("/console/{name}");
         let script = house.call("GET", &script, &[], None).await;
         let kind = "text/javascript; charset=utf-8";
