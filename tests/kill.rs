@@ -214,6 +214,7 @@ async fn connect(data: &Path, desk: &str, secret: &str) {
         mode: CallbackMode::Secure,
         suspended: false,
         resumed: None,
+        only_wechat_addresses: false,
         replies: magpie::reply::Replies::default(),
         deleted: false,
         api_base: "https://api.weixin.qq.com".to_owned(),
@@ -230,6 +231,7 @@ async fn connect(data: &Path, desk: &str, secret: &str) {
     };
     assert_eq!(store.create_channel(&channel).await.unwrap(), Created::New);
     let secrets = ChannelSecrets {
+        only_wechat_addresses: false,
         replies: false,
         mode: CallbackMode::Secure,
         app_id: channel.app_id,

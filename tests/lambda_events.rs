@@ -49,6 +49,7 @@ async fn connect(cloud: &Cloud) {
         mode: CallbackMode::Plain,
         suspended: false,
         resumed: None,
+        only_wechat_addresses: false,
         replies: magpie::reply::Replies::default(),
         deleted: false,
         api_base: "http://127.0.0.1:9".to_owned(),

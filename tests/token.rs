@@ -55,6 +55,7 @@ fn channel(token_call: TokenCall) -> Channel {
         mode: CallbackMode::Plain,
         suspended: false,
         resumed: None,
+        only_wechat_addresses: false,
         replies: magpie::reply::Replies::default(),
         deleted: false,
         api_base: "https://api.weixin.qq.com".to_owned(),
@@ -84,6 +85,7 @@ fn account() -> AccountSettings {
 
 fn secrets() -> ChannelSecrets {
     ChannelSecrets {
+        only_wechat_addresses: false,
         replies: false,
         mode: CallbackMode::Plain,
         app_id: APP_ID.to_owned(),
@@ -312,6 +314,7 @@ async fn what_ends_first_comes_first_and_nothing_is_begun_too_late() {
         keeper.store.create_channel(&row).await.unwrap();
         for bridge in [&keeper, &slow] {
             let secrets = ChannelSecrets {
+                only_wechat_addresses: false,
                 replies: false,
                 app_id: app_id.clone(),
                 original_id: format!("gh_{number}"),

@@ -27,7 +27,7 @@ use cloud::Cloud;
 use harness::now_ms;
 use http::{Method, StatusCode};
 use lambda::Lambda as Form;
-use magpie_local::simulator::{Act, ApiPath, MediaKind, Mishap, Mode, Trouble};
+use magpie_local::simulator::{Act, ApiPath, Connection, MediaKind, Mishap, Mode, Trouble};
 use serde_json::{Value, json};
 use token_server::TokenServer;
 use world::{World, time};
@@ -167,6 +167,36 @@ async fn every_function_asks_for_tokens_itself() {
         .api(Method::POST, &format!("{path}/check"), None)
         .await;
     assert_eq!(answer["checks"][0]["ok"], true, "{answer}");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn callbacks_can_be_for_wechats_own_addresses_alone() {
+    let world = World::start().await;
+    let shop = world.shop_with_inbox(Mode::Secure).await;
+    let mut settings = shop.settings().await;
+    settings["callback"]["only_wechat_addresses"] = true.into();
+    shop.puts(settings).await;
+    let cloud = world.bridge().cloud();
+    let tick = json!({ "source": "magpie.token-refresh" });
+    cloud.invoke("token-refresh", tick).await.unwrap();
+    let path = format!("/api/channels/{}/check", shop.id);
+    let (_, answer) = world.api(Method::POST, &path, None).await;
+    assert_eq!(answer["checks"][3]["code"], "ok", "{answer}");
+
+    // A call that fails lets what is remembered be read anew: the switch is on then.
+    let callback = world.at(&format!("/wechat/{}", shop.id));
+    let call = world.http.get(&callback).send();
+    assert_eq!(call.await.unwrap().status(), StatusCode::FORBIDDEN);
+    let connection = world.wechat.connect(&shop.app_id).await.unwrap();
+    assert_eq!(connection, Connection::Connected);
+
+    // Now WeChat is elsewhere, and who is here is a stranger: nothing is opened.
+    let row = json!({ "pk": { "S": format!("CH#{}", shop.id) }, "sk": { "S": "IPS" } });
+    let list = json!({ "S": r#"["101.226.103.0/25"]"# });
+    cloud.tables().set(&cloud.control, &row, "ips", &list);
+    let call = world.http.post(&callback).body("no envelope").send();
+    assert_eq!(call.await.unwrap().status(), StatusCode::FORBIDDEN);
     world.close().await;
 }
 

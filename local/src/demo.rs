@@ -102,6 +102,7 @@ impl Kept {
 
     fn secrets(&self) -> ChannelSecrets {
         ChannelSecrets {
+            only_wechat_addresses: false,
             replies: false,
             mode: CallbackMode::Secure,
             app_id: self.app_id.clone(),

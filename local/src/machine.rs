@@ -132,6 +132,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
         console: Arc::clone(&console),
         stop: stop.clone(),
         timings: Timings::default(),
+        front: settings.front,
     };
     let metrics_url = scraper
         .as_ref()

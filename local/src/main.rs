@@ -1,6 +1,7 @@
 //! `magpie`: the bridge, its store, the inbox and a simulated `WeChat` on one
 //! machine.
 
+mod caller;
 mod commands;
 mod demo;
 mod events;

@@ -4,11 +4,12 @@
 //! read further than to where it is too long, nor waited for longer than
 //! [`PATIENCE`]. A query reaches its verb as it came, undecoded.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Request, State};
+use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{any, get, post};
@@ -25,6 +26,7 @@ use tower::ServiceExt as _;
 use tower_http::services::ServeFile;
 use tracing::error;
 
+use crate::caller::Front;
 use crate::events;
 use crate::hosts::Hosts;
 use crate::metrics::Timings;
@@ -57,6 +59,8 @@ pub(crate) struct House {
     pub(crate) stop: Stop,
     /// How long pushes took.
     pub(crate) timings: Timings,
+    /// By what callers are known.
+    pub(crate) front: Front,
 }
 
 /// Everything that listens on Magpie's own address.
@@ -115,9 +119,16 @@ async fn health(State(house): State<House>) -> Response {
     }
 }
 
-async fn handshake(State(house): State<House>, Path(channel): Path<String>, uri: Uri) -> Response {
+async fn handshake(
+    State(house): State<House>,
+    Path(channel): Path<String>,
+    Extension(ConnectInfo(peer)): Extension<ConnectInfo<SocketAddr>>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
     let query = uri.query().unwrap_or_default();
-    verify::verify(&house.bridge, &channel, query)
+    let caller = house.front.caller(peer, &headers);
+    verify::verify(&house.bridge, &channel, caller, query)
         .await
         .map(Body::from)
 }
@@ -130,13 +141,16 @@ async fn push(
     State(house): State<House>,
     Path(channel): Path<String>,
     Extension(seats): Extension<Seats>,
+    Extension(ConnectInfo(peer)): Extension<ConnectInfo<SocketAddr>>,
+    headers: HeaderMap,
     uri: Uri,
     body: Body,
 ) -> Response {
     let begun = Instant::now();
     let query = uri.query().unwrap_or_default();
+    let caller = house.front.caller(peer, &headers);
     let response = match read(body, &seats).await {
-        Ok(body) => inbound::inbound(&house.bridge, &channel, query, &body)
+        Ok(body) => inbound::inbound(&house.bridge, &channel, caller, query, &body)
             .await
             .map(Body::from),
         Err(status) => unread(status),

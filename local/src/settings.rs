@@ -11,6 +11,8 @@ use magpie::http::Allowed;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
+use crate::caller::Front;
+
 /// The flags with which Magpie runs; the folder is every command's.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Flags {
@@ -38,6 +40,9 @@ pub(crate) struct Flags {
     /// 1 runs a simulated WeChat and a channel for it, 0 does not [default: 1]
     #[arg(long, env = "MAGPIE_DEMO", hide_env_values = true)]
     demo: Option<String>,
+    /// 1 where a proxy stands in front that says who calls, 0 where none does [default: 0]
+    #[arg(long, env = "MAGPIE_BEHIND_PROXY", hide_env_values = true)]
+    behind_proxy: Option<String>,
     /// Who looks into files before agents do: an address that is sent each [default: nobody]
     #[arg(long, env = "MAGPIE_MEDIA_SCANNER", hide_env_values = true)]
     media_scanner: Option<String>,
@@ -84,6 +89,8 @@ pub(crate) struct Settings {
     pub(crate) token_key: Option<String>,
     /// Where the outside finds it, if that was given.
     pub(crate) public_url: Option<Url>,
+    /// By what callers are known.
+    pub(crate) front: Front,
     /// Who looks into files before agents do, if anybody does.
     pub(crate) scanner: Option<Url>,
     /// Addresses beside public ones.
@@ -137,7 +144,8 @@ impl Settings {
             ([127, 0, 0, 1], 8081),
             &mut wrong,
         );
-        let demo = switch(flags.demo, &mut wrong).then_some(simulator);
+        let demo = switch("MAGPIE_DEMO", flags.demo, true, &mut wrong).then_some(simulator);
+        let behind = switch("MAGPIE_BEHIND_PROXY", flags.behind_proxy, false, &mut wrong);
         if demo == Some(listen) && listen.port() != 0 {
             wrong.push(
                 "MAGPIE_SIM_LISTEN is the same as MAGPIE_LISTEN: give it a port of its own"
@@ -192,6 +200,7 @@ impl Settings {
             admin_key,
             token_key,
             public_url: origin("MAGPIE_PUBLIC_URL", flags.public_url, &mut wrong),
+            front: if behind { Front::Proxy } else { Front::Nobody },
             scanner: scanner(flags.media_scanner, &mut wrong),
             allowed,
             aws: Aws {
@@ -279,13 +288,14 @@ fn origin(name: &str, text: Option<String>, wrong: &mut Vec<String>) -> Option<U
     url
 }
 
-fn switch(text: Option<String>, wrong: &mut Vec<String>) -> bool {
+fn switch(name: &str, text: Option<String>, otherwise: bool, wrong: &mut Vec<String>) -> bool {
     match given(text).as_deref() {
-        None | Some("1" | "true") => true,
+        None => otherwise,
+        Some("1" | "true") => true,
         Some("0" | "false") => false,
         Some(_) => {
-            wrong.push("MAGPIE_DEMO is neither 0 nor 1".to_owned());
-            true
+            wrong.push(format!("{name} is neither 0 nor 1"));
+            otherwise
         }
     }
 }
@@ -316,6 +326,7 @@ mod tests {
         assert_eq!(settings.data, PathBuf::from(".magpie"));
         assert_eq!((settings.admin_key, settings.metrics), (None, None));
         assert_eq!(settings.public_url, None);
+        assert_eq!(settings.front, Front::Nobody, "no header is believed");
         let empty = |flags: &mut Flags| {
             flags.listen = text("");
             flags.demo = text("");
@@ -324,6 +335,26 @@ mod tests {
             flags.data = Some(PathBuf::new());
         };
         assert_eq!(problems(empty), [""; 0]);
+    }
+
+    #[test]
+    fn a_proxy_is_believed_where_the_operator_says_that_it_is_there() {
+        for (given, expected) in [
+            ("", Ok(Front::Nobody)),
+            ("0", Ok(Front::Nobody)),
+            ("1", Ok(Front::Proxy)),
+            ("nginx", Err("MAGPIE_BEHIND_PROXY is neither 0 nor 1")),
+        ] {
+            let flags = Flags {
+                behind_proxy: text(given),
+                ..Flags::default()
+            };
+            let read = Settings::read(flags).map(|settings| settings.front);
+            assert_eq!(
+                read.map_err(|Wrong(wrong)| wrong.join(" ")),
+                expected.map_err(str::to_owned)
+            );
+        }
     }
 
     #[test]

@@ -92,6 +92,7 @@ impl Push {
         Self {
             event: serde_json::to_vec(&event).unwrap(),
             secrets: ChannelSecrets {
+                only_wechat_addresses: false,
                 replies: false,
                 mode: CallbackMode::Secure,
                 app_id: APP_ID.to_owned(),

@@ -29,6 +29,9 @@ pub struct Channel {
     pub original_id: String,
     /// Which check the callback applies.
     pub mode: CallbackMode,
+    /// Calls to the callback are taken from the addresses alone that WeChat lists as its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_wechat_addresses: bool,
     /// Pushes are accepted and journalled, both lanes are held.
     pub suspended: bool,
     /// When it was last resumed: what waited is not older than that for the
@@ -144,7 +147,8 @@ pub struct Seen {
 }
 
 /// Every reason for which a call to the callback is refused, as it is counted.
-pub const REFUSED_FOR: [&str; 7] = [
+pub const REFUSED_FOR: [&str; 8] = [
+    "foreign_address",
     "too_large",
     "malformed",
     "mode_mismatch",

@@ -9,6 +9,7 @@
 pub mod event;
 mod report;
 
+use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -42,17 +43,20 @@ const SWEEP_RESERVE: Duration = Duration::from_secs(1);
 
 /// `GET /wechat/{channel}`: WeChat's handshake.
 pub async fn verify() -> ExitCode {
-    callbacks(false, async |bridge: &Bridge, channel, query, _| {
-        bridge::verify::verify(bridge, channel, query).await
+    callbacks(false, async |bridge: &Bridge, channel, caller, query, _| {
+        bridge::verify::verify(bridge, channel, caller, query).await
     })
     .await
 }
 
 /// `POST /wechat/{channel}`: a push.
 pub async fn inbound() -> ExitCode {
-    callbacks(true, async |bridge: &Bridge, channel, query, body| {
-        bridge::inbound::inbound(bridge, channel, query, body).await
-    })
+    callbacks(
+        true,
+        async |bridge: &Bridge, channel, caller, query, body| {
+            bridge::inbound::inbound(bridge, channel, caller, query, body).await
+        },
+    )
     .await
 }
 
@@ -229,11 +233,11 @@ fn own_tokens(settings: &Settings) -> TokenSource {
     }
 }
 
-/// Serves WeChat's calls of a channel's callback: channel, query and body. Of
+/// Serves WeChat's calls of a channel's callback: channel, caller, query and body. Of
 /// `pushes` it is told how they were answered.
 async fn callbacks(
     pushes: bool,
-    verb: impl AsyncFn(&Bridge, &str, &str, &[u8]) -> Response,
+    verb: impl AsyncFn(&Bridge, &str, Option<IpAddr>, &str, &[u8]) -> Response,
 ) -> ExitCode {
     let Some((bridge, settings)) = start() else {
         return ExitCode::FAILURE;
@@ -241,7 +245,10 @@ async fn callbacks(
     serve(&bridge, &settings, async |mut call: Callback, _| {
         let begun = bridge.clock.stopwatch();
         let response = match call.take_body() {
-            Ok(body) => verb(&bridge, call.channel(), call.query(), &body).await,
+            Ok(body) => {
+                let caller = call.caller();
+                verb(&bridge, call.channel(), caller, call.query(), &body).await
+            }
             Err(nonsense) => refuse(&nonsense),
         };
         let figures = if pushes {

@@ -122,6 +122,7 @@ impl Stage {
             mode: CallbackMode::Plain,
             suspended: false,
             resumed: None,
+            only_wechat_addresses: false,
             replies: crate::reply::Replies::default(),
             deleted: false,
             api_base: "https://api.weixin.qq.com".to_owned(),
@@ -136,6 +137,7 @@ impl Stage {
         };
         self.bridge.store.create_channel(&channel).await.unwrap();
         let secrets = ChannelSecrets {
+            only_wechat_addresses: false,
             replies: false,
             mode: channel.mode,
             app_id: channel.app_id.clone(),

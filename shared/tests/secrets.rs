@@ -107,6 +107,7 @@ fn channel() -> ChannelId {
 
 fn channel_secrets(token: &str) -> ChannelSecrets {
     ChannelSecrets {
+        only_wechat_addresses: false,
         replies: false,
         mode: CallbackMode::Compatible,
         app_id: "wx1".to_owned(),

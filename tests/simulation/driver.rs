@@ -149,7 +149,7 @@ impl Driver {
         let bridge = Arc::clone(&process.bridge);
         match task {
             Task::Push(channel, query, body, taken) => process.begin(async move {
-                let answer = inbound(&bridge, channel, &query, &body).await;
+                let answer = inbound(&bridge, channel, None, &query, &body).await;
                 let _ = taken.send((answer.status().as_u16(), answer.into_body()));
             }),
             Task::Call(channel, headers, body, taken) => process.begin(async move {

@@ -57,6 +57,7 @@ pub(crate) fn channel(id: &str) -> Channel {
         mode: CallbackMode::Secure,
         suspended: false,
         resumed: None,
+        only_wechat_addresses: false,
         replies: Replies::default(),
         deleted: false,
         api_base: "http://wechat.test".into(),

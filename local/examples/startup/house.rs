@@ -151,7 +151,7 @@ impl House {
         let event = events::push(json!({ "rawQueryString": "", "body": "" }), now, &xml)?;
         let query = event.get("rawQueryString").and_then(Value::as_str);
         let query = query.unwrap_or_default();
-        let taken = inbound::inbound(&self.bridge, CHANNEL, query, xml.as_bytes()).await;
+        let taken = inbound::inbound(&self.bridge, CHANNEL, None, query, xml.as_bytes()).await;
         expect(taken.status(), StatusCode::OK)?;
         self.bell()
     }
@@ -227,6 +227,7 @@ fn channel(far: &Far) -> Outcome<Channel> {
         mode: CallbackMode::Plain,
         suspended: false,
         resumed: None,
+        only_wechat_addresses: false,
         replies: magpie::reply::Replies::default(),
         deleted: false,
         api_base: far.outside.clone(),

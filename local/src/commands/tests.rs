@@ -261,6 +261,7 @@ async fn secrets_of_another_store_are_noticed() {
         mode: CallbackMode::Plain,
         suspended: false,
         resumed: None,
+        only_wechat_addresses: false,
         replies: magpie::reply::Replies::default(),
         deleted: false,
         api_base: "https://api.weixin.qq.com".to_owned(),

@@ -2,10 +2,12 @@
 //!
 //! Invariant: one write and no read of the tables on the way to the answer (and
 //! once a minute a note of what was seen), and nothing after it; only where a channel
-//! has replies (`replies.rs`) is read what they depend on. What is
+//! has replies (`replies.rs`) is read what they depend on, and where it takes calls from
+//! WeChat's addresses alone those, once a minute (`callers.rs`). What is
 //! authentic is journalled, readable or not; what is not journalled is answered
 //! 5xx, so that WeChat tries again.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -19,14 +21,22 @@ use crate::reply::Replied;
 use crate::secrets::ChannelSecrets;
 use crate::store::{Pushed, Put};
 use crate::tally::Deed;
+use crate::wechat::callback::Rejected;
 
 /// WeChat waits five seconds; a push that is not journalled by then is better
 /// refused, since it comes again.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Takes a push.
-pub async fn inbound(bridge: &Bridge, channel: &str, query: &str, body: &[u8]) -> Response {
-    let taken = tokio::time::timeout(PATIENCE, take(bridge, channel, query, body)).await;
+/// Takes a push. `caller` is whose address is known to be the caller's, if one is.
+pub async fn inbound(
+    bridge: &Bridge,
+    channel: &str,
+    caller: Option<IpAddr>,
+    query: &str,
+    body: &[u8],
+) -> Response {
+    let taken = take(bridge, channel, caller, query, body);
+    let taken = tokio::time::timeout(PATIENCE, taken).await;
     match taken {
         Ok(Ok((response, sight))) => {
             if let Some((id, sight)) = sight {
@@ -48,12 +58,16 @@ pub async fn inbound(bridge: &Bridge, channel: &str, query: &str, body: &[u8]) -
 async fn take(
     bridge: &Bridge,
     channel: &str,
+    caller: Option<IpAddr>,
     query: &str,
     body: &[u8],
 ) -> Result<(Response, Option<(ChannelId, Sight)>), Broken> {
     let Some(id) = ChannelId::parse(channel) else {
         return Ok((refused(404), None));
     };
+    if !bridge.lets_in(&id, caller).await? {
+        return Ok(refuse(id, Rejected::ForeignAddress));
+    }
     let now = bridge.now();
     let check = |secrets: &ChannelSecrets| open(secrets, query, body, now);
     let Some(opened) = bridge.check_call(&id, check).await? else {
@@ -75,12 +89,14 @@ async fn take(
             };
             (response, Some((id, Sight::Push)))
         }
-        Err(rejected) => {
-            warn!(channel = %id, code = rejected.code(), "refused a push");
-            let refused = refused(rejected.status());
-            (refused, Some((id, Sight::Refused(rejected))))
-        }
+        Err(rejected) => refuse(id, rejected),
     })
+}
+
+fn refuse(id: ChannelId, rejected: Rejected) -> (Response, Option<(ChannelId, Sight)>) {
+    warn!(channel = %id, code = rejected.code(), "refused a push");
+    let refused = refused(rejected.status());
+    (refused, Some((id, Sight::Refused(rejected))))
 }
 
 /// Writes the row of a push and rings its bell. Says what the push is answered with, which

@@ -4,6 +4,7 @@
 pub(crate) mod account;
 pub mod breaker;
 mod cache;
+mod callers;
 pub mod check;
 pub mod deliver;
 mod files;
@@ -50,6 +51,7 @@ use crate::storage::StorageError;
 use crate::store::{Store, StoreError};
 use crate::tally::Tally;
 use crate::wechat::callback::Rejected;
+use crate::wechat::callers::Callers;
 use crate::wechat::people::Tag;
 use cache::Cache;
 pub use files::{Files, Taken};
@@ -101,6 +103,7 @@ pub struct Bridge {
     token_source: TokenSource,
     tokens: token::TokenCache,
     known_tags: Cache<Vec<Tag>>,
+    callers: Cache<Option<Callers>>,
     breakers: breaker::Breakers,
     sights: seen::Sights,
     files: Option<Files>,
@@ -152,6 +155,7 @@ impl Bridge {
             token_source: TokenSource::default(),
             tokens: token::TokenCache::default(),
             known_tags: Cache::default(),
+            callers: Cache::default(),
             breakers: breaker::Breakers::default(),
             sights: seen::Sights::default(),
             files: None,
@@ -339,6 +343,7 @@ impl Bridge {
         self.channel_secrets.forget(id);
         self.tokens.forget(id);
         self.known_tags.forget(id);
+        self.callers.forget(id);
         self.breakers.forget(id);
     }
 

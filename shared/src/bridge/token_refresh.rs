@@ -1,4 +1,5 @@
-//! Every minute: the access tokens of all channels.
+//! Every minute: the access tokens of all channels, and once a day the addresses from which
+//! WeChat calls, of channels that take calls from those alone.
 //!
 //! Invariant: of the tokens that still live the one that ends first is looked after
 //! first, and those that have ended, whose channel may have no WeChat that answers,
@@ -12,7 +13,7 @@ use futures_util::stream;
 use tracing::{error, warn};
 
 use super::token::Tokenless;
-use super::{Bridge, Broken};
+use super::{Bridge, Broken, callers};
 use crate::channel::Channel;
 use crate::message::ChannelId;
 use crate::moment::Moment;
@@ -49,7 +50,7 @@ pub async fn token_refresh(
     let mut lives = BTreeMap::new();
     let (mut living, mut ended) = (Vec::new(), Vec::new());
     let mut waiting = 0_usize;
-    let mut looked = stream::iter(ids)
+    let mut looked = stream::iter(ids.clone())
         .map(|id| async move {
             let look = if late() {
                 Look::Late
@@ -106,6 +107,7 @@ pub async fn token_refresh(
             "tokens wait for the next run: there is no time left"
         );
     }
+    callers::look_after(bridge, &ids, TURN, ends).await;
     Ok(lives)
 }
 
@@ -114,6 +116,10 @@ pub async fn token_refresh(
 async fn read(bridge: &Bridge, id: &ChannelId) -> Look {
     let look = async {
         let channel = bridge.store.channel(id).await?;
+        // Whoever comes behind needs not read it again.
+        if let Some(channel) = &channel {
+            bridge.remember(channel);
+        }
         let speaks = channel.filter(|channel| !channel.deleted && !channel.suspended);
         let Some(channel) = speaks else {
             return Ok(Look::Silent);

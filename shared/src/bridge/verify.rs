@@ -1,6 +1,7 @@
 //! `GET /wechat/{channel}`: WeChat's handshake.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use http::StatusCode;
 use tracing::warn;
@@ -51,9 +52,15 @@ impl Probe {
     }
 }
 
-/// Answers the handshake: the `echostr` as it came, or 403.
-pub async fn verify(bridge: &Bridge, channel: &str, query: &str) -> Response {
-    match answer(bridge, channel, query).await {
+/// Answers the handshake: the `echostr` as it came, or 403. `caller` is whose address is
+/// known to be the caller's, if one is.
+pub async fn verify(
+    bridge: &Bridge,
+    channel: &str,
+    caller: Option<IpAddr>,
+    query: &str,
+) -> Response {
+    match answer(bridge, channel, caller, query).await {
         Ok(response) => response,
         Err(broken) => {
             tracing::error!(error = %broken, "a handshake could not be checked");
@@ -62,10 +69,18 @@ pub async fn verify(bridge: &Bridge, channel: &str, query: &str) -> Response {
     }
 }
 
-async fn answer(bridge: &Bridge, channel: &str, query: &str) -> Result<Response, Broken> {
+async fn answer(
+    bridge: &Bridge,
+    channel: &str,
+    caller: Option<IpAddr>,
+    query: &str,
+) -> Result<Response, Broken> {
     let Some(id) = ChannelId::parse(channel) else {
         return Ok(refused(404));
     };
+    if !bridge.lets_in(&id, caller).await? {
+        return Ok(refuse(bridge, &id, Rejected::ForeignAddress).await);
+    }
     let check = |secrets: &ChannelSecrets| {
         let settings = settings(secrets)?;
         Ok(Query::parse(query).and_then(|query| {
@@ -83,12 +98,14 @@ async fn answer(bridge: &Bridge, channel: &str, query: &str) -> Result<Response,
             }
             plain(StatusCode::OK, echo)
         }
-        Err(rejected) => {
-            warn!(channel = %id, code = rejected.code(), "refused a handshake");
-            bridge.saw(&id, Sight::Refused(rejected)).await;
-            refused(status(rejected))
-        }
+        Err(rejected) => refuse(bridge, &id, rejected).await,
     })
+}
+
+async fn refuse(bridge: &Bridge, id: &ChannelId, rejected: Rejected) -> Response {
+    warn!(channel = %id, code = rejected.code(), "refused a handshake");
+    bridge.saw(id, Sight::Refused(rejected)).await;
+    refused(status(rejected))
 }
 
 /// A handshake is right or it is not: what is malformed is not.

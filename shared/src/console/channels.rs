@@ -52,6 +52,7 @@ struct Shown<'a> {
 #[derive(Serialize)]
 struct ShownCallback {
     mode: CallbackMode,
+    only_wechat_addresses: bool,
     token_set: bool,
     encoding_aes_key_set: bool,
     previous_aes_key_set: bool,
@@ -89,6 +90,7 @@ fn show<'a>(
         suspended: channel.suspended,
         callback: ShownCallback {
             mode: channel.mode,
+            only_wechat_addresses: channel.only_wechat_addresses,
             token_set: secrets.is_some_and(|secrets| !secrets.token.is_empty()),
             encoding_aes_key_set: secrets.is_some_and(|secrets| secrets.aes_key.is_some()),
             previous_aes_key_set: secrets.is_some_and(|secrets| secrets.previous_aes_key.is_some()),

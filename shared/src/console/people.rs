@@ -3,6 +3,8 @@
 //! Invariant: nothing of it is kept here. WeChat has it and is asked each time, so that it
 //! is gone with WeChat's own, and an erasure finds nothing more to erase.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use serde::Serialize;
 
@@ -48,10 +50,10 @@ fn some(text: String) -> Option<String> {
 }
 
 impl Profile {
-    fn new(info: UserInfo, known: Option<&Vec<Tag>>) -> Self {
+    fn new(info: UserInfo, known: &[Tag]) -> Self {
         let number = Some(info.qr_scene).filter(|number| *number != 0);
         let name = |id| {
-            let tag = known.into_iter().flatten().find(|tag| tag.id == id);
+            let tag = known.iter().find(|tag| tag.id == id);
             tag.map(|tag| tag.name.clone())
         };
         let tag = |id: &u32| ShownTag {
@@ -83,12 +85,13 @@ pub(super) async fn profile(call: &Call<'_>, customer: &CustomerId) -> Answered 
     let ask = Ask::user_info(&known.conversation.open_id, call.lang.pick("zh_CN", "en"));
     let info: UserInfo = call.bridge.ask_of_account(&known.channel, &ask).await?;
     let tags = if info.tagid_list.is_empty() {
-        None
+        Arc::default()
     } else {
         // Without their names the rest is worth showing.
-        call.bridge.known_tags(&known.channel).await.ok()
+        let known = call.bridge.known_tags(&known.channel).await;
+        known.unwrap_or_default()
     };
-    json(StatusCode::OK, &Profile::new(info, tags.as_deref()))
+    json(StatusCode::OK, &Profile::new(info, &tags))
 }
 
 /// `PUT /api/conversations/{customer_id}/remark`.

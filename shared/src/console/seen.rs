@@ -50,6 +50,10 @@ impl From<&Seen> for ShownSeen {
 /// Why a call to the callback was refused, and what to do about it.
 fn words(code: &str) -> (&'static str, &'static str) {
     match code {
+        "foreign_address" => (
+            "来源地址不在微信的地址列表中，而此渠道只接受微信的地址。若渠道收不到消息，请检查代理是否如实传递来源地址。",
+            "The caller has none of WeChat's addresses, and this channel takes calls from those alone. If no pushes arrive, check that the proxy passes the caller's address on, and that Magpie is told of the proxy.",
+        ),
         "too_large" => (
             "请求超过 64 KiB：微信不会发送这样的请求，可能有人在试探，可以忽略。",
             "The call was larger than 64 KiB: WeChat sends none so large, so somebody else did. Nothing to do.",
@@ -92,6 +96,7 @@ mod tests {
     #[test]
     fn every_reason_for_a_refusal_has_words_of_its_own() {
         let all = [
+            Rejected::ForeignAddress,
             Rejected::TooLarge,
             Rejected::Malformed("x"),
             Rejected::Envelope(Unreadable::Dtd),

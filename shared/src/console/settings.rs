@@ -113,6 +113,7 @@ pub(super) fn read(
             mode: callback.mode,
             suspended,
             resumed: None,
+            only_wechat_addresses: callback.only_wechat,
             replies: replies.clone(),
             deleted: false,
             api_base,
@@ -126,6 +127,7 @@ pub(super) fn read(
             revision: 1,
         },
         secrets: ChannelSecrets {
+            only_wechat_addresses: callback.only_wechat,
             mode: callback.mode,
             app_id,
             original_id,
@@ -202,6 +204,7 @@ fn token_call(fields: &mut Fields) -> TokenCall {
 
 struct Callback {
     mode: CallbackMode,
+    only_wechat: bool,
     token: String,
     key: Option<String>,
     previous: Option<String>,
@@ -220,6 +223,7 @@ fn callback(fields: &mut Fields, stored: Option<&ChannelSecrets>) -> Callback {
         "应为 plain、compatible 或 secure",
         "it is plain, compatible or secure",
     );
+    let only_wechat = callback.flag("only_wechat_addresses");
     let is_key = |text: &str| AesKey::parse(text).is_ok();
     let token = callback.secret(
         "token",
@@ -260,6 +264,7 @@ fn callback(fields: &mut Fields, stored: Option<&ChannelSecrets>) -> Callback {
     fields.close(callback);
     Callback {
         mode: mode.unwrap_or(CallbackMode::Secure),
+        only_wechat,
         token: token.unwrap_or_default(),
         key,
         previous: previous.over(kept),

@@ -5,6 +5,7 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -38,17 +39,31 @@ pub(super) struct Call {
     path_parameters: Option<PathParameters>,
 }
 
-/// A call of WeChat, in the same format: a push costs no header and no address
-/// that nobody reads.
+/// A call of WeChat, in the same format: a push costs no header that nobody reads.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Callback {
+    #[serde(default)]
+    request_context: CallbackContext,
     #[serde(default)]
     raw_query_string: String,
     body: Option<String>,
     #[serde(default)]
     is_base64_encoded: bool,
     path_parameters: Option<PathParameters>,
+}
+
+#[derive(Default, Deserialize)]
+struct CallbackContext {
+    #[serde(default)]
+    http: Caller,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Caller {
+    #[serde(default)]
+    source_ip: String,
 }
 
 #[derive(Deserialize)]
@@ -126,6 +141,12 @@ impl Callback {
     #[must_use]
     pub fn channel(&self) -> &str {
         channel(self.path_parameters.as_ref())
+    }
+
+    /// The address of who has called the gateway, which nobody can make up.
+    #[must_use]
+    pub fn caller(&self) -> Option<IpAddr> {
+        self.request_context.http.source_ip.parse().ok()
     }
 
     /// The query as it was sent, without the question mark.
@@ -380,6 +401,7 @@ mod tests {
             (event.channel(), event.query()),
             ("demo", "signature=a%2B&nonce=b")
         );
+        assert_eq!(event.caller(), None);
         assert_eq!(event.take_body().unwrap(), "你好".as_bytes());
         for bare in [
             json!({}),
@@ -393,6 +415,25 @@ mod tests {
         let mut event: Callback =
             from_value(json!({ "body": "!", "isBase64Encoded": true })).unwrap();
         assert_eq!(event.take_body().unwrap_err(), Nonsense::Body);
+    }
+
+    #[test]
+    fn the_caller_of_a_callback_is_who_the_gateway_says() {
+        let forged = json!({ "x-forwarded-for": "101.226.103.60" });
+        for (address, expected) in [
+            ("198.51.100.7", Some("198.51.100.7")),
+            ("2001:db8::1", Some("2001:db8::1")),
+            ("", None),
+            ("nobody", None),
+        ] {
+            let event: Callback = from_value(json!({
+                "headers": forged,
+                "requestContext": { "http": { "method": "POST", "sourceIp": address } },
+            }))
+            .unwrap();
+            let expected = expected.map(|text| text.parse().unwrap());
+            assert_eq!(event.caller(), expected, "{address}");
+        }
     }
 
     #[test]

@@ -44,6 +44,9 @@ pub struct ChannelSecrets {
     /// there for them otherwise.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replies: bool,
+    /// Whether the callback takes calls from WeChat's own addresses alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_wechat_addresses: bool,
     /// The secrets of a webhook desk, the signing one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub desk: Vec<String>,
@@ -228,6 +231,7 @@ mod tests {
 
     fn secrets(token: &str) -> ChannelSecrets {
         ChannelSecrets {
+            only_wechat_addresses: false,
             replies: false,
             mode: CallbackMode::Plain,
             app_id: "wx1".to_owned(),

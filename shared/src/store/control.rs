@@ -4,6 +4,7 @@
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 
 use super::call::refused;
+use super::callers::CALLERS;
 use super::row::{Read, Row, n, s};
 use super::seen::SEEN;
 use super::{Store, StoreError};
@@ -141,6 +142,7 @@ impl Store {
             (channel_pk(channel), "TOK"),
             (channel_pk(channel), "BRK"),
             (channel_pk(channel), SEEN),
+            (channel_pk(channel), CALLERS),
             ("CHANNELS".to_owned(), channel.as_str()),
             (channel_pk(channel), "CFG"),
         ] {

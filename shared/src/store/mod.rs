@@ -10,6 +10,7 @@ mod answers;
 mod attachments;
 mod body;
 mod call;
+mod callers;
 mod census;
 pub mod control;
 mod conversations;
@@ -45,6 +46,7 @@ use aws_sdk_dynamodb::types::ConsumedCapacity;
 
 pub use answers::Said;
 pub use attachments::Attached;
+pub use callers::KeptCallers;
 pub use census::ParkedLane;
 pub use conversations::{Found, Snippet};
 pub use entries::{Look, Put};

@@ -70,7 +70,7 @@ impl Stored {
         let (pk, sk) = (key("pk"), key("sk"));
         match sk {
             "CFG" if pk.starts_with("CH#") => Kind::Channel,
-            "TOK" | "BRK" | "SEEN" if pk.starts_with("CH#") => Kind::Passing,
+            "TOK" | "BRK" | "SEEN" | "IPS" if pk.starts_with("CH#") => Kind::Passing,
             _ if pk == PLACE => Kind::Ours,
             _ if Lane::of_row(sk).is_some() => Kind::Passing,
             _ if EntryKey::parse(sk).is_some() => Kind::Entry,
@@ -254,6 +254,7 @@ mod tests {
             ("CH#shop", "TOK", Kind::Passing),
             ("CH#shop", "BRK", Kind::Passing),
             ("CH#shop", "SEEN", Kind::Passing),
+            ("CH#shop", "IPS", Kind::Passing),
             ("CHANNELS", "shop", Kind::Standing),
             ("APP#wx1", "#", Kind::Standing),
             ("WALK", "#", Kind::Ours),

@@ -131,6 +131,9 @@ impl fmt::Debug for Verified {
 /// Why a call is not answered. It never quotes the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Rejected {
+    /// The caller has none of WeChat's addresses. Who it was is nobody's to know.
+    #[error("the caller has none of the addresses that WeChat lists as its own")]
+    ForeignAddress,
     /// The body is too large.
     #[error("the body is larger than {MAX_BODY} bytes")]
     TooLarge,
@@ -169,9 +172,11 @@ impl Rejected {
         match self {
             Self::TooLarge => 413,
             Self::Malformed(_) | Self::Envelope(_) | Self::ModeMismatch => 400,
-            Self::WrongSignature | Self::Stale { .. } | Self::AnotherApp | Self::Undecryptable => {
-                403
-            }
+            Self::ForeignAddress
+            | Self::WrongSignature
+            | Self::Stale { .. }
+            | Self::AnotherApp
+            | Self::Undecryptable => 403,
         }
     }
 
@@ -179,6 +184,7 @@ impl Rejected {
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
+            Self::ForeignAddress => "foreign_address",
             Self::TooLarge => "too_large",
             Self::Malformed(_) | Self::Envelope(_) => "malformed",
             Self::ModeMismatch => "mode_mismatch",

@@ -7,6 +7,7 @@
 pub mod account;
 pub mod api;
 pub mod callback;
+pub mod callers;
 pub mod codes;
 pub mod crypto;
 pub mod document;

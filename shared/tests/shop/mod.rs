@@ -105,6 +105,7 @@ pub(crate) fn channel(desk: DeskSettings, mode: CallbackMode) -> Channel {
         mode,
         suspended: false,
         resumed: None,
+        only_wechat_addresses: false,
         replies: magpie::reply::Replies::default(),
         deleted: false,
         api_base: "https://api.weixin.qq.com".to_owned(),
@@ -121,6 +122,7 @@ pub(crate) fn channel(desk: DeskSettings, mode: CallbackMode) -> Channel {
 
 pub(crate) fn secrets(mode: CallbackMode) -> ChannelSecrets {
     ChannelSecrets {
+        only_wechat_addresses: false,
         replies: false,
         mode,
         app_id: APP_ID.to_owned(),
@@ -262,7 +264,7 @@ impl Shop {
     /// WeChat pushes this document, in plain mode.
     pub(crate) async fn push(&self, xml: &str) -> Response {
         let query = plain(TOKEN, self.now());
-        inbound::inbound(&self.bridge, CHANNEL, &query, xml.as_bytes()).await
+        inbound::inbound(&self.bridge, CHANNEL, None, &query, xml.as_bytes()).await
     }
 
     /// A customer says something; `id` is WeChat's.

@@ -156,6 +156,7 @@ pub(crate) fn channel(id: &str, account: &str) -> Channel {
         mode: CallbackMode::Secure,
         suspended: false,
         resumed: None,
+        only_wechat_addresses: false,
         replies: magpie::reply::Replies::default(),
         deleted: false,
         api_base: "https://api.weixin.qq.com".to_owned(),

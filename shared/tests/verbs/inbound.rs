@@ -21,7 +21,7 @@ async fn shop(mode: CallbackMode) -> Shop {
 }
 
 async fn status(shop: &Shop, channel: &str, (query, body): &(String, String)) -> u16 {
-    let answer = inbound(&shop.bridge, channel, query, body.as_bytes()).await;
+    let answer = inbound(&shop.bridge, channel, None, query, body.as_bytes()).await;
     answer.status().as_u16()
 }
 
@@ -175,7 +175,7 @@ async fn what_is_not_authentic_is_refused_and_not_journalled() {
     ] {
         assert_eq!(status(shop, channel, &call).await, expected, "{case}");
     }
-    let answer = inbound(&plain_shop.bridge, CHANNEL, "", text.as_bytes()).await;
+    let answer = inbound(&plain_shop.bridge, CHANNEL, None, "", text.as_bytes()).await;
     assert_eq!(
         &answer.body()[..],
         b"Forbidden",
@@ -204,11 +204,11 @@ async fn a_push_in_each_mode_is_journalled_and_rings() {
             _ => secure(TOKEN, KEY, APP_ID, shop.now(), &text),
         };
         // The first of a minute is noted for the operator.
-        let first = inbound(&shop.bridge, CHANNEL, &call.0, call.1.as_bytes()).await;
+        let first = inbound(&shop.bridge, CHANNEL, None, &call.0, call.1.as_bytes()).await;
         assert_eq!((first.status().as_u16(), shop.rings().len()), (200, 1));
         let before = shop.bridge.store.spent();
         for _ in 0..3 {
-            let answer = inbound(&shop.bridge, CHANNEL, &call.0, call.1.as_bytes()).await;
+            let answer = inbound(&shop.bridge, CHANNEL, None, &call.0, call.1.as_bytes()).await;
             assert_eq!(
                 (answer.status().as_u16(), &answer.body()[..]),
                 (200, &b"success"[..])

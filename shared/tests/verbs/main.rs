@@ -7,6 +7,7 @@
     reason = "a test stops at the first thing that is not as it has to be"
 )]
 
+mod callers;
 mod desk_down;
 mod events;
 mod inbound;

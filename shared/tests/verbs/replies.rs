@@ -89,7 +89,7 @@ fn element(xml: &str, name: &str) -> String {
 /// WeChat pushes this, in the mode of this file's shops.
 async fn push(shop: &Shop, xml: &str) -> Response {
     let (query, body) = secure(TOKEN, KEY, APP_ID, shop.now(), xml);
-    inbound(&shop.bridge, CHANNEL, &query, body.as_bytes()).await
+    inbound(&shop.bridge, CHANNEL, None, &query, body.as_bytes()).await
 }
 
 async fn say(shop: &Shop, who: &str, id: u64) -> Response {

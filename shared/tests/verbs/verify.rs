@@ -40,7 +40,7 @@ async fn a_handshake_is_echoed_or_refused() {
             ("unknown", good.clone(), 404, "Not Found"),
             ("No Channel", good.clone(), 404, "Not Found"),
         ] {
-            let answer = verify(&shop.bridge, channel, &query).await;
+            let answer = verify(&shop.bridge, channel, None, &query).await;
             assert_eq!(
                 (answer.status().as_u16(), &answer.body()[..]),
                 (status, body.as_bytes()),
@@ -63,16 +63,16 @@ async fn a_probe_is_answered_and_counts_for_nothing() {
         seen.handshake
     };
     let probe = Probe::signed(TOKEN, shop.bridge.now(), "0123456789");
-    let answer = verify(&shop.bridge, CHANNEL, &probe.query).await;
+    let answer = verify(&shop.bridge, CHANNEL, None, &probe.query).await;
     assert_eq!(answer.status().as_u16(), 200);
     assert_eq!(&answer.body()[..], probe.echo.as_bytes());
     assert_eq!(seen().await, None);
     let other = Probe::signed("another", shop.bridge.now(), "0123456789");
-    let answer = verify(&shop.bridge, CHANNEL, &other.query).await;
+    let answer = verify(&shop.bridge, CHANNEL, None, &other.query).await;
     assert_eq!(answer.status().as_u16(), 403);
     // WeChat's own does.
     let query = format!("{}&echostr=1", plain(TOKEN, shop.now()));
-    verify(&shop.bridge, CHANNEL, &query).await;
+    verify(&shop.bridge, CHANNEL, None, &query).await;
     assert!(seen().await.is_some());
 }
 
@@ -81,7 +81,7 @@ async fn a_new_token_counts_at_once_where_the_old_one_fails() {
     let shop = Shop::open(store().await, DeskSettings::Inbox, CallbackMode::Plain).await;
     let answer = async |token| {
         let query = format!("{}&echostr=1", plain(token, shop.now()));
-        verify(&shop.bridge, CHANNEL, &query)
+        verify(&shop.bridge, CHANNEL, None, &query)
             .await
             .status()
             .as_u16()

@@ -105,13 +105,20 @@ impl Callback {
         Finding::new("door", words)
     }
 
-    /// Whether a channel's callback takes a handshake as WeChat makes it.
-    pub(super) async fn handshake(&self, id: &ChannelId, probe: &Probe) -> Finding {
+    /// Whether a channel's callback takes a handshake as WeChat makes it. One that takes calls
+    /// from WeChat's addresses alone refuses ours.
+    pub(super) async fn handshake(
+        &self,
+        id: &ChannelId,
+        probe: &Probe,
+        only_wechat: bool,
+    ) -> Finding {
         let mut url = self.of(id.as_str());
         url.set_query(Some(&probe.query));
         let answer = self.http.send(Outgoing::get(url, PATIENCE)).await;
         let words = match &answer {
             Err(trouble) => unanswered(trouble),
+            Ok(answer) if only_wechat && is_refused(answer) => REFUSED_AS_MEANT,
             Ok(answer) => shaken(answer, &probe.echo),
         };
         Finding::new("handshake", words)
@@ -252,6 +259,18 @@ const REFUSED_IN_FRONT: Words<'static> = (
     "The call is refused before it reaches Magpie: check firewall and proxy.",
 );
 
+const REFUSED_AS_MEANT: Words<'static> = (
+    OK,
+    "此渠道只接受微信的地址，此处的握手因此被拒绝（Token 未能核对）。",
+    "The channel takes calls from WeChat's addresses alone, and refuses a handshake from here: \
+     whether its token is right cannot be told.",
+);
+
+/// Whether Magpie itself refuses.
+fn is_refused(answer: &Answer) -> bool {
+    answer.status == 403 && answer.body == b"Forbidden"
+}
+
 fn shaken(answer: &Answer, echo: &str) -> Words<'static> {
     if let Some(words) = in_front(answer) {
         return words;
@@ -268,7 +287,7 @@ fn shaken(answer: &Answer, echo: &str) -> Words<'static> {
             "The answer is another one than WeChat wants: what answers is not Magpie, or a proxy \
              changes it.",
         ),
-        403 if answer.body == b"Forbidden" => (
+        403 if is_refused(answer) => (
             "refused",
             "Magpie 拒绝了签名：那里的 Token 与此处保存的不同，或两边时钟相差十分钟以上。",
             "Magpie refuses the signature: its token is another one than is kept here, or the \
@@ -359,6 +378,17 @@ mod tests {
             (301, "", "redirected"),
         ] {
             assert_eq!(opened(&answer(status, body)).0, code, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_by_magpie_itself_is_told_from_others() {
+        for (status, body, expected) in [
+            (403, "Forbidden", true),
+            (403, "<html>", false),
+            (404, "Forbidden", false),
+        ] {
+            assert_eq!(is_refused(&answer(status, body)), expected, "{body}");
         }
     }
 

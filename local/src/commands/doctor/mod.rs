@@ -246,7 +246,8 @@ async fn channel(asked: &Asked, callback: Option<&Callback>, id: &ChannelId) -> 
     if let (Some(callback), Ok(Some(kept))) = (callback, asked.secrets().channel(id).await) {
         let (now, nonce) = (Clock::System.now(), Chance::System.nonce());
         let probe = Probe::signed(&kept.token, now, &nonce);
-        all.push(callback.handshake(id, &probe).await);
+        let only_wechat = kept.only_wechat_addresses;
+        all.push(callback.handshake(id, &probe, only_wechat).await);
     }
     match asked {
         Asked::Running(api, ..) => match api.check(id).await {

@@ -4,6 +4,7 @@
 //!
 //! Invariant: a finding says in both languages what to do, and quotes no secret.
 
+mod callers;
 mod desk;
 mod secret;
 mod token;
@@ -59,14 +60,15 @@ pub const OK: &str = "ok";
 /// A finding's code, and what it says in Chinese and in English.
 pub type Words<'a> = (&'a str, &'a str, &'a str);
 
-/// Looks at a channel: its token, its desk and its secrets. What was set just now, in
+/// Looks at a channel: its token, its desk and its secrets, and WeChat's addresses where it
+/// takes calls from those alone. What was set just now, in
 /// whatever process, is what is looked at if the bridge has forgotten the channel and
 /// read it anew.
 pub async fn check(
     bridge: &Bridge,
     channel: &Channel,
     whose: Whose,
-) -> Result<[Finding; 3], Broken> {
+) -> Result<Vec<Finding>, Broken> {
     let secret = secret::look(bridge, channel).await?;
     if secret.code == secret::DAMAGED {
         // Both need what cannot be read.
@@ -74,7 +76,7 @@ pub async fn check(
             name: name.to_owned(),
             ..secret.clone()
         };
-        return Ok([needs("token"), needs("desk"), secret]);
+        return Ok(vec![needs("token"), needs("desk"), secret]);
     }
     let token = async {
         match whose {
@@ -83,7 +85,11 @@ pub async fn check(
         }
     };
     let (token, desk) = join(token, desk::look(bridge, channel)).await;
-    Ok([token?, desk?, secret])
+    let mut found = vec![token?, desk?, secret];
+    if channel.only_wechat_addresses && whose == Whose::Ours {
+        found.push(callers::look(bridge, channel).await?);
+    }
+    Ok(found)
 }
 
 /// Whose the channels are that this process looks at.

@@ -105,6 +105,7 @@ mod tests {
             mode: CallbackMode::Secure,
             suspended: false,
             resumed: None,
+            only_wechat_addresses: false,
             replies: crate::reply::Replies::default(),
             deleted: false,
             api_base: String::new(),
@@ -123,6 +124,7 @@ mod tests {
     fn what_is_kept_is_looked_at_piece_by_piece() {
         let key = Some("a".repeat(43));
         let whole = ChannelSecrets {
+            only_wechat_addresses: false,
             replies: false,
             mode: CallbackMode::Secure,
             app_id: "wx1".to_owned(),

@@ -55,8 +55,8 @@ async fn a_channel_is_connected_changed_and_removed() {
     let expected = json!({
         "id": "shop-a", "name": "Shop A", "app_id": "wx0123456789abcdef",
         "original_id": "gh_0123456789ab", "suspended": false,
-        "callback": { "mode": "secure", "token_set": true, "encoding_aes_key_set": true,
-            "previous_aes_key_set": false },
+        "callback": { "mode": "secure", "only_wechat_addresses": false, "token_set": true,
+            "encoding_aes_key_set": true, "previous_aes_key_set": false },
         "app_secret_set": true, "api_base": "https://api.weixin.qq.com",
         "token_call": "stable", "part_pause_ms": 300, "retention_days": 30,
         "time_zone": "Asia/Shanghai", "agent_name": "none", "kf_account": null,
@@ -328,6 +328,34 @@ async fn a_channel_with_open_sessions_goes_by_force_alone() {
         house.get("/api/conversations").await["conversations"],
         json!([])
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_from_wechats_addresses_alone_are_a_setting() {
+    let house = House::new().await;
+    let path = "/api/channels/shop-a";
+    for (given, expected) in [
+        (json!(true), true),
+        (json!(null), false),
+        (json!(true), true),
+        (json!(false), false),
+    ] {
+        let body = with("callback.only_wechat_addresses", given);
+        let put = house.program("PUT", path, Some(&body)).await;
+        assert!(put.status.is_success(), "{}", put.text);
+        let shown = house.get(path).await;
+        assert_eq!(shown["callback"]["only_wechat_addresses"], expected);
+        // The callback looks among its secrets alone.
+        let kept = secrets(&house, "shop-a").await.unwrap();
+        assert_eq!(kept.only_wechat_addresses, expected);
+        let path = format!("{path}/check");
+        let checks = house.program("POST", &path, None).await.json()["checks"].clone();
+        assert_eq!(checks[3]["code"] == "no_list", expected, "{checks}");
+    }
+    let wrong = with("callback.only_wechat_addresses", json!("yes"));
+    let refused = house.program("PUT", path, Some(&wrong)).await;
+    let field = "callback.only_wechat_addresses";
+    assert_eq!(refused.json()["errors"][0]["field"], field);
 }
 
 #[tokio::test(start_paused = true)]

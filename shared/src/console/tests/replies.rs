@@ -183,6 +183,7 @@ async fn agents_see_what_the_account_said_by_itself() {
         let answer = inbound(
             &house.stage.bridge,
             channel.as_str(),
+            None,
             &query,
             push.as_bytes(),
         )

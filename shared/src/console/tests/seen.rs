@@ -27,7 +27,7 @@ async fn push(house: &House, token: &str, off: i64) -> u16 {
          <MsgId>{now}</MsgId></xml>"
     );
     let query = query(house, token, off);
-    let answer = inbound(&house.stage.bridge, "demo", &query, body.as_bytes()).await;
+    let answer = inbound(&house.stage.bridge, "demo", None, &query, body.as_bytes()).await;
     answer.status().as_u16()
 }
 
@@ -46,6 +46,7 @@ async fn a_channel_shows_its_handshake_pushes_sends_and_refusals() {
     let handshake = verify(
         &house.stage.bridge,
         "demo",
+        None,
         &query(&house, "callbacktoken", 0),
     )
     .await;

@@ -110,6 +110,7 @@ function channelPage(id) {
     const base = field('api_base', text({ type: 'url', value: c.api_base }), 'api_base_hint');
     base.input.setAttribute('list', 'hosts');
     const token = choice('token_call', 'token_call', [['stable', 'stable'], ['classic', 'classic']], c.token_call);
+    const callers = choice('callers', 'callers', [['any', 'callers_any'], ['wechat', 'callers_wechat', 'callers_what']], c.callback.only_wechat_addresses ? 'wechat' : 'any');
     function keyed() {
       both.hidden = mode.get() === c.callback.mode;
       key.hidden = mode.get() === 'plain' || c.callback.encoding_aes_key_set;
@@ -136,6 +137,8 @@ function channelPage(id) {
         const chosen = desk.get();
         if (chosen.kind !== shown.desk.kind || chosen.url !== shown.desk.url || chosen.secrets) body.desk = chosen;
         if (mode.get() !== shown.callback.mode) body.callback.mode = mode.get();
+        const only = callers.get() === 'wechat';
+        if (only !== shown.callback.only_wechat_addresses) body.callback.only_wechat_addresses = only;
         if (!key.hidden) body.callback.encoding_aes_key = key.input.value.trim();
       });
       take(put);
@@ -147,7 +150,7 @@ function channelPage(id) {
     };
     return section('settings', form(fields, send, 'save',
       name, desk, mode, both, key,
-      el('details', {}, el('summary', { t: 'advanced' }), el('div.fields', {}, zone, retention, pause, named, kf, base, token), hosts(), zones())));
+      el('details', {}, el('summary', { t: 'advanced' }), el('div.fields', {}, zone, retention, pause, named, kf, base, token, callers), hosts(), zones())));
   }
 
   const keys = [];
