@@ -50,21 +50,17 @@ $("order").onsubmit = e => {
 $("call-off-all").onclick = () => call("/sim/call-off", { id: null });
 
 function orderLine(order) {
-  const what = order.trouble.code !== undefined ? order.trouble.code : order.trouble.status !== undefined ? `HTTP ${order.trouble.status}` : t[order.trouble];
+  const what = order.trouble.code ?? (order.trouble.status ? `HTTP ${order.trouble.status}` : t[order.trouble]);
   return [calls[order.call], what, order.delay_ms ? t.plus_ms(order.delay_ms) : "", t.rest(order.times)].filter(Boolean).join(" · ");
 }
 
-let ordersDrawn = "";
 function drawOrders() {
-  const now = JSON.stringify(state.mishaps);
-  if (now === ordersDrawn) return;
-  ordersDrawn = now;
+  if (!anew("orders", state.mishaps)) return;
   const held = document.activeElement?.dataset.order;
   $("orders-count").hidden = $("call-off-all").hidden = !state.mishaps.length;
   $("orders-count").textContent = state.mishaps.length;
   $("orders").replaceChildren(...(state.mishaps.length ? state.mishaps.map(order => {
-    const stop = make("button", { type: "button", className: "quiet", textContent: t.callOff, onclick: () => call("/sim/call-off", { id: order.id }) });
-    stop.setAttribute("aria-label", `${t.callOff}: ${orderLine(order)}`);
+    const stop = button(t.callOff, () => call("/sim/call-off", { id: order.id }), { className: "quiet", ariaLabel: `${t.callOff}: ${orderLine(order)}` });
     stop.dataset.order = order.id;
     return make("li", {}, make("span", { textContent: orderLine(order) }), stop);
   }) : [make("li", { textContent: t.noOrders })]));
@@ -73,15 +69,11 @@ function drawOrders() {
 }
 
 for (const kind of ["service", "subscription", "overseas"])
-  $("kinds").append(make("button", { type: "button", value: kind, textContent: t[kind], onclick: () => call("/sim/kind", { account: here().app_id, kind }) }));
+  $("kinds").append(button(t[kind], () => tell("kind", { kind }), { value: kind }));
 
 const head = make("div", { ariaHidden: "true" }, make("span"), make("span", { textContent: t.a_day }), make("span", { textContent: t.a_minute }), make("span", { textContent: t.today }));
 $("limits").append(head, ...Object.entries(calls).map(([name, path]) => {
-  const field = span => {
-    const input = make("input", { id: `${name}-${span}`, type: "number", inputMode: "numeric", min: 0, max: 4294967295, step: 1 });
-    input.setAttribute("aria-label", `${path}, ${t[span]}`);
-    return input;
-  };
+  const field = span => make("input", { id: `${name}-${span}`, type: "number", inputMode: "numeric", min: 0, max: 4294967295, step: 1, ariaLabel: `${path}, ${t[span]}` });
   return make("div", {}, make("span", { textContent: path.replace("message/", "") }), field("a_day"), field("a_minute"), make("span", { id: `${name}-today` }));
 }), make("button", { type: "submit", className: "quiet", textContent: t.save }));
 
@@ -89,13 +81,13 @@ $("limits").onsubmit = async e => {
   e.preventDefault();
   let all = true;
   for (const name of Object.keys(calls))
-    all = await call("/sim/limits", { account: here().app_id, call: name, a_day: number(`${name}-a_day`, null), a_minute: number(`${name}-a_minute`, null) }) !== null && all;
+    all = await tell("limits", { call: name, a_day: number(`${name}-a_day`, null), a_minute: number(`${name}-a_minute`, null) }) !== null && all;
   if (all) toast(t.saved);
 };
 $("allowed").onsubmit = async e => {
   e.preventDefault();
   const addresses = $("addresses").value.split(/[\s,，、]+/).filter(Boolean);
-  if (await call("/sim/addresses", { account: here().app_id, addresses })) toast(t.saved);
+  if (await tell("addresses", { addresses })) toast(t.saved);
 };
 
 // What a person is typing stays until WeChat's side itself changes.
@@ -111,7 +103,7 @@ function drawControls() {
   const a = here();
   drawOrders();
   if (!a) return;
-  for (const b of $("kinds").children) b.setAttribute("aria-pressed", b.value === a.kind);
+  for (const b of $("kinds").children) b.ariaPressed = b.value === a.kind;
   for (const limit of a.limits) {
     fill(`${limit.call}-a_day`, limit.a_day ?? "");
     fill(`${limit.call}-a_minute`, limit.a_minute ?? "");

@@ -26,7 +26,7 @@ function image(shown, alt) {
 
 function player(tag, shown, label, props) {
   const e = make(tag, { controls: true, preload: "metadata", src: shown.path, ...props });
-  e.setAttribute("aria-label", label);
+  e.ariaLabel = label;
   e.onloadedmetadata = keepLow;
   // Browsers play no AMR, and not every film.
   e.onerror = () => e.replaceWith(make("a", { href: shown.path, target: "_blank", rel: "noopener", textContent: `${label} · ${shown.content_type}` }));

@@ -1,7 +1,6 @@
 "use strict";
 
 // The account's menu below the chat: the one for everybody.
-let menuDrawn = "";
 
 function tap(button) {
   unfold(null);
@@ -13,24 +12,20 @@ function tap(button) {
 // Of the lists that open from buttons one is open at a time.
 function unfold(wanted) {
   for (const opens of $("menu").querySelectorAll("[aria-expanded]")) {
-    const open = opens === wanted && opens.getAttribute("aria-expanded") === "false";
-    opens.setAttribute("aria-expanded", open);
+    const open = opens === wanted && opens.ariaExpanded === "false";
+    opens.ariaExpanded = open;
     opens.nextSibling.hidden = !open;
   }
 }
 
-const menuButton = (one, onclick) => make("button", { type: "button", textContent: one.name, onclick });
-
 function drawMenu(a, c) {
   $("menu").hidden = !a.menu || !c.following;
-  const now = JSON.stringify([a.app_id, a.menu]);
-  if (now === menuDrawn) return;
-  menuDrawn = now;
+  if (!anew("menu", [a.app_id, a.menu])) return;
   $("menu").replaceChildren(...(a.menu || []).map(one => {
-    if (!one.sub_button.length) return make("div", {}, menuButton(one, () => tap(one)));
-    const opens = menuButton(one, () => unfold(opens));
-    opens.setAttribute("aria-expanded", false);
-    return make("div", {}, opens, make("ul", { hidden: true }, ...one.sub_button.map(sub => make("li", {}, menuButton(sub, () => tap(sub))))));
+    if (!one.sub_button.length) return make("div", {}, button(one.name, () => tap(one)));
+    const opens = button(one.name, () => unfold(opens));
+    opens.ariaExpanded = false;
+    return make("div", {}, opens, make("ul", { hidden: true }, ...one.sub_button.map(sub => make("li", {}, button(sub.name, () => tap(sub))))));
   }));
 }
 document.addEventListener("keydown", e => { if (e.key === "Escape") unfold(null); });

@@ -11,13 +11,22 @@ const drafts = new Map();
 document.documentElement.lang = zh ? "zh-CN" : "en";
 document.title = t.page;
 for (const e of document.querySelectorAll("[data-t]")) e.textContent = t[e.dataset.t];
-for (const e of document.querySelectorAll("[data-label]")) { e.setAttribute("aria-label", t[e.dataset.label]); e.title = e.tagName === "BUTTON" ? t[e.dataset.label] : ""; }
+for (const e of document.querySelectorAll("[data-label]")) { e.ariaLabel = t[e.dataset.label]; e.title = e.tagName === "BUTTON" ? t[e.dataset.label] : ""; }
 for (const e of document.querySelectorAll("[data-hint]")) e.placeholder = t[e.dataset.hint];
 
 function make(tag, props, ...children) {
   const e = Object.assign(document.createElement(tag), props);
   e.append(...children);
   return e;
+}
+
+const button = (textContent, onclick, props) => make("button", { type: "button", textContent, onclick, ...props });
+
+// Whether something is other than when this was last asked.
+const told = {};
+function anew(what, value) {
+  const before = told[what];
+  return before !== (told[what] = JSON.stringify(value));
 }
 
 const here = () => state && (state.accounts.find(a => a.app_id === account) || state.accounts[0]);
@@ -40,7 +49,8 @@ async function post(path, type, body) {
   return null;
 }
 const call = (path, body) => post(path, "application/json", JSON.stringify(body));
-const act = (name, more) => call("/sim/act", { account: here().app_id, customer: person().open_id, act: name, ...more });
+const tell = (what, more) => call(`/sim/${what}`, { account: here().app_id, ...more });
+const act = (name, more) => tell("act", { customer: person().open_id, act: name, ...more });
 
 let fading;
 function toast(text) {
@@ -55,7 +65,7 @@ function show(view) { document.body.dataset.view = view; markRead(); }
 function markRead() {
   const c = person();
   const seen = innerWidth >= 720 || document.body.dataset.view === "chat";
-  if (c && c.unread && seen && document.visibilityState === "visible") call("/sim/read", { account: here().app_id, customer: c.open_id });
+  if (c && c.unread && seen && document.visibilityState === "visible") tell("read", { customer: c.open_id });
 }
 
 function choose(openId) {
@@ -90,13 +100,12 @@ function drawPeople(a) {
     const button = make("button", { type: "button", onclick: () => choose(c.open_id) },
       avatar(c.name, n), make("b", { textContent: c.name }), make("time", { textContent: last ? when(last.at_ms) : "" }),
       make("span", { className: "last", textContent: line }), c.unread ? make("span", { className: "badge", textContent: c.unread }) : "");
-    if (c === person()) button.setAttribute("aria-current", "true");
+    if (c === person()) button.ariaCurrent = "true";
     return make("li", {}, button);
   });
-  const held = document.activeElement && $("people").contains(document.activeElement)
-    ? [...$("people").children].findIndex(li => li.contains(document.activeElement)) : -1;
+  const held = [...$("people").children].findIndex(li => li.contains(document.activeElement));
   $("people").replaceChildren(...rows);
-  if (held >= 0 && rows[held]) rows[held].firstChild.focus();
+  rows[held]?.firstChild.focus();
   const select = $("accounts");
   select.hidden = state.accounts.length < 2;
   if (select.options.length !== state.accounts.length) select.replaceChildren(...state.accounts.map(x => new Option(x.name, x.app_id)));
@@ -126,7 +135,7 @@ function row(bubble, a, c) {
   const bare = sent && ["image", "video"].includes(sent.type);
   const body = make("div", { className: bare ? "bubble bare" : "bubble" }, sent ? attached(sent) : mine ? bubble.text : rich(bubble.text));
   for (const choice of bubble.choices || [])
-    body.append(make("button", { type: "button", className: "choice", textContent: choice.text, onclick: () => act("choose", { id: choice.id, text: choice.text }) }));
+    body.append(button(choice.text, () => act("choose", choice), { className: "choice" }));
   const line = make("div", { className: mine ? "row mine" : "row" }, mine ? avatar(c.name, a.customers.indexOf(c)) : avatar(bubble.agent || a.name), body);
   const notes = [bubble.agent ? t.agent(bubble.agent) : "", bubble.by_ai ? t.byAi : ""].filter(Boolean).join(" · ");
   if (!notes) return line;
@@ -153,13 +162,11 @@ function drawChat(a, c) {
   if (news.length && (low || news.at(-1).kind === "mine") || fresh) chat.scrollTop = chat.scrollHeight;
 }
 
+const stages = { sending: ["wait", t.sending], taken: ["good", t.taken], failed: ["bad", t.pushFailed], not_connected: ["bad", t.notConnected] };
 function drawStatus(a, c) {
   const p = c.last_push;
-  const [dot, ...parts] = !p ? ["", t.idle]
-    : p.stage === "not_connected" ? ["bad", t.notConnected]
-    : [{ sending: "wait", taken: "good", failed: "bad" }[p.stage], { sending: t.sending, taken: t.taken, failed: t.pushFailed }[p.stage],
-      p.status ? `HTTP ${p.status}` : p.attempts ? t.noAnswer : "", p.attempts ? `${p.took_ms} ms` : "", p.attempts ? t.tries(p.attempts) : ""];
-  const text = parts.filter(Boolean).join(" · ");
+  const [dot, word] = p ? stages[p.stage] : ["", t.idle];
+  const text = [word, ...(p?.attempts ? [p.status ? `HTTP ${p.status}` : t.noAnswer, `${p.took_ms} ms`, t.tries(p.attempts)] : [])].join(" · ");
   if ($("status").dataset.text !== dot + text) {
     $("status").dataset.text = dot + text;
     $("status").replaceChildren(make("span", { className: `dot ${dot}` }), text);
@@ -174,7 +181,7 @@ function drawConsole(a, c) {
   $("connection").replaceChildren(
     make("span", { className: `dot ${{ connected: "good", failed: "bad" }[link.state] || "wait"}` }),
     link.state === "failed" ? t.failed(link.status) : t[link.state]);
-  for (const b of $("modes").children) b.setAttribute("aria-pressed", b.value === a.mode);
+  for (const b of $("modes").children) b.ariaPressed = b.value === a.mode;
   drawWindow(c);
 }
 
@@ -220,7 +227,7 @@ function grow() {
 function tray(open) {
   $("tray").hidden = !open;
   $("place").hidden = true;
-  $("plus").setAttribute("aria-expanded", open);
+  $("plus").ariaExpanded = open;
   if (open) $("chat").scrollTop = $("chat").scrollHeight;
 }
 
@@ -248,10 +255,10 @@ for (const [name, deed, more] of [["menu", "click", { key: "MENU_HELP" }], ["sca
   $("tray").append(make("button", { type: "button", onclick: () => { tray(false); act(deed, more); } }, make("span", {}, icon(icons[name])), t[name]));
 senders();
 for (const mode of ["plain", "compatible", "secure"])
-  $("modes").append(make("button", { type: "button", value: mode, textContent: t[mode], onclick: async () => {
-    const kept = await call("/sim/mode", { account: here().app_id, mode });
+  $("modes").append(button(t[mode], async () => {
+    const kept = await tell("mode", { mode });
     if (kept && kept.state !== "connected") toast(t.modeKept);
-  } }));
+  }, { value: mode }));
 
 $("composer").onsubmit = e => { e.preventDefault(); send(); };
 $("words").oninput = grow;
@@ -268,7 +275,7 @@ $("back").onclick = () => show("people");
 $("to-console").onclick = () => show("console");
 $("more").onclick = () => show(document.body.dataset.view === "console" ? "chat" : "console");
 $("close").onclick = () => show(innerWidth < 720 ? "people" : "chat");
-$("retry").onclick = async e => { e.target.disabled = true; await call("/sim/handshake", { account: here().app_id }); e.target.disabled = false; };
+$("retry").onclick = async e => { e.target.disabled = true; await tell("handshake"); e.target.disabled = false; };
 $("accounts").onchange = e => {
   account = e.target.value;
   sessionStorage.setItem("account", account);
@@ -279,7 +286,7 @@ $("accounts").onchange = e => {
 $("newcomer").onsubmit = async e => {
   e.preventDefault();
   const name = $("newcomer-name").value.trim();
-  const made = name && await call("/sim/customers", { account: here().app_id, name });
+  const made = name && await tell("customers", { name });
   if (made) { $("newcomer-name").value = ""; choose(made.customer); }
 };
 document.addEventListener("visibilitychange", markRead);

@@ -34,8 +34,7 @@ function attempt(one, last, stage) {
 }
 
 function pushed(push) {
-  const style = { sending: "wait", taken: "", failed: "bad", not_connected: "bad" }[push.stage];
-  const word = { sending: t.sending, taken: t.taken, failed: t.pushFailed, not_connected: t.notConnected }[push.stage];
+  const [style, word] = stages[push.stage];
   return [style, push.tries.length > 1 ? `${word} · ${t.tries(push.tries.length)}` : word];
 }
 
@@ -60,17 +59,14 @@ function sightRow(sight) {
     more ? make("span", { className: "more", textContent: more }) : "");
 }
 
-let sightsDrawn = "";
 function drawSights(list) {
-  const now = JSON.stringify(list);
-  if (now === sightsDrawn) return;
-  sightsDrawn = now;
+  if (!anew("sights", list)) return;
   $("sights").replaceChildren(...(list.length ? list.map(sightRow) : [make("li", { textContent: t.noCalls })]));
 }
 
 $("all-sights").onclick = e => {
   every = every ? null : [];
-  e.target.setAttribute("aria-pressed", every !== null);
+  e.target.ariaPressed = every !== null;
   e.target.textContent = every ? t.few : t.all;
   if (every) askForAll(); else drawSights(state.sights);
 };

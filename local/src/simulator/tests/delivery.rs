@@ -303,5 +303,5 @@ fn pages_are_small() {
         + include_str!("../page/phone.js").len()
         + include_str!("../page/controls.js").len()
         + include_str!("../page/sights.js").len();
-    assert!(total <= 51_200, "{total} bytes");
+    assert!(total <= 49_152, "{total} bytes");
 }
