@@ -1,6 +1,6 @@
 """Gives a fresh Magpie what calls of its API are about: a customer whose answer waits, for
-WeChat is not there, another one whose words died, for their desk is none, and a channel that
-may be deleted.
+WeChat is not there, another one whose words died, for their desk is none, a channel that may be
+deleted, and a QR code of the demo channel, whose WeChat is simulated.
 
 python customer.py ADDRESS KEY FOLDER writes ids of these into FOLDER, one file for each
 dictionary of schemathesis.toml."""
@@ -61,12 +61,14 @@ answer = {"id": "answer-1", "time": now, "kind": "text", "text": "hi"}
 call("POST", f"/api/conversations/{customer}/messages", answer)
 wait("/api/parked?channel=shop-a", "parked")
 dead = wait("/api/dead?channel=shop-b", "dead")["id"]
+scene = call("POST", "/api/channels/demo/qrcodes", {"scene": "counter_3", "name": "Counter 3"})["scene"]
 said = call("GET", f"/api/conversations/{customer}")["messages"][0]["id"]
 for name, words in {
     "channels": ["shop-a", "shop-b"],
     "customers": [customer],
     "dead": [dead],
     "messages": [said],
+    "scenes": [scene],
     "times": [now],
 }.items():
     pathlib.Path(folder, f"{name}.dict").write_text("".join(f'"{word}"\n' for word in words))

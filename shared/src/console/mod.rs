@@ -243,6 +243,7 @@ enum Route {
     Token(ChannelId),
     Qrcodes(ChannelId),
     Qrcode(ChannelId, Scene),
+    QrcodePicture(ChannelId, Scene),
     Menu(ChannelId),
     MenuCheck(ChannelId),
     MenuConditional(ChannelId),
@@ -284,6 +285,9 @@ impl Route {
             ["channels", id, "qrcodes"] => Self::Qrcodes(ChannelId::parse(id)?),
             ["channels", id, "qrcodes", scene] => {
                 Self::Qrcode(ChannelId::parse(id)?, qrcodes::scene(scene)?)
+            }
+            ["channels", id, "qrcodes", scene, "picture"] => {
+                Self::QrcodePicture(ChannelId::parse(id)?, qrcodes::scene(scene)?)
             }
             ["channels", id, "menu"] => Self::Menu(ChannelId::parse(id)?),
             ["channels", id, "menu", "check"] => Self::MenuCheck(ChannelId::parse(id)?),
@@ -341,6 +345,7 @@ impl Route {
             | Self::Redrive(_) => "POST",
             Self::Description
             | Self::Token(_)
+            | Self::QrcodePicture(..)
             | Self::Quota(_)
             | Self::Rid(..)
             | Self::Channels
@@ -390,6 +395,7 @@ async fn api(call: &Call<'_>) -> Answered {
         Route::Qrcodes(id) if call.method == Method::POST => qrcodes::make(call, &id).await,
         Route::Qrcodes(id) => qrcodes::list(call, &id).await,
         Route::Qrcode(id, scene) => qrcodes::forget(call, &id, &scene).await,
+        Route::QrcodePicture(id, scene) => qrcodes::picture(call, &id, &scene).await,
         Route::Menu(id) if call.method == Method::PUT => menu::put(call, &id).await,
         Route::Menu(id) if call.method == Method::DELETE => menu::delete(call, &id).await,
         Route::Menu(id) => menu::get(call, &id).await,

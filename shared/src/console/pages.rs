@@ -77,8 +77,6 @@ const ACCOUNT_STYLE: &str = include_str!("assets/account.css");
 
 /// Customers' files on the inbox page: loaded when it shows the first one.
 const FILES_SCRIPT: &str = include_str!("assets/files.js");
-/// What draws a QR code: loaded when the first one is shown.
-const QR_SCRIPT: &str = include_str!("assets/qr.js");
 
 /// Who a customer is, on the inbox page: loaded when an agent first asks.
 const PEOPLE_SCRIPT: &str = include_str!("assets/people.js");
@@ -108,7 +106,6 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
         .chain_update(CHANNEL_SCRIPT)
         .chain_update(MENU_SCRIPT)
         .chain_update(CODES_SCRIPT)
-        .chain_update(QR_SCRIPT)
         .chain_update(QUOTA_SCRIPT)
         .chain_update(OPERATOR_STYLE)
         .chain_update(ACCOUNT_STYLE)
@@ -173,7 +170,6 @@ impl Place {
             "/channel.js" => Self::Script(CHANNEL_SCRIPT),
             "/menu.js" => Self::Script(MENU_SCRIPT),
             "/codes.js" => Self::Script(CODES_SCRIPT),
-            "/qr.js" => Self::Script(QR_SCRIPT),
             "/quota.js" => Self::Script(QUOTA_SCRIPT),
             "/operator.css" => Self::Style(OPERATOR_STYLE),
             "/account.css" => Self::Style(ACCOUNT_STYLE),

@@ -132,6 +132,10 @@ async fn a_code_is_made_listed_and_forgotten() {
     );
 
     let path = format!("{CODES}/shop:3,till=4");
+    let drawn = house.program("GET", &format!("{path}/picture"), None).await;
+    let other = format!("{CODES}/counter_3/picture");
+    let other = house.program("GET", &other, None).await;
+    assert_ne!(drawn.text, other.text);
     for _ in 0..2 {
         let reply = house.program("DELETE", &path, None).await;
         assert_eq!(reply.status, StatusCode::NO_CONTENT);
@@ -150,6 +154,42 @@ async fn a_code_is_made_listed_and_forgotten() {
             "{seconds}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_is_drawn_for_whoever_is_signed_in() {
+    let (house, _) = House::of_account().await;
+    house.makes("shop:3,till=4", None).await;
+    let path = format!("{CODES}/shop:3,till=4/picture");
+    let reply = house.call("GET", &path, &[], None).await;
+    assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
+    let asked = house.asked().len();
+    let reply = house.program("GET", &path, None).await;
+    assert_eq!(reply.status, StatusCode::OK);
+    assert!(reply.text.contains("<svg "), "{}", reply.text);
+    for (name, value) in [
+        ("content-type", "image/svg+xml"),
+        (
+            "content-disposition",
+            "inline; filename=\"shop:3,till=4.svg\"",
+        ),
+        (
+            "content-security-policy",
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
+        ("cache-control", "private, no-cache"),
+        ("x-content-type-options", "nosniff"),
+    ] {
+        assert_eq!(reply.headers[name], value, "{name}");
+    }
+    assert_eq!(house.asked().len(), asked);
+    let nobodys = format!("{CODES}/nobodys/picture");
+    assert_eq!(
+        told(&house.program("GET", &nobodys, None).await),
+        (404, json!("not_found"))
+    );
+    let reply = house.program("DELETE", &path, None).await;
+    assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED);
 }
 
 #[test]

@@ -127,10 +127,6 @@ async fn what_the_pages_load_is_small_and_kept_by_browsers() {
             assert!(!asset.text.contains(markup), "{markup} in {name}");
         }
     }
-    // It comes beside the codes once there is one to draw.
-    let qr = house.call("GET", "/console/qr.js", &[], None).await;
-    assert_eq!(qr.headers["content-type"], script);
-    assert!(qr.text.len() <= 6_000, "{} bytes", qr.text.len());
 }
 
 /// The two halves of a line: split at the commas outside of quotes and brackets.

@@ -151,6 +151,7 @@ async fn run_the_account(house: &House) {
     for (method, path, body, says) in [
         ("POST", "qrcodes", Some(&code), Some(&made)),
         ("POST", "qrcodes", Some(&code), None),
+        ("GET", "qrcodes/counter_3/picture", None, None),
         ("DELETE", "qrcodes/counter_3", None, None),
         ("PUT", "menu", Some(&menu), None),
         ("POST", "menu/check", Some(&menu), None),

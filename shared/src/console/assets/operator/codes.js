@@ -1,46 +1,19 @@
 
-// QR codes of the account. Their pictures are drawn here, from what each of them says:
-// a page of ours loads nothing from WeChat.
+// QR codes of the account. Their pictures are the server's own: a page of ours loads
+// nothing from WeChat.
 
 const UNITS = [['86400', 'unit_days'], ['3600', 'unit_hours'], ['60', 'unit_minutes']];
-const QUIET_ZONE = 4; // as many light modules around a code as readers need
 
-let qr = null;
-const drawer = () => {
-  const { v } = Object.fromEntries(new URL(import.meta.url).searchParams);
-  qr ||= import(`/console/qr.js?v=${v}`).catch((e) => { qr = null; throw e; });
-  return qr;
-};
-// Fills in the picture of a code as soon as it can be drawn.
-function codePicture(code, name) {
-  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-  svg.setAttribute('class', 'qr');
-  svg.setAttribute('role', 'img');
-  tell(svg, ['code_picture', name], 'ariaLabel');
-  drawer().then(({ code: draw }) => {
-    const dark = draw(code.url);
-    if (!dark) return svg.remove();
-    const side = dark.length + 2 * QUIET_ZONE;
-    const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
-    path.setAttribute('d', dark.flatMap((row, y) => row.map((is, x) => (is ? `M${x + QUIET_ZONE} ${y + QUIET_ZONE}h1v1h-1z` : ''))).join(''));
-    svg.setAttribute('viewBox', `0 0 ${side} ${side}`);
-    return svg.append(path);
-  }, () => svg.remove());
-  return svg;
-}
-// The same as a file, large enough for print.
-async function codeFile(code) {
-  const { code: draw } = await drawer();
-  const dark = draw(code.url);
-  const scale = Math.ceil(1000 / (dark.length + 2 * QUIET_ZONE));
-  const side = (dark.length + 2 * QUIET_ZONE) * scale;
-  const canvas = el('canvas', { width: side, height: side });
-  const pen = canvas.getContext('2d');
-  pen.fillStyle = '#fff';
-  pen.fillRect(0, 0, side, side);
-  pen.fillStyle = '#000';
-  dark.forEach((row, y) => row.forEach((is, x) => { if (is) pen.fillRect((x + QUIET_ZONE) * scale, (y + QUIET_ZONE) * scale, scale, scale); }));
-  el('a', { href: canvas.toDataURL('image/png'), download: `${code.scene.replace(/[^\w.-]/g, '_')}.png` }).click();
+const nameOf = (code, kind) => `${code.scene.replace(/[^\w.-]/g, '_')}.${kind}`;
+// A document keeps a picture by its address, and a scene that is renewed has another one.
+const pictureAt = (path, code) => `/api/${path}/${encodeURIComponent(code.scene)}/picture?of=${encodeURIComponent(code.url)}`;
+const codePicture = (path, code) => tell(el('img.qr', { loading: 'lazy', src: pictureAt(path, code) }), ['code_picture', code.name], 'alt');
+async function codeFile(path, code) {
+  const picture = el('img', { src: pictureAt(path, code) });
+  await picture.decode();
+  const canvas = el('canvas', { width: picture.naturalWidth, height: picture.naturalHeight });
+  canvas.getContext('2d').drawImage(picture, 0, 0);
+  el('a', { href: canvas.toDataURL('image/png'), download: nameOf(code, 'png') }).click();
 }
 
 function codesPage(id) {
@@ -99,7 +72,7 @@ function codesPage(id) {
     const link = text({ value: one.url, readOnly: true, tabIndex: -1, className: 'hear' });
     link.setAttribute('aria-hidden', 'true');
     return el('li.card.codeCard', {},
-      codePicture(one, one.name),
+      codePicture(path, one),
       el('div', {},
         el('div.cardHead', {}, el('h3', {}, el('bdi', {}, one.name)),
           el('p.scans', { t: () => t('code_scans', intl.number.format(one.scans)) })),
@@ -118,10 +91,11 @@ function codesPage(id) {
     const wrong = el('p.problem', { role: 'alert' });
     ui.dialog.replaceChildren(el('div.large', {},
       el('h2', { id: 'askTitle' }, el('bdi', {}, one.name)),
-      el('div', { id: 'askAbout' }, codePicture(one, one.name), el('code', {}, one.scene)),
+      el('div', { id: 'askAbout' }, codePicture(path, one), el('code', {}, one.scene)),
       wrong,
       el('div.choices', {},
-        el('button.main', { type: 'button', t: 'code_save', onclick: () => codeFile(one).catch((e) => tell(wrong, () => e.message)) }),
+        el('button.main', { type: 'button', t: 'code_save', onclick: () => codeFile(path, one).catch(() => tell(wrong, 'unreachable')) }),
+        el('a.button', { href: pictureAt(path, one), download: nameOf(one, 'svg'), t: 'code_save_svg' }),
         el('a.button', { href: one.picture, target: '_blank', rel: 'noopener noreferrer' }, el('span', { t: 'code_at_wechat' }), icon('out')), close)));
     if (!ui.dialog.open) ui.dialog.showModal();
     close.focus();

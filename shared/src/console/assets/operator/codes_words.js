@@ -36,6 +36,7 @@ Object.assign(WORDS, {
   code_copy_it: [(name) => `复制链接：${name}`, (name) => `Copy the link: ${name}`],
   code_link: ['二维码的链接', 'What the code says'],
   code_save: ['下载图片 (PNG)', 'Download (PNG)'],
+  code_save_svg: ['下载图片 (SVG)', 'Download (SVG)'],
   code_at_wechat: ['在微信查看图片', 'WeChat’s own picture'],
   code_close: ['关闭', 'Close'],
   code_picture: [(name) => `二维码：${name}`, (name) => `QR code: ${name}`],
