@@ -77,7 +77,10 @@ test('an answer that the window did not wait for fails with its reason and can b
   const [answer, again] = [world.markers.text('您好'), world.markers.text('还在吗？')];
   await pass(47);
   await comesBack(world, agent);
+  // What the server says to that somebody types tells its time, too.
+  const typed = agent.page.waitForResponse(/\/typing$/);
   await agent.writes(answer);
+  await typed;
   await says(agent.count, /window closes in \d+ min$/);
   const wake = await dozesOff(agent.page);
   world.magpie.passes(2);

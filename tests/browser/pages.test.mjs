@@ -146,7 +146,7 @@ for (const lang of ['en', 'zh']) {
           return page;
         },
         codes: async () => {
-          const page = await at('channels/demo/codes', '.codeCard .qr path')();
+          const page = await at('channels/demo/codes', '.codeCard img')();
           await page.locator('#make summary').click();
           return page;
         },
