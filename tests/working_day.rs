@@ -417,6 +417,33 @@ async fn a_recording_that_wechat_does_not_give_out_at_first_comes_later() {
 }
 
 #[tokio::test]
+async fn a_picture_that_wechat_does_not_take_at_first_goes_later() {
+    let world = World::start().await;
+    let shop = world.shop_with_inbox(Mode::Secure).await;
+    let customer = shop.customer("Han Meimei");
+    customer.says("你好").await;
+    let inbox = shop.conversation().await;
+    let order = Mishap {
+        call: ApiPath::MediaUpload,
+        times: Some(1),
+        delay_ms: 0,
+        trouble: Trouble::Status(503),
+    };
+    world.wechat.with(|wechat| wechat.order(order)).unwrap();
+    let file = inbox
+        .brings("photo.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF")
+        .await;
+    let said = json!({ "id": "a", "time": time(), "kind": "image", "media": { "file": file } });
+    let (status, told) = inbox.post("messages", said).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{told}");
+    world.parks(1).await;
+    world.later().await;
+    customer.sees("[image]").await;
+    inbox.shows("out", "[image]", "delivered").await;
+    world.close().await;
+}
+
+#[tokio::test]
 async fn of_a_deleted_channel_nothing_is_left() {
     let world = World::start().await;
     let shop = world.shop_with_inbox(Mode::Plain).await;
