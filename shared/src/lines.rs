@@ -20,6 +20,19 @@ pub struct Line {
     pub en: String,
 }
 
+impl Line {
+    /// What says itself in both languages.
+    pub(crate) fn same(text: &str) -> Self {
+        both(text, text)
+    }
+
+    /// What something is, in brackets, with its title.
+    pub(crate) fn titled(zh: &str, en: &str, title: Option<&str>) -> Self {
+        let title = title.map(|title| format!(" {title}")).unwrap_or_default();
+        both(&format!("[{zh}]{title}"), &format!("[{en}]{title}"))
+    }
+}
+
 /// Details are what people wrote: they are in nobody's log.
 impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,10 +65,7 @@ enum Of {
 #[must_use]
 pub fn line(body: &Body) -> Line {
     match body {
-        Body::Text { text, .. } => {
-            let text = faces::shown(text);
-            both(&text, &text)
-        }
+        Body::Text { text, .. } => Line::same(&faces::shown(text)),
         Body::Other { name, fields, .. } => match row(Of::Message, name) {
             Some(row) => told(row, name, fields, " ", " "),
             None => both(

@@ -138,25 +138,15 @@ impl Reply {
     /// What agents read for it. Words are their own line.
     #[must_use]
     pub fn line(&self) -> Line {
-        let titled = |zh: &str, en: &str, title: Option<&str>| {
-            let title = title.map(|title| format!(" {title}")).unwrap_or_default();
-            Line {
-                zh: format!("[{zh}]{title}"),
-                en: format!("[{en}]{title}"),
-            }
-        };
         match self {
-            Self::Text { text } => Line {
-                zh: text.clone(),
-                en: text.clone(),
-            },
-            Self::Image { .. } => titled("图片", "image", None),
-            Self::Voice { .. } => titled("语音", "voice", None),
-            Self::Video { title, .. } => titled("视频", "video", title.as_deref()),
-            Self::Music { title, .. } => titled("音乐", "music", title.as_deref()),
+            Self::Text { text } => Line::same(text),
+            Self::Image { .. } => Line::titled("图片", "image", None),
+            Self::Voice { .. } => Line::titled("语音", "voice", None),
+            Self::Video { title, .. } => Line::titled("视频", "video", title.as_deref()),
+            Self::Music { title, .. } => Line::titled("音乐", "music", title.as_deref()),
             Self::News { articles } => {
                 let first = articles.first().map(|article| article.title.as_str());
-                titled("图文", "article", first)
+                Line::titled("图文", "article", first)
             }
             Self::TransferCustomerService { .. } => Line {
                 zh: "已转接微信客服".to_owned(),

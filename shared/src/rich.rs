@@ -203,32 +203,21 @@ impl Rich {
     /// What agents read for it.
     #[must_use]
     pub fn line(&self) -> Line {
-        let titled = |zh: &str, en: &str, title: Option<&str>| {
-            let title = title.map(|title| format!(" {title}")).unwrap_or_default();
-            Line {
-                zh: format!("[{zh}]{title}"),
-                en: format!("[{en}]{title}"),
-            }
-        };
         match self {
-            Self::Image { .. } => titled("图片", "image", None),
-            Self::Voice { .. } => titled("语音", "voice", None),
-            Self::Video { title, .. } => titled("视频", "video", title.as_deref()),
-            Self::File { name, .. } => titled("文件", "file", Some(name)),
+            Self::Image { .. } => Line::titled("图片", "image", None),
+            Self::Voice { .. } => Line::titled("语音", "voice", None),
+            Self::Video { title, .. } => Line::titled("视频", "video", title.as_deref()),
+            Self::File { name, .. } => Line::titled("文件", "file", Some(name)),
             Self::Link(link) => {
                 let told = format!("{} {}", link.title, link.url);
-                titled("图文", "article", Some(&told))
+                Line::titled("图文", "article", Some(&told))
             }
-            Self::Music { title, .. } => titled("音乐", "music", Some(title)),
-            Self::Article { article_id } => titled("文章", "article", Some(article_id)),
-            Self::Choice(question) => {
-                let text = question.in_words();
-                Line {
-                    zh: text.clone(),
-                    en: text,
-                }
+            Self::Music { title, .. } => Line::titled("音乐", "music", Some(title)),
+            Self::Article { article_id } => Line::titled("文章", "article", Some(article_id)),
+            Self::Choice(question) => Line::same(&question.in_words()),
+            Self::Card { title, .. } => {
+                Line::titled("小程序卡片", "mini-program card", Some(title))
             }
-            Self::Card { title, .. } => titled("小程序卡片", "mini-program card", Some(title)),
         }
     }
 

@@ -360,8 +360,7 @@ impl Context<'_> {
     async fn bring(&self, seen: Seen, roles: &[Role], anew: bool) -> Result<String, Stop> {
         let Seen { spooled, format } = &seen;
         let size = spooled.of.size;
-        let fits = |role: &&Role| role.takes(*format) && (1..=role.most()).contains(&size);
-        let role = roles.iter().find(fits).copied();
+        let role = roles.iter().copied().find(|role| role.fits(*format, size));
         let role = role.ok_or(Unready::Never(Reason::FileNotTaken))?;
         let handle = || spooled.file.handle().map_err(unkept);
         if role == Role::Voice && !is_short(handle()?).await {

@@ -170,7 +170,7 @@ fn check(saying: &Saying) -> Result<(), Refusal> {
     let Some(File::Kept { place, size }) = file else {
         return Ok(());
     };
-    if role.takes(place.format()) && *size <= role.most() {
+    if role.fits(place.format(), *size) {
         Ok(())
     } else {
         Err(Problem::unsendable(Reason::FileNotTaken).into())

@@ -51,6 +51,15 @@ impl Store {
             .key("sk", s(sk))
     }
 
+    /// A look at what the table of control holds of a channel.
+    pub(super) fn row_of_control(&self, channel: &ChannelId, sk: &str) -> GetItemFluentBuilder {
+        self.client
+            .get_item()
+            .table_name(&self.control)
+            .key("pk", s(channel_pk(channel)))
+            .key("sk", s(sk))
+    }
+
     /// Changes a row. Says whether its condition held.
     pub(super) async fn update(
         &self,

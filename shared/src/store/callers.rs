@@ -3,7 +3,6 @@
 //! Invariant: a list is never taken away, only replaced by another; and of those who find it
 //! old one asks.
 
-use super::control::channel_pk;
 use super::row::{Read, Row, n, s};
 use super::{Store, StoreError};
 use crate::message::ChannelId;
@@ -35,12 +34,7 @@ fn read(row: &Row) -> Result<Option<KeptCallers>, StoreError> {
 impl Store {
     /// The list of a channel, if there is one. It may lag behind.
     pub async fn callers(&self, channel: &ChannelId) -> Result<Option<KeptCallers>, StoreError> {
-        let call = self
-            .client
-            .get_item()
-            .table_name(&self.control)
-            .key("pk", s(channel_pk(channel)))
-            .key("sk", s(CALLERS));
+        let call = self.row_of_control(channel, CALLERS);
         let row = self.get("GetItem callers", call).await?;
         row.as_ref().map_or(Ok(None), read)
     }

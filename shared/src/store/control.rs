@@ -170,13 +170,7 @@ impl Store {
     }
 
     async fn config(&self, id: &ChannelId) -> Result<Option<Row>, StoreError> {
-        let call = self
-            .client
-            .get_item()
-            .table_name(&self.control)
-            .key("pk", s(channel_pk(id)))
-            .key("sk", s("CFG"))
-            .consistent_read(true);
+        let call = self.row_of_control(id, "CFG").consistent_read(true);
         self.get("GetItem channel", call).await
     }
 
@@ -207,12 +201,7 @@ impl Store {
     /// When the breaker of a channel's desk opened and when it was last probed;
     /// `None` while it is closed.
     pub async fn breaker(&self, channel: &ChannelId) -> Result<Option<Moment>, StoreError> {
-        let call = self
-            .client
-            .get_item()
-            .table_name(&self.control)
-            .key("pk", s(channel_pk(channel)))
-            .key("sk", s("BRK"));
+        let call = self.row_of_control(channel, "BRK");
         let got = self.get("GetItem breaker", call).await?;
         got.map(|row| row.moment("pr")).transpose()
     }

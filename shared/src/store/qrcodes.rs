@@ -98,13 +98,7 @@ impl Store {
 
     /// How many codes a channel has.
     pub async fn qrcode_count(&self, channel: &ChannelId) -> Result<u32, StoreError> {
-        let call = self
-            .client
-            .get_item()
-            .table_name(&self.control)
-            .key("pk", s(channel_pk(channel)))
-            .key("sk", s(COUNT))
-            .consistent_read(true);
+        let call = self.row_of_control(channel, COUNT).consistent_read(true);
         let row = self.get("GetItem qrcodes", call).await?;
         Ok(row.and_then(|row| row.number("c")).unwrap_or(0))
     }

@@ -1,7 +1,7 @@
 //! What was seen of a channel: a row of the table of control, written now and
 //! then, read by people.
 
-use super::row::{Read, Row, n, s};
+use super::row::{Read, Row, n};
 use super::{Store, StoreError};
 use crate::channel::{REFUSED_FOR, Refusals, Seen};
 use crate::message::ChannelId;
@@ -64,12 +64,7 @@ impl Store {
 
     /// What was seen of a channel. It may lag behind.
     pub async fn seen(&self, channel: &ChannelId) -> Result<Seen, StoreError> {
-        let call = self
-            .client
-            .get_item()
-            .table_name(&self.control)
-            .key("pk", s(super::control::channel_pk(channel)))
-            .key("sk", s(SEEN));
+        let call = self.row_of_control(channel, SEEN);
         let row = self.get("GetItem seen", call).await?;
         Ok(row.as_ref().map(read).unwrap_or_default())
     }

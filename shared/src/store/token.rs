@@ -8,7 +8,6 @@ use std::fmt;
 
 use aws_sdk_dynamodb::types::ReturnValue;
 
-use super::control::channel_pk;
 use super::row::{Read, Row, n, s};
 use super::{Store, StoreError};
 use crate::message::ChannelId;
@@ -65,13 +64,7 @@ fn read(row: &Row) -> StoredToken {
 impl Store {
     /// The stored token. Strongly consistent.
     pub async fn token(&self, channel: &ChannelId) -> Result<StoredToken, StoreError> {
-        let call = self
-            .client
-            .get_item()
-            .table_name(&self.control)
-            .key("pk", s(channel_pk(channel)))
-            .key("sk", s("TOK"))
-            .consistent_read(true);
+        let call = self.row_of_control(channel, "TOK").consistent_read(true);
         let got = self.get("GetItem token", call).await?;
         Ok(got.as_ref().map(read).unwrap_or_default())
     }

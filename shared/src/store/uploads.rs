@@ -81,12 +81,7 @@ impl Store {
         sk: &str,
         now: Moment,
     ) -> Result<Option<Row>, StoreError> {
-        let call = self
-            .client
-            .get_item()
-            .table_name(&self.control)
-            .key("pk", s(channel_pk(channel)))
-            .key("sk", s(sk));
+        let call = self.row_of_control(channel, sk);
         let row = self.get("GetItem lasting", call).await?;
         Ok(row.filter(|row| row.moment("un").is_ok_and(|until| now < until)))
     }

@@ -55,6 +55,12 @@ impl Role {
         }
     }
 
+    /// Whether WeChat takes a file of this format and size.
+    #[must_use]
+    pub fn fits(self, format: Format, size: u64) -> bool {
+        self.takes(format) && (1..=self.most()).contains(&size)
+    }
+
     /// Whether WeChat takes this format.
     #[must_use]
     pub fn takes(self, format: Format) -> bool {

@@ -42,13 +42,10 @@ function el(tag, { style, ...props } = {}, ...children) {
   return node;
 }
 
-const uuid = () => '10000000-1000-4000-8000-100000000000'
-  .replace(/[018]/g, (c) => (c ^ crypto.getRandomValues(new Uint8Array(1))[0] & 15 >> c / 4).toString(16));
-
 // A dialog with a form in it. `send` is tried until it succeeds; it is given the same id each time.
 function dialog(title, body, send) {
   const words = WORDS[at.lang];
-  const { id, call, poke, now } = at;
+  const { id, call, poke, now, uuid } = at;
   const message = { id: uuid() };
   const problem = el('p', { className: 'problem', role: 'alert' });
   const no = el('button', { type: 'button' }, words.cancel);
@@ -173,9 +170,9 @@ text.addEventListener('input', () => {
 });
 
 // The conversation that is open, and whether it can be answered.
-export function show(id, lang, call, poke, now, stop) {
+export function show(id, lang, call, poke, now, uuid, stop) {
   if (at.id !== id) typed = 0;
-  at = { id, lang, call, poke, now };
+  at = { id, lang, call, poke, now, uuid };
   for (const [button, name] of [[attach, 'attach'], [ask, 'ask']]) {
     button.disabled = Boolean(stop);
     button.ariaLabel = button.title = WORDS[lang][name];

@@ -757,7 +757,7 @@ function renderComposer() {
   ui.trouble.hidden = !draft.problem;
   say(ui.problem, draft.problem ? t('not_sent', draft.problem.message) : '');
   ui.retry.hidden = !draft.problem?.unsure;
-  import('./compose.js').then((c) => c.show(open, lang, call, poke, now, stop));
+  import('./compose.js').then((c) => c.show(open, lang, call, poke, now, uuid, stop));
 }
 
 ui.list.onkeydown = (e) => {
