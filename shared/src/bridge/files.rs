@@ -123,11 +123,7 @@ impl Bridge {
         let Some(base) = self.files.as_ref().and_then(|files| files.base.as_ref()) else {
             return Ok(None);
         };
-        let base = base.as_str().trim_end_matches('/');
-        let path = url
-            .strip_prefix(base)
-            .and_then(|path| path.strip_prefix("/media/"));
-        let Some((path, query)) = path.and_then(|path| path.split_once('?')) else {
+        let Some((path, query)) = media::split(base, url) else {
             return Ok(None);
         };
         let place = media::open(self.pepper().await?, path, query, self.now());
