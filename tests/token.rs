@@ -62,6 +62,7 @@ fn channel(token_call: TokenCall) -> Channel {
         token_call,
         part_pause_ms: 0,
         retention_days: 30,
+        erase_after_days: 15,
         time_zone: TIME_ZONE.to_owned(),
         agent_name: magpie::channel::AgentName::None,
         kf_account: None,

@@ -49,6 +49,9 @@ pub struct Channel {
     pub part_pause_ms: u32,
     /// How long an ended entry is kept, in days (3 to 3650).
     pub retention_days: u32,
+    /// How many days after a customer left, or withdrew a consent, they are erased (0 to 30).
+    #[serde(default = "grace")]
+    pub erase_after_days: u32,
     /// The zone that its times are shown in, by its name at IANA.
     #[serde(default = "beijing")]
     pub time_zone: String,
@@ -185,6 +188,15 @@ impl Seen {
     }
 }
 
+/// After how many days customers who left are erased, where nothing is set: what the law asks
+/// of who handles personal data is due in fifteen working days (GB/T 35273-2020, 8.7: thirty
+/// days at the most).
+pub const ERASE_AFTER_DAYS: u32 = 15;
+
+fn grace() -> u32 {
+    ERASE_AFTER_DAYS
+}
+
 /// How long a process may use what it read of a channel.
 pub const CACHED: Duration = Duration::from_mins(1);
 
@@ -193,6 +205,12 @@ impl Channel {
     #[must_use]
     pub fn retention(&self) -> Duration {
         Duration::from_hours(24 * u64::from(self.retention_days))
+    }
+
+    /// How long after a customer left, or withdrew a consent, they are erased.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        Duration::from_hours(24 * u64::from(self.erase_after_days))
     }
 
     /// The pause between the parts of one answer.

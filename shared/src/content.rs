@@ -208,7 +208,8 @@ impl Content {
             | Kind::Event
             | Kind::Unknown
             | Kind::Receipt
-            | Kind::SessionEnd => return None,
+            | Kind::SessionEnd
+            | Kind::Erased => return None,
         })
     }
 }

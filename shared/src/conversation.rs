@@ -1,11 +1,12 @@
 //! A conversation: everything between one customer and one channel, and the
 //! session that may be open in it.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::journal::EntryKey;
-use crate::message::{ChannelId, CustomerId, OpenId};
+use crate::journal::{Entry, EntryKey};
+use crate::message::{Body, ChannelId, CustomerId, OpenId};
 use crate::moment::Moment;
 
 /// The conversation row: who talks, and what is open.
@@ -29,6 +30,102 @@ pub struct Conversation {
     pub active: Moment,
     /// Answers that were sent out of the order of their keys, if any were.
     pub late_sends: Option<LateSends>,
+    /// The erasure that is to come, if one is.
+    pub leaving: Option<Leaving>,
+}
+
+/// An erasure that comes when its time of grace is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaving {
+    /// Why.
+    pub cause: EraseCause,
+    /// When what asks for it was journalled.
+    pub since: Moment,
+    /// When it is due.
+    pub due: Moment,
+}
+
+impl Leaving {
+    /// Whether this entry shows that the customer came back: only who follows the account can
+    /// do what opens a window. A consent that was withdrawn stays withdrawn.
+    #[must_use]
+    pub fn called_off_by(&self, entry: &Entry) -> bool {
+        self.cause == EraseCause::Unfollowed && entry.at > self.since && entry.opens().is_some()
+    }
+}
+
+/// What an event says of whether there is a customer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coming {
+    /// The customer is here.
+    Here,
+    /// Nothing: somebody looked at something, or was sent something.
+    Nobody,
+    /// The customer is to be erased.
+    Leaves(EraseCause),
+}
+
+impl Coming {
+    /// What an entry says.
+    #[must_use]
+    pub fn of(entry: &Entry) -> Self {
+        let Body::Event { name, .. } = &entry.body else {
+            return Self::Here;
+        };
+        match name.as_str() {
+            "unsubscribe" => Self::Leaves(EraseCause::Unfollowed),
+            "user_info_modified"
+            | "user_authorization_revoke"
+            | "user_authorization_cancellation" => Self::Leaves(EraseCause::Consent),
+            "VIEW" | "TEMPLATESENDJOBFINISH" | "subscribe_msg_sent_event" => Self::Nobody,
+            _ => Self::Here,
+        }
+    }
+}
+
+/// What is left where a customer was erased, until it is certain that nobody
+/// writes any more who had begun before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tombstone {
+    /// Whatever was journalled until then is to go.
+    pub since: Moment,
+    /// The names of the folders of the customers' files.
+    pub files: Vec<String>,
+}
+
+/// Why a customer is erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EraseCause {
+    /// Somebody asked for it here: over the API, or an agent in the inbox.
+    Asked,
+    /// The desk asked for it.
+    Desk,
+    /// The customer does not follow the account any more.
+    Unfollowed,
+    /// The customer withdrew the consent that they had given, or changed what they
+    /// had given it for.
+    Consent,
+}
+
+impl EraseCause {
+    /// The word for it on the wire and in the store.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Desk => "desk",
+            Self::Unfollowed => "unfollowed",
+            Self::Consent => "consent",
+        }
+    }
+
+    /// The cause with this word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        let all = [Self::Asked, Self::Desk, Self::Unfollowed, Self::Consent];
+        all.into_iter().find(|cause| cause.word() == word)
+    }
 }
 
 /// Answers that went out after later ones had used an older window: they came

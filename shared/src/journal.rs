@@ -13,7 +13,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use crate::media::Attachment;
-use crate::message::{Body, ChannelId, MessageId, OpenId};
+use crate::message::{Body, ChannelId, CustomerId, MessageId, OpenId};
 use crate::moment::Moment;
 use crate::reason::Reason;
 use crate::reply::Replied;
@@ -93,6 +93,12 @@ impl ConversationKey {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Where an earlier version kept the files of the conversation.
+    #[must_use]
+    pub fn folder(&self) -> &str {
+        self.0.strip_prefix("U#").unwrap_or(&self.0)
     }
 
     /// Which of the four partitions of an index this conversation is in.
@@ -430,6 +436,9 @@ pub struct Entry {
     pub body: Body,
     /// The channel, and the open id of an inbound entry.
     pub origin: Origin,
+    /// The customer for whom we made it. A customer's own push names none: who that is,
+    /// is told by the conversation.
+    pub customer: Option<CustomerId>,
     /// What an outbound entry is a part of.
     pub answer: Option<Answer>,
     /// Why it waits or died.
@@ -461,6 +470,7 @@ impl Entry {
             at,
             body,
             origin,
+            customer: None,
             answer: None,
             reason: None,
             claim: None,
@@ -472,6 +482,13 @@ impl Entry {
             lacking: None,
             redriven: None,
         }
+    }
+
+    /// The same entry for this customer alone: should they be erased, it is nobody's.
+    #[must_use]
+    pub fn for_customer(mut self, customer: &CustomerId) -> Self {
+        self.customer = Some(customer.clone());
+        self
     }
 
     /// The same entry as a part of an agent's message.

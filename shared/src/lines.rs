@@ -94,7 +94,17 @@ pub fn line(body: &Body) -> Line {
             ),
         },
         Body::SessionEnd(_) => both("会话已结束", "session ended"),
+        Body::Erased(_) => erased(),
     }
+}
+
+/// What an agent is told of a customer who was erased.
+#[must_use]
+pub fn erased() -> Line {
+    both(
+        "客户资料已删除：请同时删除您系统中的记录。",
+        "The customer was erased: delete your own records, too.",
+    )
 }
 
 /// Where more is to be seen than a line says: on a map. For who reads a message, not for

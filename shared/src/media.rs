@@ -11,12 +11,15 @@ mod links;
 use std::fmt;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::content::Content;
 use crate::journal::{ConversationKey, EntryKey, Pepper};
-use crate::message::{Body, ChannelId};
+use crate::message::{Body, ChannelId, CustomerId};
 use crate::moment::Moment;
 use crate::reason::Reason;
 pub use format::{Format, HEAD, Sort};
@@ -26,6 +29,8 @@ pub use links::{door, link, open, open_door, split};
 /// How long a link is good after its message was journalled: as long as the shortest
 /// retention.
 pub const LINK: Duration = Duration::from_hours(3 * 24);
+/// How many characters the name of a folder has, and that of a file before its extension.
+const NAME: usize = 22;
 
 /// Where a file may be had, the best first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,41 +78,60 @@ impl Wanted {
     }
 }
 
-/// Where a file lies: `<channel>/<conversation>/<entry>.<extension>`, the latter two hashes.
+/// Where a file lies: `<channel>/<customer>/<entry>.<extension>`, the latter two hashes. Files of
+/// earlier versions lie under a hash of their conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Place(String);
 
 impl Place {
-    /// The place of the file of an entry.
+    /// The name of the folder of a customer's files: it tells nothing of the customer, and is
+    /// forgotten with them.
     #[must_use]
-    pub fn of(channel: &ChannelId, at: &ConversationKey, key: &EntryKey, format: Format) -> Self {
-        let conversation = at.as_str().strip_prefix("U#").unwrap_or_default();
-        let entry = key.hashed_in(at);
-        let extension = format.extension();
-        Self(format!("{channel}/{conversation}/{entry}.{extension}"))
+    pub fn folder(customer: &CustomerId) -> String {
+        let mut name = URL_SAFE_NO_PAD.encode(Sha256::digest(customer.expose()));
+        name.truncate(NAME);
+        name
     }
 
-    /// A place of its own for a file that was brought to a conversation. The nonce is 22
+    /// The place of the file of an entry.
+    #[must_use]
+    pub fn of(
+        channel: &ChannelId,
+        customer: &CustomerId,
+        (at, key): (&ConversationKey, &EntryKey),
+        format: Format,
+    ) -> Self {
+        let folder = Self::folder(customer);
+        let entry = key.hashed_in(at);
+        let extension = format.extension();
+        Self(format!("{channel}/{folder}/{entry}.{extension}"))
+    }
+
+    /// A place of its own for a file that was brought for a customer. The nonce is 22
     /// characters in base64url.
     #[must_use]
     pub fn fresh(
         channel: &ChannelId,
-        at: &ConversationKey,
+        customer: &CustomerId,
         nonce: &str,
         format: Format,
     ) -> Option<Self> {
-        Self::within(channel, at, &format!("{nonce}.{}", format.extension()))
+        Self::within(
+            channel,
+            customer,
+            &format!("{nonce}.{}", format.extension()),
+        )
     }
 
-    /// The place of a file of a conversation by its name there.
+    /// The place of a file of a customer by its name there.
     #[must_use]
-    pub fn within(channel: &ChannelId, at: &ConversationKey, file: &str) -> Option<Self> {
-        let conversation = at.as_str().strip_prefix("U#")?;
-        Self::parse(&format!("{channel}/{conversation}/{file}"))
+    pub fn within(channel: &ChannelId, customer: &CustomerId, file: &str) -> Option<Self> {
+        let folder = Self::folder(customer);
+        Self::parse(&format!("{channel}/{folder}/{file}"))
     }
 
-    /// Its name in its conversation.
+    /// Its name in its folder.
     #[must_use]
     pub fn file(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
@@ -135,7 +159,7 @@ impl Place {
             let mut bytes = text.bytes();
             bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
         };
-        let fits = conversation.len() == 22 && entry.len() == 22 && word(conversation);
+        let fits = conversation.len() == NAME && entry.len() == NAME && word(conversation);
         let fits = fits && word(entry) && Format::of_extension(extension).is_some();
         let fits = fits && ChannelId::parse(channel).is_some();
         fits.then(|| Self(text.to_owned()))
@@ -295,7 +319,13 @@ mod tests {
     pub(super) fn place() -> Place {
         let channel = ChannelId::parse("shop").unwrap();
         let at = ConversationKey::of(&pepper(), &channel, &OpenId::new("oAnn"));
-        Place::of(&channel, &at, &EntryKey::message(1, "1"), Format::Png)
+        let ann = CustomerId::new("ann");
+        Place::of(
+            &channel,
+            &ann,
+            (&at, &EntryKey::message(1, "1")),
+            Format::Png,
+        )
     }
 
     fn wanted(kind: Kind, name: &str, fields: &[(&str, &str)]) -> Option<Wanted> {

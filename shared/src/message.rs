@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::content::{ArticleRef, Content, Text};
+use crate::conversation::EraseCause;
 use crate::event::Event;
 pub use crate::fields::Fields;
 use crate::rich::{Asked, Rich};
@@ -179,6 +180,8 @@ pub enum Body {
     Receipt(Receipt),
     /// The end of a session; told to the desk.
     SessionEnd(SessionEnd),
+    /// That a customer was erased; told to the desk.
+    Erased(Erased),
 }
 
 /// Shows the kind alone: what people write is in nobody's log.
@@ -215,7 +218,8 @@ impl Body {
             | Self::Event { .. }
             | Self::Unknown { .. }
             | Self::Receipt(_)
-            | Self::SessionEnd(_) => None,
+            | Self::SessionEnd(_)
+            | Self::Erased(_) => None,
         }
     }
 
@@ -273,6 +277,7 @@ impl Body {
             Self::Unknown { .. } => Kind::Unknown,
             Self::Receipt(_) => Kind::Receipt,
             Self::SessionEnd(_) => Kind::SessionEnd,
+            Self::Erased(_) => Kind::Erased,
         }
     }
 }
@@ -324,6 +329,8 @@ pub enum Kind {
     Receipt,
     /// The end of a session.
     SessionEnd,
+    /// The erasure of a customer.
+    Erased,
 }
 
 impl Kind {
@@ -344,6 +351,7 @@ impl Kind {
             Self::Unknown => "unknown",
             Self::Receipt => "receipt",
             Self::SessionEnd => "session_end",
+            Self::Erased => "erased",
         }
     }
 }
@@ -381,6 +389,17 @@ pub struct SessionEnd {
     pub cause: EndCause,
 }
 
+/// That a customer was erased: all that is kept of it, so that the desk can do the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erased {
+    /// The customer as the desk knew them.
+    pub customer: CustomerId,
+    /// The session that was open, if the desk had been told of it.
+    pub session: Option<String>,
+    /// Why.
+    pub cause: EraseCause,
+}
+
 /// Who or what ended a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -393,6 +412,8 @@ pub enum EndCause {
     Silence,
     /// The channel was deleted.
     ChannelDeleted,
+    /// The customer was erased.
+    Erased,
 }
 
 impl EndCause {
@@ -404,6 +425,7 @@ impl EndCause {
             Self::Unfollowed => "unfollowed",
             Self::Silence => "silence",
             Self::ChannelDeleted => "channel_deleted",
+            Self::Erased => "erased",
         }
     }
 }

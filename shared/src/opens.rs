@@ -30,7 +30,11 @@ pub fn opens(body: &Body) -> Option<Opens> {
             .iter()
             .find(|(known, _)| known == name)
             .and_then(|(_, opens)| *opens),
-        Body::Rich(_) | Body::Unknown { .. } | Body::Receipt(_) | Body::SessionEnd(_) => None,
+        Body::Rich(_)
+        | Body::Unknown { .. }
+        | Body::Receipt(_)
+        | Body::SessionEnd(_)
+        | Body::Erased(_) => None,
     }
 }
 

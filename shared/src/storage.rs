@@ -212,16 +212,22 @@ impl Storage {
         }
     }
 
-    /// Forgets some files of a channel, all if they lie here; says whether none is left.
+    /// Forgets some files of a channel, or of one customer's folder there, all if they lie
+    /// here; says whether none is left.
     pub async fn forget_some(
         &self,
         http: &Http,
         channel: &ChannelId,
+        folder: Option<&str>,
         now: Moment,
     ) -> Result<bool, StorageError> {
+        let within = match folder {
+            Some(folder) => format!("{channel}/{folder}"),
+            None => channel.to_string(),
+        };
         match self {
-            Self::Folder(folder) => folder.forget(channel).await.map(|()| true),
-            Self::Bucket(bucket) => bucket.forget_some(http, channel, now).await,
+            Self::Folder(folder) => folder.forget(&within).await.map(|()| true),
+            Self::Bucket(bucket) => bucket.forget_some(http, &within, now).await,
         }
     }
 

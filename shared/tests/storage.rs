@@ -15,7 +15,7 @@ use magpie::config::{Aws, variable};
 use magpie::http::{Allowed, Downloaded, Http, Outgoing};
 use magpie::journal::{ConversationKey, EntryKey, Pepper};
 use magpie::media::{Format, Place};
-use magpie::message::{ChannelId, OpenId};
+use magpie::message::{ChannelId, CustomerId, OpenId};
 use magpie::moment::Moment;
 use magpie::storage::{Folder, Found, Spooled, Storage};
 use sha2::{Digest as _, Sha256};
@@ -29,7 +29,13 @@ fn place(channel: &str, id: &str) -> Place {
     let pepper = Pepper::new(&[7; 32]).unwrap();
     let channel = ChannelId::parse(channel).unwrap();
     let at = ConversationKey::of(&pepper, &channel, &OpenId::new("oAnn"));
-    Place::of(&channel, &at, &EntryKey::message(1, id), Format::Jpeg)
+    let ann = CustomerId::new("ann");
+    Place::of(
+        &channel,
+        &ann,
+        (&at, &EntryKey::message(1, id)),
+        Format::Jpeg,
+    )
 }
 
 /// A file as the network brought it.
@@ -104,7 +110,8 @@ async fn a_folder_keeps_files_until_their_time_is_over() {
     assert!(!path.exists() && !root.path().join("shop-a").exists());
     for _ in 0..2 {
         let shop = ChannelId::parse("shop-b").unwrap();
-        while !storage.forget_some(&http, &shop, now).await.unwrap() {}
+        let forget = || storage.forget_some(&http, &shop, None, now);
+        while !forget().await.unwrap() {}
     }
     assert_eq!(names(root.path()), 1, "the folder of what is on its way");
 }
@@ -198,9 +205,20 @@ async fn a_bucket_keeps_files_and_gives_them_out_by_links() {
     let tags = String::from_utf8(get(&brought, "tagging").await.body).unwrap();
     assert!(tags.contains("<Key>keep</Key><Value>30</Value>"), "{tags}");
 
+    let shop = ChannelId::parse("shop-a").unwrap();
+    let forget = |customer: &str| {
+        let folder = Place::folder(&CustomerId::new(customer));
+        let (storage, http, shop) = (&storage, &http, &shop);
+        async move {
+            let folder = Some(folder.as_str());
+            while !storage.forget_some(http, shop, folder, now).await.unwrap() {}
+        }
+    };
+    // Somebody else's erasure touches nothing of hers.
+    forget("ben").await;
+    assert_eq!(get(&one, "").await.status, 200);
     for _ in 0..2 {
-        let shop = ChannelId::parse("shop-a").unwrap();
-        while !storage.forget_some(&http, &shop, now).await.unwrap() {}
+        forget("ann").await;
     }
     // S3 says 404 to those alone who may list what is there.
     for gone in [&one, &two] {

@@ -16,7 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use magpie::conversation::{customer_id, session_id};
+use magpie::conversation::{EraseCause, customer_id, session_id};
 use magpie::delivery::Delivery;
 use magpie::desk::webhook::{Webhook, secret, sign};
 use magpie::desk::{AgentEvent, Desk, Greeting, Letter, News, Rejected, public_id};
@@ -126,9 +126,21 @@ async fn every_letter_is_as_the_schema_says() {
         EndCause::Unfollowed,
         EndCause::Silence,
         EndCause::ChannelDeleted,
+        EndCause::Erased,
     ] {
         let told = office.tell(News::SessionEnded(cause), true, true).await;
         assert_eq!(told["reason"]["code"], cause.word());
+    }
+    for cause in [
+        EraseCause::Asked,
+        EraseCause::Desk,
+        EraseCause::Unfollowed,
+        EraseCause::Consent,
+    ] {
+        let told = office.tell(News::CustomerErased(cause), true, false).await;
+        assert_eq!(told["type"], "customer.erased");
+        assert_eq!(told["reason"]["code"], cause.word());
+        assert_eq!(EraseCause::parse(cause.word()), Some(cause));
     }
     let other = |kind| Body::Other {
         kind,
@@ -197,7 +209,11 @@ async fn every_sample_of_a_push_is_as_the_schema_says() {
         let push = push::parse(&fs::read(file.unwrap().path()).unwrap()).unwrap();
         let data = serde_json::to_value(push.body.data()).unwrap();
         // Jobs and the like are the account's own, and a look at a link is no news.
-        if matches!(push.place(), Place::Account | Place::Location) || is_look(&push.body) {
+        let told = !matches!(
+            push.place(),
+            Place::Account | Place::Consent | Place::Location
+        );
+        if !told || is_look(&push.body) {
             continue;
         }
         let event = push.body.kind() == Kind::Event;
@@ -327,6 +343,14 @@ fn what_is_taken_from_a_desk_is_what_the_schema_says() {
             true,
         ),
         (json!({ "type": "session.end", "conversation": "c" }), false),
+        (
+            json!({ "type": "conversation.delete", "time": TIME, "conversation": "c" }),
+            true,
+        ),
+        (
+            json!({ "type": "conversation.delete", "conversation": "c" }),
+            false,
+        ),
         (json!({ "conversation": "c" }), false),
         (json!({}), false),
         (json!([]), false),

@@ -64,6 +64,7 @@ pub(crate) fn channel(id: &str) -> Channel {
         token_call: TokenCall::Stable,
         part_pause_ms: 300,
         retention_days: 30,
+        erase_after_days: 15,
         time_zone: TIME_ZONE.to_owned(),
         agent_name: magpie::channel::AgentName::None,
         kf_account: None,

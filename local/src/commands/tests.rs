@@ -268,6 +268,7 @@ async fn secrets_of_another_store_are_noticed() {
         token_call: TokenCall::Stable,
         part_pause_ms: 0,
         retention_days: 30,
+        erase_after_days: 15,
         time_zone: TIME_ZONE.to_owned(),
         agent_name: magpie::channel::AgentName::None,
         kf_account: None,

@@ -239,7 +239,10 @@ async fn read(
         }
     };
     if lane == Lane::In {
-        read_below(bridge, at, lane, rung, &mut look.entries).await?;
+        let mut entries = std::mem::take(&mut look.entries);
+        read_below(bridge, at, lane, rung, &mut entries).await?;
+        entries.retain(|_, entry| look.keeps(entry));
+        look.entries = entries;
     }
     Ok(look)
 }

@@ -12,15 +12,15 @@ use url::Url;
 use super::{Bridge, Broken};
 use crate::channel::Channel;
 use crate::http::{NoFile, Trouble, collect};
-use crate::journal::{ConversationKey, Entry};
+use crate::journal::Entry;
 use crate::media::{self, Attachment, Format, LINK, Place, Told};
-use crate::message::{Body, ChannelId};
+use crate::message::{Body, ChannelId, CustomerId};
 use crate::moment::Moment;
 use crate::rich::File;
 use crate::storage::{Door, Found, Spooled, Storage, StorageError};
 
 /// How long an address is good to which a file may be brought.
-const DOOR: Duration = Duration::from_mins(15);
+pub(super) const DOOR: Duration = Duration::from_mins(15);
 
 /// What became of a file that was brought here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,12 +135,12 @@ impl Bridge {
     /// not kept.
     pub(crate) async fn door(
         &self,
-        (at, channel): (&ConversationKey, &Channel),
+        (customer, channel): (&CustomerId, &Channel),
         format: Format,
         size: u64,
         base: Option<&Url>,
     ) -> Result<Option<(Place, Door)>, Broken> {
-        let place = Place::fresh(&channel.id, at, &self.chance.nonce(), format);
+        let place = Place::fresh(&channel.id, customer, &self.chance.nonce(), format);
         let (Some(files), Some(place)) = (&self.files, place) else {
             return Ok(None);
         };
@@ -198,14 +198,14 @@ impl Bridge {
         Ok(Taken::Kept)
     }
 
-    /// The file of this name that was brought to a conversation; `None` if there is none.
+    /// The file of this name that was brought for a customer; `None` if there is none.
     pub(crate) async fn brought_file(
         &self,
-        at: &ConversationKey,
+        customer: &CustomerId,
         channel: &Channel,
         name: &str,
     ) -> Result<Option<Brought>, Broken> {
-        let place = Place::within(&channel.id, at, name);
+        let place = Place::within(&channel.id, customer, name);
         let (Some(files), Some(place)) = (&self.files, place) else {
             return Ok(None);
         };
@@ -248,13 +248,18 @@ impl Bridge {
         }
     }
 
-    /// Forgets some files of a channel that is deleted, once nobody fetches any more; says
-    /// whether none is left.
-    pub(crate) async fn forget_some_files(&self, channel: &ChannelId) -> Result<bool, Broken> {
+    /// Forgets some files of a channel that is deleted, or of a customer who was erased and
+    /// has this folder; says whether none is left.
+    pub(crate) async fn forget_some_files(
+        &self,
+        channel: &ChannelId,
+        folder: Option<&str>,
+    ) -> Result<bool, Broken> {
         match &self.files {
             Some(files) => {
                 let (http, now) = (&self.http, self.now());
-                Ok(files.storage.forget_some(http, channel, now).await?)
+                let forgotten = files.storage.forget_some(http, channel, folder, now);
+                Ok(forgotten.await?)
             }
             None => Ok(true),
         }

@@ -8,13 +8,13 @@ use super::media::Known;
 use super::sessions::ended_by;
 use super::{Bridge, Broken, Run, expires};
 use crate::channel::Channel;
-use crate::conversation::{Conversation, customer_id};
+use crate::conversation::{Coming, Conversation, EraseCause, customer_id};
 use crate::delivery::{Delivery, Failure, Retry};
 use crate::desk::{Desk, Letter, News, public_id};
 use crate::journal::{Class, ConversationKey, Entry, EntryKey};
 use crate::lane;
 use crate::lines;
-use crate::message::Body;
+use crate::message::{Body, CustomerId, EndCause, Erased};
 use crate::qrcode::Scene;
 use crate::reason::Reason;
 use crate::store::{Death, Found, Holder, Settled, Snippet};
@@ -219,11 +219,14 @@ impl Context<'_> {
                 read_up_to: None,
                 last_session: None,
                 late_sends: None,
+                leaving: None,
                 active: entry.at,
             };
             self.conversation = Some(match self.bridge.store.begin(self.at, &new).await? {
                 Found::New => new,
                 Found::Theirs(theirs) => *theirs,
+                // The entry goes with them.
+                Found::Erased => return Ok(None),
             });
         }
         let Some(conversation) = &mut self.conversation else {
@@ -238,10 +241,13 @@ impl Context<'_> {
     }
 
     async fn message(&mut self, entry: &Entry) -> Result<Step, Broken> {
-        if self.begun(entry).await?.is_none() {
+        let Some(conversation) = self.begun(entry).await? else {
             return Ok(Step::Arrived);
-        }
-        let known = self.bridge.attach(self.at, self.channel, entry, self.run);
+        };
+        let customer = conversation.customer.clone();
+        self.stays(entry).await?;
+        let whose = (self.channel, &customer);
+        let known = self.bridge.attach(self.at, whose, entry, self.run);
         // Of few messages, and large: the others do not carry it along.
         let attachment = match Box::pin(known).await? {
             Known::Settled(attachment) => attachment,
@@ -296,26 +302,82 @@ impl Context<'_> {
         let now = self.bridge.now();
         let store = &self.bridge.store;
         let session = session.map(String::as_str);
-        Ok(store
-            .touch(self.at, &self.channel.id, session, &snippet, now)
-            .await?
-            || session.is_none())
+        let Some(conversation) = &self.conversation else {
+            return Ok(true);
+        };
+        let whose = (&self.channel.id, &conversation.customer);
+        Ok(store.touch(self.at, whose, session, &snippet, now).await? || session.is_none())
     }
 
     pub(super) async fn event(&mut self, entry: &Entry) -> Result<Step, Broken> {
-        self.begun(entry).await?;
+        if Coming::of(entry) == Coming::Here {
+            self.begun(entry).await?;
+        }
+        self.leaves_or_stays(entry).await?;
         let open = self.conversation.as_ref().and_then(|c| c.session.clone());
         // It came before a session that is younger: told in that one, a repeat
         // would say something else than it said first.
         let open = open.filter(|open| open.opened <= entry.at || entry.redriven.is_some());
-        let looks_only = matches!(&entry.body, Body::Event { name, .. } if name == "VIEW");
         match open {
-            Some(session) if !looks_only => {
+            Some(session) if !is_no_news(entry) => {
                 self.tell(entry, Some(&session.id), News::Event(entry))
                     .await
             }
             _ => Ok(Step::Arrived),
         }
+    }
+
+    /// The customer is to be erased who left; and is not, who came back.
+    async fn leaves_or_stays(&mut self, entry: &Entry) -> Result<(), Broken> {
+        let Coming::Leaves(cause) = Coming::of(entry) else {
+            return self.stays(entry).await;
+        };
+        let Some(conversation) = &self.conversation else {
+            // All that there may be of somebody who never wrote.
+            self.bridge.store.forget_location(self.at).await?;
+            return Ok(());
+        };
+        let grace = self.channel.grace();
+        self.bridge
+            .note_erasure(self.at, conversation, cause, entry, grace)
+            .await
+    }
+
+    /// Who does something that only a follower can has not left.
+    async fn stays(&mut self, entry: &Entry) -> Result<(), Broken> {
+        let Some(conversation) = &mut self.conversation else {
+            return Ok(());
+        };
+        if let Some(leaving) = conversation.leaving
+            && leaving.called_off_by(entry)
+        {
+            let customer = &conversation.customer;
+            self.bridge
+                .store
+                .call_off_erasure(self.at, customer, leaving)
+                .await?;
+            conversation.leaving = None;
+        }
+        Ok(())
+    }
+
+    /// The desk is told that a customer was erased, whose session has ended with that.
+    pub(super) async fn erased(&self, entry: &Entry, erased: &Erased) -> Result<Step, Broken> {
+        let customer = Some(&erased.customer);
+        let time = said(entry);
+        if let Some(session) = &erased.session {
+            let id = public_id(self.at, &format!("session {}", entry.key));
+            let news = News::SessionEnded(EndCause::Erased);
+            let told = self
+                .tell_of(customer, id, time, Some(session), news)
+                .await?;
+            if let Step::Failed(_) = told {
+                return Ok(told);
+            }
+        }
+        let id = public_id(self.at, entry.key.as_str());
+        let news = News::CustomerErased(erased.cause);
+        self.tell_of(customer, id, time, None, news).await
     }
 
     async fn receipt(&mut self, entry: &Entry) -> Result<Step, Broken> {
@@ -354,11 +416,23 @@ impl Context<'_> {
         session: Option<&str>,
         news: News<'_>,
     ) -> Result<Step, Broken> {
+        let customer = self.conversation.as_ref().map(|c| &c.customer);
+        self.tell_of(customer, id, time, session, news).await
+    }
+
+    async fn tell_of(
+        &self,
+        customer: Option<&CustomerId>,
+        id: String,
+        time: crate::moment::Moment,
+        session: Option<&str>,
+        news: News<'_>,
+    ) -> Result<Step, Broken> {
         let letter = Letter {
             id,
             time,
             channel: &self.channel.id,
-            customer: self.conversation.as_ref().map(|c| &c.customer),
+            customer,
             session,
             news,
         };
@@ -382,6 +456,13 @@ impl Context<'_> {
             }
         }
     }
+}
+
+/// Whether an event is none of an agent's: the customer looked at something, or told WeChat
+/// what may be done with their data.
+fn is_no_news(entry: &Entry) -> bool {
+    let consent = Coming::of(entry) == Coming::Leaves(EraseCause::Consent);
+    consent || matches!(&entry.body, Body::Event { name, .. } if name == "VIEW")
 }
 
 /// When an entry was said: by WeChat's clock, to the second, as its key has it.

@@ -63,6 +63,7 @@ pub(super) async fn read(
         })
         .await?;
     read_below(bridge, at, Lane::Out, rung, &mut entries).await?;
+    entries.retain(|_, entry| look.keeps(entry));
     Ok(entries)
 }
 
@@ -78,6 +79,7 @@ pub(super) struct Context<'a> {
     pub(super) at: &'a ConversationKey,
     pub(super) channel: &'a Channel,
     pub(super) open_id: &'a OpenId,
+    pub(super) customer: &'a CustomerId,
     pub(super) run: &'a Run,
     look: &'a Look,
     pub(super) entries: Outgoing,
@@ -114,6 +116,7 @@ pub(super) async fn work(
                 at,
                 channel: &channel,
                 open_id: &conversation.open_id,
+                customer: &conversation.customer,
                 run,
                 look: &look,
                 entries,
@@ -121,7 +124,7 @@ pub(super) async fn work(
                 went_on: false,
             };
             let progress = lane.advance().await;
-            lane.tell_arrived(&conversation.customer).await?;
+            lane.tell_arrived().await?;
             (progress?, lane.went_on)
         }
         // The channel was deleted, or the conversation erased.
@@ -306,12 +309,12 @@ impl Context<'_> {
     }
 
     /// Tells the desk of answers that arrived. Once: it may be lost.
-    async fn tell_arrived(&self, customer: &CustomerId) -> Result<(), Broken> {
+    async fn tell_arrived(&self) -> Result<(), Broken> {
         for entry in &self.arrived {
             let told = self.bridge.tell_outcome(
                 self.at,
                 self.channel,
-                Some(customer),
+                Some(self.customer),
                 entry,
                 Outcome::Delivered,
                 self.run.ends,

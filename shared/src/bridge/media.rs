@@ -19,6 +19,7 @@ use crate::http::{Downloaded, NoFile, Outgoing};
 use crate::journal::{ConversationKey, Entry};
 use crate::lane::{self, ATTEMPT};
 use crate::media::{Attachment, Format, Place, Sort, Source, Wanted};
+use crate::message::CustomerId;
 use crate::moment::Moment;
 use crate::reason::Reason;
 use crate::storage::{Spooled, StorageError};
@@ -49,6 +50,7 @@ pub(super) enum Known {
 struct Message<'a> {
     at: &'a ConversationKey,
     channel: &'a Channel,
+    customer: &'a CustomerId,
     entry: &'a Entry,
 }
 
@@ -72,7 +74,7 @@ impl Bridge {
     pub(super) async fn attach(
         &self,
         at: &ConversationKey,
-        channel: &Channel,
+        (channel, customer): (&Channel, &CustomerId),
         entry: &Entry,
         run: &Run,
     ) -> Result<Known, Broken> {
@@ -82,7 +84,12 @@ impl Bridge {
         let Some(wanted) = Wanted::of(&entry.body) else {
             return Ok(Known::Settled(None));
         };
-        let message = Message { at, channel, entry };
+        let message = Message {
+            at,
+            channel,
+            customer,
+            entry,
+        };
         let attachment = match self.try_fetch(files, message, &wanted, run).await {
             Ok(kept) => kept,
             Err(Lack::Never(reason)) => Attachment::Missing(reason),
@@ -101,7 +108,7 @@ impl Bridge {
             match self.store.attach(at, &entry.key, &attachment).await? {
                 Attached::This => Some(attachment),
                 Attached::Other(other) => Some(other),
-                // Erased meanwhile: what was kept goes with the channel.
+                // Erased meanwhile: what was kept goes by the second pass, or with the channel.
                 Attached::Gone => None,
             },
         ))
@@ -268,8 +275,13 @@ impl Bridge {
             self.scan(scanner, format, &spooled).await?;
         }
         let size = spooled.of.size;
-        let Message { at, channel, entry } = message;
-        let place = Place::of(&channel.id, at, &entry.key, format);
+        let Message {
+            at,
+            channel,
+            customer,
+            entry,
+        } = message;
+        let place = Place::of(&channel.id, customer, (at, &entry.key), format);
         let (now, days) = (self.now(), channel.retention_days);
         let until = now.plus(files.storage.span(days));
         let patience = deadline.since(now);

@@ -7,6 +7,7 @@ mod cache;
 mod callers;
 pub mod check;
 pub mod deliver;
+pub(crate) mod erasure;
 mod files;
 mod glance;
 pub mod inbound;
@@ -127,6 +128,9 @@ pub enum Broken {
     /// Something that we wrote is not what we write.
     #[error("{0} is damaged")]
     Damaged(&'static str),
+    /// Too much happened beside it. A repeat goes on.
+    #[error("too much happened beside it")]
+    Unfinished,
 }
 
 impl Bridge {
@@ -188,6 +192,11 @@ impl Bridge {
     pub fn changed(&self) {
         self.changes
             .send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// How new entries are announced, which tells where this process runs.
+    pub(crate) fn bell(&self) -> &Bell {
+        &self.bell
     }
 
     /// Announces a new entry.

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::Broken;
+use crate::event::Event;
 use crate::journal::{Class, ConversationKey, Entry, EntryKey, Origin, Pepper, State};
 use crate::message::{Body, ChannelId, OpenId};
 use crate::moment::Moment;
@@ -116,9 +117,10 @@ fn letterhead(
     verified: &Verified,
     push: Option<&Push>,
 ) -> Option<Letterhead> {
-    let to = customer(push?).filter(|_| !is_json(verified.document()))?;
+    let push = push.filter(|push| push.place() != Place::Consent)?;
+    let to = customer(push).filter(|_| !is_json(verified.document()))?;
     Some(Letterhead {
-        to: to.clone(),
+        to,
         from: secrets.original_id.clone(),
         seal: Seal {
             token: secrets.token.clone(),
@@ -129,10 +131,16 @@ fn letterhead(
 }
 
 /// The customer in whose conversation a push belongs, if it belongs in one.
-fn customer(push: &Push) -> Option<&OpenId> {
-    push.from
-        .as_ref()
-        .filter(|_| push.place() != Place::Account)
+fn customer(push: &Push) -> Option<OpenId> {
+    match push.place() {
+        Place::Account => None,
+        // Its sender is somebody of WeChat's.
+        Place::Consent => match push.body.event() {
+            Some(Event::Consent { open_id, .. }) => open_id,
+            _ => None,
+        },
+        Place::Message | Place::Event | Place::Unfollow | Place::Location => push.from.clone(),
+    }
 }
 
 impl Opened {
@@ -156,28 +164,24 @@ impl Opened {
     /// Makes the row, which is journalled at `now`.
     #[must_use]
     pub fn row(self, channel: &ChannelId, pepper: &Pepper, now: Moment) -> Row {
-        let customer = self
-            .push
-            .as_ref()
-            .and_then(customer)
-            .map(|open_id| ConversationKey::of(pepper, channel, open_id));
+        let customer = self.push.as_ref().and_then(customer);
         // The same on every repeat, and near enough where a push has no time.
         let signed = u64::try_from(self.verified.timestamp()).unwrap_or(0);
         let Some(push) = self.push else {
             let bytes = self.verified.document().to_vec();
             let key = EntryKey::hashed(signed, Class::Event, &bytes);
-            return own(channel, key, now, Body::Unknown { bytes }, None);
+            return own(channel, key, now, Body::Unknown { bytes });
         };
         let time = push.create_time.unwrap_or(signed);
         let place = push.place();
-        let Some(at) = customer else {
+        let Some(open_id) = customer else {
             let key = EntryKey::hashed(time, Class::Event, &push::identity(&push));
-            return own(channel, key, now, push.body, push.from);
+            return own(channel, key, now, push.body);
         };
         let class = match place {
             Place::Message => Class::Message,
             Place::Unfollow => Class::Unfollow,
-            Place::Event | Place::Location | Place::Account => Class::Event,
+            Place::Event | Place::Location | Place::Consent | Place::Account => Class::Event,
         };
         let key = match &push.msg_id {
             Some(id) if place == Place::Message => EntryKey::message(time, id),
@@ -185,10 +189,10 @@ impl Opened {
         };
         let origin = Origin {
             channel: channel.clone(),
-            open_id: push.from,
+            open_id: Some(open_id.clone()),
         };
         Row {
-            at,
+            at: ConversationKey::of(pepper, channel, &open_id),
             entry: Entry::pending(key, now, push.body, origin),
             kind: match place {
                 Place::Location => Kind::Location,
@@ -198,17 +202,11 @@ impl Opened {
     }
 }
 
-/// A row of the channel's own journal.
-fn own(
-    channel: &ChannelId,
-    key: EntryKey,
-    now: Moment,
-    body: Body,
-    open_id: Option<OpenId>,
-) -> Row {
+/// A row of the channel's own journal, which is nobody's.
+fn own(channel: &ChannelId, key: EntryKey, now: Moment, body: Body) -> Row {
     let origin = Origin {
         channel: channel.clone(),
-        open_id,
+        open_id: None,
     };
     let mut entry = Entry::pending(key, now, body, origin);
     entry.state = State::Delivered;

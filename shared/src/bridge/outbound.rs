@@ -9,10 +9,10 @@ use tracing::{error, warn};
 
 use super::{Bridge, Broken, Response, plain, refused};
 use crate::channel::Channel;
-use crate::conversation::parse_customer_id;
+use crate::conversation::{EraseCause, parse_customer_id};
 use crate::desk::{AgentEvent, Rejected};
 use crate::journal::{Answer, Class, ConversationKey, Entry, EntryKey, Origin};
-use crate::message::{Body, ChannelId, EndCause, MessageId, Outcome, Receipt};
+use crate::message::{Body, ChannelId, CustomerId, EndCause, MessageId, Outcome, Receipt};
 use crate::moment::Moment;
 use crate::reason::Reason;
 use crate::rich::{Asked, Manner, Question, Rich, Saying, read_choice_id};
@@ -89,16 +89,22 @@ async fn take(
             age,
             conversation,
         } => {
-            if let Some(at) = find(bridge, &channel, &conversation).await? {
+            if let Some((at, customer)) = find(bridge, &channel, &conversation).await? {
                 let ended = bridge.now().minus(age);
                 let call = format!("{} {}", id.as_str(), time.millis());
                 bridge
-                    .end_session(&at, &channel, ended, Some(&call))
+                    .end_session((&at, &customer), &channel, ended, Some(&call))
                     .await?;
             }
         }
+        AgentEvent::Delete { conversation } => {
+            if let Some(customer) = parse_customer_id(&conversation) {
+                let of = Some(&channel.id);
+                bridge.erase(&customer, of, EraseCause::Desk).await?;
+            }
+        }
         AgentEvent::Typing { conversation, on } => {
-            if let Some(at) = find(bridge, &channel, &conversation).await? {
+            if let Some((at, _)) = find(bridge, &channel, &conversation).await? {
                 bridge.typing(&channel, &at, on).await?;
             }
         }
@@ -110,12 +116,13 @@ async fn find(
     bridge: &Bridge,
     channel: &Channel,
     conversation: &str,
-) -> Result<Option<ConversationKey>, Broken> {
+) -> Result<Option<(ConversationKey, CustomerId)>, Broken> {
     let Some(customer) = parse_customer_id(conversation) else {
         return Ok(None);
     };
     let found = bridge.store.find(&customer).await?;
-    Ok(found.filter(|(_, of)| *of == channel.id).map(|(at, _)| at))
+    let found = found.filter(|(_, of)| *of == channel.id);
+    Ok(found.map(|(at, _)| (at, customer)))
 }
 
 /// Journals an agent's message, or the receipt that says why not.
@@ -128,17 +135,20 @@ async fn said(
     what: Result<Saying, Reason>,
 ) -> Result<(), Broken> {
     let at = find(bridge, channel, &conversation).await?;
-    let (at, foreign) = match at {
-        Some(at) => (at, None),
-        None => (ConversationKey::of_channel(&channel.id), Some(conversation)),
+    let (at, customer, foreign) = match at {
+        Some((at, customer)) => (at, Some(customer), None),
+        None => {
+            let own = ConversationKey::of_channel(&channel.id);
+            (own, None, Some(conversation))
+        }
     };
     let digest = what.as_ref().map(Saying::digest).unwrap_or_default();
-    let refused = match (&foreign, what) {
-        (Some(_), _) => Err(Reason::UnknownConversation),
-        (None, Err(reason)) => Err(reason),
-        (None, Ok(saying)) => {
-            let said = bridge.say(&at, channel, id, time, saying).await?;
-            said.map(|_| ())
+    let refused = match (&customer, what) {
+        (None, _) => Err(Reason::UnknownConversation),
+        (Some(_), Err(reason)) => Err(reason),
+        (Some(customer), Ok(saying)) => {
+            let said = bridge.say((&at, customer), channel, id, time, saying);
+            said.await?.map(|_| ())
         }
     };
     if let Err(reason) = refused {
@@ -159,12 +169,9 @@ async fn said(
             outcome: Outcome::Failed(reason),
             conversation,
         };
-        let entry = Entry::pending(
-            key,
-            bridge.now(),
-            Body::Receipt(receipt),
-            origin(&channel.id),
-        );
+        let receipt = Body::Receipt(receipt);
+        let mut entry = Entry::pending(key, bridge.now(), receipt, origin(&channel.id));
+        entry.customer = customer;
         bridge.store.put_entry(&at, &entry, None).await?;
         bridge.ring(&at, &entry.key);
     }
@@ -220,7 +227,7 @@ impl Bridge {
     /// stand for other words.
     pub(crate) async fn say(
         &self,
-        at: &ConversationKey,
+        (at, customer): (&ConversationKey, &CustomerId),
         channel: &Channel,
         id: &MessageId,
         time: Moment,
@@ -246,7 +253,8 @@ impl Bridge {
             .zip(bodies)
             .map(|(number, body)| {
                 let key = EntryKey::outbound(time, id, number);
-                let mut entry = Entry::pending(key, now, body, origin(&channel.id));
+                let mut entry =
+                    Entry::pending(key, now, body, origin(&channel.id)).for_customer(customer);
                 entry.attachment = self.brought(channel, &entry.body);
                 entry.answer = Some(Answer {
                     message: id.clone(),
@@ -324,7 +332,7 @@ impl Bridge {
     /// `false` if no session is open.
     pub(crate) async fn end_session(
         &self,
-        at: &ConversationKey,
+        (at, customer): (&ConversationKey, &CustomerId),
         channel: &Channel,
         ended: Moment,
         call: Option<&str>,
@@ -334,7 +342,10 @@ impl Bridge {
             .store
             .look(at, |look| look.entries.values().any(|e| is_message(&e)))
             .await?;
-        let Some(session) = look.conversation.and_then(|known| known.session) else {
+        let known = look
+            .conversation
+            .filter(|known| known.customer == *customer);
+        let Some(session) = known.and_then(|known| known.session) else {
             return Ok(false);
         };
         // Whether the customer wrote before or after is told by our own clock;
@@ -349,7 +360,9 @@ impl Bridge {
             };
         }
         let seconds = u64::try_from(seconds).unwrap_or(0);
-        let end = self.session_end_at(seconds, origin(&channel.id), &session.id, EndCause::Agent);
+        let end = self
+            .session_end_at(seconds, origin(&channel.id), &session.id, EndCause::Agent)
+            .for_customer(customer);
         match call {
             Some(call) => {
                 let expires = super::expires(Some(channel), self.now());

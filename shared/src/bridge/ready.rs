@@ -279,7 +279,7 @@ impl Context<'_> {
         }
         let size = spooled.of.size;
         let (channel, now) = (self.channel, self.bridge.now());
-        let place = Place::of(&channel.id, self.at, &entry.key, format);
+        let place = Place::of(&channel.id, self.customer, (self.at, &entry.key), format);
         let days = channel.retention_days;
         let until = now.plus(files.storage.span(days));
         let kept = files

@@ -35,7 +35,11 @@ pub(super) fn receipt(entry: &Entry, outcome: Outcome, said: Moment, now: Moment
         channel: entry.origin.channel.clone(),
         open_id: None,
     };
-    Some(Entry::pending(key, now, Body::Receipt(receipt), origin))
+    let told = Entry::pending(key, now, Body::Receipt(receipt), origin);
+    Some(Entry {
+        customer: entry.customer.clone(),
+        ..told
+    })
 }
 
 /// Tells the desk of answers that wait for the window. Once: it may be lost.

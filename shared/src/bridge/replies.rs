@@ -188,7 +188,8 @@ impl Bridge {
             .waiting_from(&row.at, Lane::Out, &parked.from, 1)
             .await?;
         // A claimed one may be on its way: nothing passes it.
-        let first = waiting.into_values().next().filter(|entry| {
+        let mut waiting = waiting.into_values().filter(|entry| look.keeps(entry));
+        let first = waiting.next().filter(|entry| {
             let only = entry
                 .answer
                 .as_ref()

@@ -72,7 +72,13 @@ impl Context<'_> {
             .await?;
         let opened = bridge
             .store
-            .open_session(self.at, &conversation.channel, &entry.key, &new, now)
+            .open_session(
+                self.at,
+                (&conversation.channel, &conversation.customer),
+                &entry.key,
+                &new,
+                now,
+            )
             .await?;
         Ok(Some(match opened {
             Opened::Open => {
@@ -131,11 +137,13 @@ impl Context<'_> {
     /// The desk is told of it in the session, which ends by it.
     pub(super) async fn unfollow(&mut self, entry: &Entry) -> Result<Step, Broken> {
         let told = self.event(entry).await?;
-        let open = self.conversation.as_ref().and_then(|c| c.session.clone());
-        if let (Step::Arrived, Some(session)) = (&told, open) {
+        let open = self.conversation.as_ref();
+        let open = open.and_then(|c| Some((c.session.clone()?, &c.customer)));
+        if let (Step::Arrived, Some((session, customer))) = (&told, open) {
             let end = self
                 .bridge
-                .session_end(entry, &session.id, EndCause::Unfollowed);
+                .session_end(entry, &session.id, EndCause::Unfollowed)
+                .for_customer(customer);
             self.bridge.store.put_entry(self.at, &end, None).await?;
             // Its own bell brings it to the desk: messages of the same second may
             // have come before it meanwhile, and belong to the session.
@@ -145,8 +153,10 @@ impl Context<'_> {
     }
 
     pub(super) async fn session_end(&mut self, entry: &Entry) -> Result<Step, Broken> {
-        let Body::SessionEnd(SessionEnd { session, cause }) = &entry.body else {
-            return Ok(Step::Arrived);
+        let (session, cause) = match &entry.body {
+            Body::SessionEnd(SessionEnd { session, cause }) => (session, cause),
+            Body::Erased(erased) => return self.erased(entry, erased).await,
+            _ => return Ok(Step::Arrived),
         };
         let open = self.conversation.as_ref().and_then(|c| c.session.as_ref());
         let Some(open) = open.filter(|open| open.id == *session) else {

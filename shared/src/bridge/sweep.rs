@@ -69,6 +69,8 @@ async fn channel(bridge: &Bridge, id: &ChannelId, ends: Moment) -> Result<(), Br
     if channel.deleted {
         return purge(bridge, &channel, ends).await;
     }
+    // It waits neither for the desk nor for the end of a suspension.
+    bridge.go_on_erasing(id, ends).await?;
     if channel.suspended {
         return Ok(());
     }
@@ -210,6 +212,7 @@ async fn timer(
         .await?;
     let Some(Conversation {
         session: Some(session),
+        customer,
         ..
     }) = look.conversation
     else {
@@ -235,7 +238,9 @@ async fn timer(
     // Behind everything that was read, however far ahead WeChat's clock is.
     let last = newest.and_then(|entry| entry.key.seconds()).unwrap_or(0);
     let seconds = u64::try_from(due.seconds().max(last)).unwrap_or(0);
-    let end = bridge.session_end_at(seconds, origin, &session.id, EndCause::Silence);
+    let end = bridge
+        .session_end_at(seconds, origin, &session.id, EndCause::Silence)
+        .for_customer(&customer);
     bridge.store.put_entry(at, &end, None).await?;
     bridge.store.move_timer(at, due, now.plus(RECHECK)).await?;
     bridge.ring(at, &end.key);
@@ -280,7 +285,7 @@ async fn purge(bridge: &Bridge, channel: &Channel, ends: Moment) -> Result<(), B
         return Ok(());
     }
     // The last who believed in it may have fetched a file until now.
-    while !bridge.forget_some_files(&channel.id).await? {
+    while !bridge.forget_some_files(&channel.id, None).await? {
         if near(bridge, ends) {
             return Ok(());
         }

@@ -143,8 +143,10 @@ async fn slice(
             let last = waiting.keys().next_back().cloned();
             let seen = look
                 .entries
+                .clone()
                 .into_iter()
                 .filter(|(key, _)| complete || last.as_ref().is_some_and(|last| key < last));
+            waiting.retain(|_, entry| look.keeps(entry));
             waiting.extend(seen);
             let worked = lane_in::work(bridge, at, look.conversation, &waiting, run).await?;
             Ok((worked, complete))
@@ -157,6 +159,7 @@ async fn slice(
                 .await?;
             let mut entries = lane_out::read(bridge, at, &look, &Rung::new()).await?;
             // What was read later is right.
+            let waiting = waiting.into_iter().filter(|(_, entry)| look.keeps(entry));
             for (key, entry) in waiting {
                 entries.entry(key).or_insert(entry);
             }

@@ -52,9 +52,10 @@ pub(super) async fn say(call: &Call<'_>, customer: &CustomerId) -> Answered {
     };
     let known = find(bridge, customer).await?;
     of_the_inbox(&known)?;
-    let saying = written.said(call, &known.at, &known.channel).await?;
+    let customer = &known.conversation.customer;
+    let saying = written.said(call, customer, &known.channel).await?;
     let said = bridge
-        .say(&known.at, &known.channel, &id, time, saying)
+        .say((&known.at, customer), &known.channel, &id, time, saying)
         .await?
         .map_err(|reason| match reason {
             Reason::IdUsed => Problem::conflict(reason.code(), reason.zh(), reason.en()),
@@ -70,7 +71,13 @@ pub(super) async fn say(call: &Call<'_>, customer: &CustomerId) -> Answered {
         };
         bridge
             .store
-            .touch(&known.at, &known.channel.id, None, &last, bridge.now())
+            .touch(
+                &known.at,
+                (&known.channel.id, customer),
+                None,
+                &last,
+                bridge.now(),
+            )
             .await?;
         bridge.changed();
     }
@@ -167,7 +174,7 @@ pub(super) async fn end(call: &Call<'_>, customer: &CustomerId) -> Answered {
     let known = find(call.bridge, customer).await?;
     let now = call.bridge.now();
     call.bridge
-        .end_session(&known.at, &known.channel, now, None)
+        .end_session((&known.at, customer), &known.channel, now, None)
         .await?;
     accepted()
 }

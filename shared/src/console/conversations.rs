@@ -14,7 +14,7 @@ use super::problem::{Answered, Problem, Refusal, json};
 use super::{Call, channels, wrong};
 use crate::bridge::{Bridge, Broken, Glance, snippet};
 use crate::channel::{Channel, DeskSettings};
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, EraseCause};
 use crate::journal::{Class, ConversationKey, EntryKey, Lane};
 use crate::lane::Parked;
 use crate::lines;
@@ -36,6 +36,14 @@ pub(super) struct Talk {
     active: String,
     last_message: Option<LastMessage>,
     window: Option<ShownWindow>,
+    leaving: Option<ShownLeaving>,
+}
+
+/// The erasure that is to come.
+#[derive(Serialize)]
+struct ShownLeaving {
+    cause: EraseCause,
+    due: String,
 }
 
 #[derive(Serialize)]
@@ -112,6 +120,10 @@ pub(super) async fn describe(
         window: glance.window.as_ref().map(|window| ShownWindow {
             until: window.until.to_string(),
             left: window.left,
+        }),
+        leaving: conversation.leaving.map(|leaving| ShownLeaving {
+            cause: leaving.cause,
+            due: leaving.due.to_string(),
         }),
     })
 }

@@ -7,7 +7,7 @@ use super::problem::{Problem, Refusal};
 use super::{Call, wrong};
 use crate::bridge::Bridge;
 use crate::channel::Channel;
-use crate::journal::ConversationKey;
+use crate::message::CustomerId;
 use crate::reason::Reason;
 use crate::rich::{Choice, Draft, File, Manner, Rich, Saying};
 
@@ -120,11 +120,11 @@ fn choices(fields: &mut Fields) -> Vec<Choice> {
 }
 
 impl Written {
-    /// What is said, with the files that were brought to this conversation.
+    /// What is said, with the files that were brought for this customer.
     pub(super) async fn said(
         self,
         call: &Call<'_>,
-        at: &ConversationKey,
+        customer: &CustomerId,
         channel: &Channel,
     ) -> Result<Saying, Refusal> {
         let Self {
@@ -136,7 +136,7 @@ impl Written {
             return Ok(saying);
         };
         for (field, name) in brought {
-            let file = found(call.bridge, at, channel, field, &name).await?;
+            let file = found(call.bridge, customer, channel, field, &name).await?;
             match field {
                 "media" => draft.media = Some(file),
                 _ => draft.thumb = Some(file),
@@ -179,12 +179,12 @@ fn check(saying: &Saying) -> Result<(), Refusal> {
 
 async fn found(
     bridge: &Bridge,
-    at: &ConversationKey,
+    customer: &CustomerId,
     channel: &Channel,
     field: &'static str,
     name: &str,
 ) -> Result<File, Refusal> {
-    let brought = bridge.brought_file(at, channel, name).await?;
+    let brought = bridge.brought_file(customer, channel, name).await?;
     let Some(brought) = brought else {
         return Err(wrong(
             field,

@@ -14,6 +14,7 @@ mod channels;
 mod check;
 mod conversations;
 mod cursor;
+mod customers;
 mod dead;
 mod draft;
 mod fields;
@@ -263,6 +264,7 @@ enum Route {
     Profile(CustomerId),
     Remark(CustomerId),
     Tagged(CustomerId),
+    Customer(CustomerId),
     Changes,
     Events,
     Status,
@@ -312,6 +314,7 @@ impl Route {
             ["conversations", id, "profile"] => Self::Profile(parse_customer_id(id)?),
             ["conversations", id, "remark"] => Self::Remark(parse_customer_id(id)?),
             ["conversations", id, "tags"] => Self::Tagged(parse_customer_id(id)?),
+            ["customers", id] => Self::Customer(parse_customer_id(id)?),
             ["changes"] => Self::Changes,
             ["events"] => Self::Events,
             ["status"] => Self::Status,
@@ -330,7 +333,7 @@ impl Route {
             Self::Qrcodes(_) | Self::Tags(_) => "GET, POST",
             Self::Tag(..) => "PUT, DELETE",
             Self::Remark(_) => "PUT",
-            Self::Qrcode(..) | Self::MenuOfSome(..) => "DELETE",
+            Self::Qrcode(..) | Self::MenuOfSome(..) | Self::Customer(_) => "DELETE",
             Self::Check(_)
             | Self::MenuCheck(_)
             | Self::MenuConditional(_)
@@ -419,6 +422,7 @@ async fn api(call: &Call<'_>) -> Answered {
         Route::Profile(id) => people::profile(call, &id).await,
         Route::Remark(id) => people::remark(call, &id).await,
         Route::Tagged(id) => people::tag(call, &id).await,
+        Route::Customer(id) => customers::delete(call, &id).await,
         Route::Changes => changes::since(call).await,
         // One machine answers it before; a function has no stream.
         Route::Events => Err(Problem::missing().into()),

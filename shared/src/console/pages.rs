@@ -22,6 +22,7 @@ const STYLE: &str = include_str!("assets/console.css");
 /// The list of channels and the status: one module; each of its files is about one noun.
 const OPERATOR_SCRIPT: &str = concat!(
     include_str!("assets/operator/words.js"),
+    include_str!("assets/operator/status_words.js"),
     include_str!("assets/operator/page.js"),
     include_str!("assets/operator/parts.js"),
     include_str!("assets/operator/channels.js"),
@@ -80,6 +81,8 @@ const FILES_SCRIPT: &str = include_str!("assets/files.js");
 
 /// Who a customer is, on the inbox page: loaded when an agent first asks.
 const PEOPLE_SCRIPT: &str = include_str!("assets/people.js");
+/// The erasure of a customer, on the inbox page: loaded when an agent asks for it.
+const ERASE_SCRIPT: &str = include_str!("assets/erase.js");
 /// What agents send beside words: loaded when a conversation is opened first.
 const COMPOSE_SCRIPT: &str = include_str!("assets/compose.js");
 
@@ -164,6 +167,7 @@ impl Place {
             "/console.js" => Self::Script(SCRIPT),
             "/files.js" => Self::Script(FILES_SCRIPT),
             "/people.js" => Self::Script(PEOPLE_SCRIPT),
+            "/erase.js" => Self::Script(ERASE_SCRIPT),
             "/compose.js" => Self::Script(COMPOSE_SCRIPT),
             "/console.css" => Self::Style(STYLE),
             "/operator.js" => Self::Script(OPERATOR_SCRIPT),

@@ -7,7 +7,8 @@ use super::fields::{Fields, Secret};
 use super::problem::{Problem, Refusal};
 use super::replies;
 use crate::channel::{
-    AgentName, CallbackMode, Channel, DeskSettings, RETENTION, RETENTION_DAYS, TIME_ZONE, TokenCall,
+    AgentName, CallbackMode, Channel, DeskSettings, ERASE_AFTER_DAYS, RETENTION, RETENTION_DAYS,
+    TIME_ZONE, TokenCall,
 };
 use crate::desk::webhook;
 use crate::http::Allowed;
@@ -66,6 +67,7 @@ pub(super) fn read(
     let token_call = token_call(&mut fields);
     let part_pause_ms = fields.number("part_pause_ms", 0..=2000, 300);
     let retention_days = fields.number("retention_days", RETENTION, RETENTION_DAYS);
+    let erase_after_days = fields.number("erase_after_days", 0..=30, ERASE_AFTER_DAYS);
     let time_zone = fields.maybe_parsed(
         "time_zone",
         time_zone,
@@ -120,6 +122,7 @@ pub(super) fn read(
             token_call,
             part_pause_ms,
             retention_days,
+            erase_after_days,
             time_zone: time_zone.unwrap_or(TIME_ZONE).to_owned(),
             agent_name: agent_name.unwrap_or_default(),
             kf_account,

@@ -52,8 +52,8 @@ pub(super) async fn begin(call: &Call<'_>, customer: &CustomerId) -> Answered {
     let format = name.as_deref().and_then(Format::named);
     let format = format.ok_or_else(|| Problem::unsendable(Reason::FileNotTaken))?;
     let base = Url::parse(&call.outside()).ok();
-    let place = (&known.at, known.channel.as_ref());
-    let door = call.bridge.door(place, format, size.into(), base.as_ref());
+    let whose = (&known.conversation.customer, known.channel.as_ref());
+    let door = call.bridge.door(whose, format, size.into(), base.as_ref());
     let Some((place, door)) = door.await? else {
         return Err(Problem::conflict(
             "no_files",

@@ -60,6 +60,7 @@ pub fn body_of(channel: &Channel) -> Map<String, Value> {
         ("token_call", json!(channel.token_call)),
         ("part_pause_ms", json!(channel.part_pause_ms)),
         ("retention_days", json!(channel.retention_days)),
+        ("erase_after_days", json!(channel.erase_after_days)),
         ("time_zone", json!(channel.time_zone)),
         ("agent_name", json!(channel.agent_name)),
         ("kf_account", json!(channel.kf_account)),

@@ -12,6 +12,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use crate::channel::{Channel, DeskSettings};
+use crate::conversation::EraseCause;
 use crate::delivery::Delivery;
 use crate::http::Http;
 use crate::journal::{ConversationKey, Entry};
@@ -52,6 +53,8 @@ pub enum News<'a> {
     Status(&'a Receipt),
     /// The session ended.
     SessionEnded(EndCause),
+    /// The customer was erased here: the desk's own records are its to delete.
+    CustomerErased(EraseCause),
 }
 
 /// A piece of news with whom it concerns.
@@ -92,6 +95,11 @@ pub enum AgentEvent {
         /// Whether the agent types.
         on: bool,
     },
+    /// All that is kept of the customer is to be erased.
+    Delete {
+        /// The conversation as the desk names it.
+        conversation: String,
+    },
     /// An agent ended the session.
     SessionEnd {
         /// The desk's id of it.
@@ -111,6 +119,7 @@ impl fmt::Debug for AgentEvent {
         f.write_str(match self {
             Self::Message { .. } => "Message(…)",
             Self::Typing { .. } => "Typing(…)",
+            Self::Delete { .. } => "Delete(…)",
             Self::SessionEnd { .. } => "SessionEnd(…)",
         })
     }

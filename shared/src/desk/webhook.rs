@@ -163,6 +163,13 @@ fn payload(letter: &Letter<'_>) -> Option<Vec<u8>> {
                 text: String::new(),
             });
         }
+        News::CustomerErased(cause) => {
+            payload.kind = "customer.erased";
+            payload.reason = Some(Why {
+                code: cause.word(),
+                text: both(&lines::erased()),
+            });
+        }
         News::Message(entry, media, asked) => {
             let text = match &entry.body {
                 Body::Text { .. } => lines::line(&entry.body).zh,
@@ -235,6 +242,8 @@ enum Call {
     },
     #[serde(rename = "session.end")]
     SessionEnd { time: String, conversation: String },
+    #[serde(rename = "conversation.delete")]
+    Delete { time: String, conversation: String },
 }
 
 #[derive(Deserialize)]
@@ -428,6 +437,13 @@ impl Webhook {
             } => {
                 time(&at)?;
                 AgentEvent::Typing { conversation, on }
+            }
+            Call::Delete {
+                time: at,
+                conversation,
+            } => {
+                time(&at)?;
+                AgentEvent::Delete { conversation }
             }
             Call::SessionEnd {
                 time: at,

@@ -22,7 +22,6 @@ use super::{Door, Spool, Spooled, StorageError, class};
 use crate::config::Aws;
 use crate::http::{Http, NoFile, Outgoing};
 use crate::media::{HEAD, Place};
-use crate::message::ChannelId;
 use crate::moment::Moment;
 
 /// How long one call may take.
@@ -231,14 +230,14 @@ impl Bucket {
         }
     }
 
-    /// Forgets some files of a channel; says whether none was left.
+    /// Forgets some files below a path; says whether none was left.
     pub(super) async fn forget_some(
         &self,
         http: &Http,
-        channel: &ChannelId,
+        within: &str,
         now: Moment,
     ) -> Result<bool, StorageError> {
-        let keys = self.list(http, channel, now).await?;
+        let keys = self.list(http, within, now).await?;
         for key in &keys {
             // Whatever lies there: somebody may have brought it.
             let url = self.address.join(key);
@@ -258,18 +257,18 @@ impl Bucket {
         Ok(keys.is_empty())
     }
 
-    /// Some of the keys of a channel; none if there are none.
+    /// Some of the keys below a path; none if there are none.
     async fn list(
         &self,
         http: &Http,
-        channel: &ChannelId,
+        within: &str,
         now: Moment,
     ) -> Result<Vec<String>, StorageError> {
         let mut url = self.address.clone();
         url.query_pairs_mut()
             .append_pair("list-type", "2")
             .append_pair("max-keys", LISTED)
-            .append_pair("prefix", &format!("{channel}/"));
+            .append_pair("prefix", &format!("{within}/"));
         let ask = Ask {
             method: Method::GET,
             url,

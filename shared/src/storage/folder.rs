@@ -14,7 +14,6 @@ use tokio::task::spawn_blocking;
 use super::{Spool, Spooled, StorageError};
 use crate::http::Downloaded;
 use crate::media::{HEAD, Place};
-use crate::message::ChannelId;
 use crate::moment::Moment;
 
 /// Where files are on their way: no channel has a name of its length.
@@ -128,8 +127,8 @@ impl Folder {
         .await
     }
 
-    pub(super) async fn forget(&self, channel: &ChannelId) -> Result<(), StorageError> {
-        let path = self.root.join(channel.as_str());
+    pub(super) async fn forget(&self, within: &str) -> Result<(), StorageError> {
+        let path = self.root.join(within);
         blocking(move || match fs::remove_dir_all(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),

@@ -46,13 +46,15 @@ impl Store {
             items.push(self.new_row(write(at, part)?)?);
         }
         for part in parts.iter().filter(asks) {
-            items.push(self.any_row(Row::from([
+            let mut way = Row::from([
                 ("pk".to_owned(), s(at.as_str())),
                 ("sk".to_owned(), s(question_key(&part.key.mark(at)))),
                 ("of".to_owned(), s(part.key.as_str())),
                 ("ch".to_owned(), s(part.origin.channel.as_str())),
                 ("ttl".to_owned(), n(expires)),
-            ]))?);
+            ]);
+            belongs_to(&mut way, part);
+            items.push(self.any_row(way)?);
         }
         let Err(reasons) = self.transact("TransactWriteItems answer", items).await? else {
             return Ok(Said::Stored);
@@ -98,12 +100,13 @@ impl Store {
         call: &str,
         expires: i64,
     ) -> Result<bool, StoreError> {
-        let mark = Row::from([
+        let mut mark = Row::from([
             ("pk".to_owned(), s(at.as_str())),
             ("sk".to_owned(), s(call_key(call))),
             ("ch".to_owned(), s(end.origin.channel.as_str())),
             ("ttl".to_owned(), n(expires)),
         ]);
+        belongs_to(&mut mark, end);
         let both = vec![self.new_row(mark.clone())?, self.new_row(write(at, end)?)?];
         let Err(reasons) = self.transact("TransactWriteItems end", both).await? else {
             return Ok(true);
@@ -123,6 +126,13 @@ impl Store {
                 Err(_) => Said::OtherWords,
             },
         )
+    }
+}
+
+/// Notes for whom a row beside an entry is, as the entry does.
+fn belongs_to(row: &mut Row, entry: &Entry) {
+    if let Some(customer) = &entry.customer {
+        row.insert("cid".to_owned(), s(customer.expose()));
     }
 }
 

@@ -10,8 +10,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
+use crate::conversation::EraseCause;
 use crate::journal::EntryKey;
-use crate::message::{Body, Fields, Kind, Receipt, SessionEnd};
+use crate::message::{Body, CustomerId, Erased, Fields, Kind, Receipt, SessionEnd};
 use crate::reply::{Replied, Reply};
 use crate::rich::Rich;
 
@@ -63,6 +64,15 @@ enum Stored {
     Receipt(Receipt),
     #[serde(rename = "s")]
     SessionEnd(SessionEnd),
+    #[serde(rename = "g")]
+    Erased {
+        #[serde(rename = "c")]
+        customer: String,
+        #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+        session: Option<String>,
+        #[serde(rename = "w")]
+        cause: EraseCause,
+    },
 }
 
 /// Packs a body for the journal.
@@ -86,6 +96,11 @@ pub(crate) fn pack(body: &Body) -> Result<Vec<u8>, StoreError> {
         },
         Body::Receipt(receipt) => Stored::Receipt(receipt),
         Body::SessionEnd(end) => Stored::SessionEnd(end),
+        Body::Erased(erased) => Stored::Erased {
+            customer: erased.customer.expose().to_owned(),
+            session: erased.session,
+            cause: erased.cause,
+        },
     };
     squeeze(&stored, "b")
 }
@@ -130,6 +145,15 @@ pub(crate) fn unpack(bytes: &[u8]) -> Result<Body, StoreError> {
         },
         Stored::Receipt(receipt) => Body::Receipt(receipt),
         Stored::SessionEnd(end) => Body::SessionEnd(end),
+        Stored::Erased {
+            customer,
+            session,
+            cause,
+        } => Body::Erased(Erased {
+            customer: CustomerId::new(customer),
+            session,
+            cause,
+        }),
     })
 }
 

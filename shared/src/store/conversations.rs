@@ -1,11 +1,11 @@
 //! The conversation row, changed attribute by attribute.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
 use super::row::{Read, Row, n, s};
 use super::{Store, StoreError};
-use crate::conversation::{Conversation, LateSends, Session};
+use crate::conversation::{Conversation, EraseCause, LateSends, Leaving, Session, Tombstone};
 use crate::journal::{ConversationKey, EntryKey};
 use crate::message::{ChannelId, CustomerId, Kind, OpenId};
 use crate::moment::Moment;
@@ -17,6 +17,8 @@ pub enum Found {
     New,
     /// Another run was first: this is the conversation.
     Theirs(Box<Conversation>),
+    /// The customer was erased after what was to begin it had come.
+    Erased,
 }
 
 /// What the list of conversations shows of the last message.
@@ -62,6 +64,32 @@ pub(super) fn read(row: &Row) -> Result<Conversation, StoreError> {
             }),
             _ => None,
         },
+        leaving: leaving(row),
+    })
+}
+
+fn leaving(row: &Row) -> Option<Leaving> {
+    Some(Leaving {
+        cause: row.text("ec").and_then(EraseCause::parse)?,
+        since: row.moment("ea").ok()?,
+        due: row.moment("ed").ok()?,
+    })
+}
+
+/// Reads a conversation's row if there is a customer in it: where one was erased, there
+/// is none until somebody writes again.
+pub(super) fn read_begun(row: &Row) -> Result<Option<Conversation>, StoreError> {
+    row.text("cid").map(|_| read(row)).transpose()
+}
+
+/// Reads what a conversation's row says of a customer who was erased.
+pub(super) fn tombstone(row: &Row) -> Option<Tombstone> {
+    Some(Tombstone {
+        since: row.moment("er").ok()?,
+        files: row
+            .text("fd")
+            .map(|names| names.split(',').map(str::to_owned).collect())
+            .unwrap_or_default(),
     })
 }
 
@@ -82,31 +110,38 @@ pub(super) fn board_place(at: &ConversationKey, active: Moment) -> String {
 }
 
 impl Store {
-    /// Begins a conversation, unless another run has.
+    /// Begins a conversation, unless another run has, or the customer was erased since
+    /// `new` was `active`: who was erased begins anew by what comes afterwards alone.
     pub async fn begin(
         &self,
         at: &ConversationKey,
         new: &Conversation,
     ) -> Result<Found, StoreError> {
         let call = self
-            .client
-            .put_item()
-            .table_name(&self.messages)
-            .item("pk", s(at.as_str()))
-            .item("sk", s("J"))
-            .item("v", n(1))
-            .item("ch", s(new.channel.as_str()))
-            .item("cid", s(new.customer.expose()))
-            .item("oid", s(new.open_id.expose()))
-            .item("act", n(new.active.millis()))
-            .item("bp", s(board_partition(&new.channel, false, at.shard())))
-            .item("bt", s(board_place(at, new.active)))
-            .condition_expression("attribute_not_exists(pk)")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        Ok(match self.put_seen("PutItem conversation", call).await? {
-            Ok(_) => Found::New,
-            Err(row) => Found::Theirs(Box::new(read(&row)?)),
-        })
+            .amend(at, "J")
+            .update_expression(
+                "SET v = :v, ch = :ch, cid = :cid, oid = :oid, act = :act, bp = :bp, bt = :bt",
+            )
+            // The one change that may make a row.
+            .condition_expression(
+                "attribute_not_exists(cid) AND (attribute_not_exists(er) OR er < :act)",
+            )
+            .expression_attribute_values(":v", n(1))
+            .expression_attribute_values(":ch", s(new.channel.as_str()))
+            .expression_attribute_values(":cid", s(new.customer.expose()))
+            .expression_attribute_values(":oid", s(new.open_id.expose()))
+            .expression_attribute_values(":act", n(new.active.millis()))
+            .expression_attribute_values(":bp", s(board_partition(&new.channel, false, at.shard())))
+            .expression_attribute_values(":bt", s(board_place(at, new.active)));
+        Ok(
+            match self.update_seen("UpdateItem conversation", call).await? {
+                Ok(_) => Found::New,
+                Err(row) => match read_begun(&row)? {
+                    Some(theirs) => Found::Theirs(Box::new(theirs)),
+                    None => Found::Erased,
+                },
+            },
+        )
     }
 
     /// Writes the way back from the customer id, then notes that it is there
@@ -133,7 +168,7 @@ impl Store {
         let call = self
             .amend(at, "J")
             .update_expression("SET lk = :true, act = :now, bt = :bt")
-            .condition_expression("attribute_exists(pk) AND cid = :cid")
+            .condition_expression("cid = :cid")
             .expression_attribute_values(":cid", s(customer.expose()))
             .expression_attribute_values(":now", n(now.millis()))
             .expression_attribute_values(":bt", s(board_place(at, now)))
@@ -193,15 +228,17 @@ impl Store {
             .key("sk", s("J"))
             .consistent_read(true);
         let got = self.get("GetItem conversation", call).await?;
-        got.map(|row| Ok((read(&row)?, snippet(&row)))).transpose()
+        let Some(row) = got else { return Ok(None) };
+        let begun = read_begun(&row)?;
+        Ok(begun.map(|begun| (begun, snippet(&row))))
     }
 
-    /// Brings a conversation to the top of the list with its last message. If
+    /// Brings a customer's conversation to the top of the list with its last message. If
     /// `session` is given, only while that session is open; says whether it was.
     pub async fn touch(
         &self,
         at: &ConversationKey,
-        channel: &ChannelId,
+        (channel, customer): (&ChannelId, &CustomerId),
         session: Option<&str>,
         snippet: &Snippet,
         now: Moment,
@@ -211,17 +248,18 @@ impl Store {
             .amend(at, "J")
             .expression_attribute_values(":now", n(now.millis()))
             .expression_attribute_values(":lm", s(last))
+            .expression_attribute_values(":cid", s(customer.expose()))
             .expression_attribute_values(":bt", s(board_place(at, now)));
         if let Some(session) = session {
             call = call
                 .update_expression("SET act = :now, lm = :lm, bt = :bt, bp = :bp")
-                .condition_expression("attribute_exists(pk) AND ses = :ses")
+                .condition_expression("cid = :cid AND ses = :ses")
                 .expression_attribute_values(":bp", s(board_partition(channel, true, at.shard())))
                 .expression_attribute_values(":ses", s(session));
         } else {
             call = call
                 .update_expression("SET act = :now, lm = :lm, bt = :bt")
-                .condition_expression("attribute_exists(pk)");
+                .condition_expression("cid = :cid");
         }
         self.update("UpdateItem touch", call).await
     }
@@ -232,7 +270,7 @@ impl Store {
         let call = self
             .amend(at, "J")
             .update_expression("SET act = :now, bt = :bt")
-            .condition_expression("attribute_exists(pk)")
+            .condition_expression("attribute_exists(cid)")
             .expression_attribute_values(":now", n(now.millis()))
             .expression_attribute_values(":bt", s(board_place(at, now)));
         self.update("UpdateItem stir", call).await?;
@@ -253,7 +291,7 @@ impl Store {
             .amend(at, "J")
             .update_expression("SET wl = :key, wu = :until")
             .condition_expression(
-                "attribute_exists(pk) AND (attribute_not_exists(wl) OR wl > :key OR wu < :now)",
+                "attribute_exists(cid) AND (attribute_not_exists(wl) OR wl > :key OR wu < :now)",
             )
             .expression_attribute_values(":key", s(key.as_str()))
             .expression_attribute_values(":until", n(until.millis()))
@@ -262,7 +300,7 @@ impl Store {
             let longer = self
                 .amend(at, "J")
                 .update_expression("SET wu = :until")
-                .condition_expression("attribute_exists(pk) AND wu < :until")
+                .condition_expression("attribute_exists(cid) AND wu < :until")
                 .expression_attribute_values(":until", n(until.millis()));
             self.update("UpdateItem late send", longer).await?;
         }
@@ -275,7 +313,7 @@ impl Store {
             .amend(at, "J")
             .update_expression("SET rd = :key")
             .condition_expression(
-                "attribute_exists(pk) AND (attribute_not_exists(rd) OR rd < :key)",
+                "attribute_exists(cid) AND (attribute_not_exists(rd) OR rd < :key)",
             )
             .expression_attribute_values(":key", s(key));
         self.update("UpdateItem read", call).await

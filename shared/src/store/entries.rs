@@ -11,7 +11,7 @@ use crate::journal::{
 };
 use crate::lane::Parked;
 use crate::media::Attachment;
-use crate::message::{Body, ChannelId, MessageId, OpenId};
+use crate::message::{Body, ChannelId, CustomerId, MessageId, OpenId};
 use crate::moment::Moment;
 use crate::reason::Reason;
 use crate::rich::Manner;
@@ -47,6 +47,8 @@ pub enum Put {
 pub struct Look {
     /// The conversation, if it has begun.
     pub conversation: Option<Conversation>,
+    /// Until when everything is to go that was journalled, where a customer was erased.
+    pub erased: Option<Moment>,
     /// Its lanes that are parked.
     pub parked: BTreeMap<Lane, Parked>,
     /// When the open session's timer is due, if it runs.
@@ -56,6 +58,17 @@ pub struct Look {
 }
 
 impl Look {
+    /// Whether an entry is one of the customer whose conversation this is. What is left
+    /// of one who was erased is nobody's: it is on its way out.
+    #[must_use]
+    pub fn keeps(&self, entry: &Entry) -> bool {
+        match (&entry.customer, &self.conversation) {
+            (Some(of), Some(known)) => *of == known.customer,
+            (Some(_), None) => false,
+            (None, _) => self.erased.is_none_or(|erased| entry.at > erased),
+        }
+    }
+
     /// Whether an entry that has ended was seen: what waits below one is found
     /// by its own bell or by the walk.
     #[must_use]
@@ -85,6 +98,9 @@ pub(super) fn write(at: &ConversationKey, entry: &Entry) -> Result<Row, StoreErr
     ]);
     if let Some(open_id) = &entry.origin.open_id {
         row.insert("oid".to_owned(), s(open_id.expose()));
+    }
+    if let Some(customer) = &entry.customer {
+        row.insert("cid".to_owned(), s(customer.expose()));
     }
     if let Some(answer) = &entry.answer {
         row.insert("id".to_owned(), s(answer.message.as_str()));
@@ -155,6 +171,7 @@ pub(super) fn read(row: &Row) -> Result<Entry, StoreError> {
             channel: channel(row)?,
             open_id: row.text("oid").map(OpenId::new),
         },
+        customer: row.text("cid").map(CustomerId::new),
         answer,
         reason: row.text("r").and_then(Reason::parse),
         claim,
@@ -217,6 +234,18 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets the customer's last location report.
+    pub async fn forget_location(&self, at: &ConversationKey) -> Result<(), StoreError> {
+        let call = self
+            .client
+            .delete_item()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s("L"));
+        self.delete("DeleteItem location", call).await?;
+        Ok(())
+    }
+
     /// Reads the conversation and its newest inbound entries, newest first, a
     /// page at a time until `enough` says so. Strongly consistent.
     pub async fn look(
@@ -249,14 +278,21 @@ impl Store {
             let (rows, next) = self.newest(at, "I#", "J~", start, most).await?;
             for row in rows {
                 match row.need("sk")? {
-                    "J" => look.conversation = Some(super::conversations::read(&row)?),
+                    // Behind the entries in the order of keys, so that it is read before them.
+                    "J" => {
+                        look.conversation = super::conversations::read_begun(&row)?;
+                        look.erased =
+                            super::conversations::tombstone(&row).map(|stone| stone.since);
+                    }
                     "J#session" => look.timer = Some(row.moment("du")?),
                     sk => {
                         if let Some(lane) = Lane::of_row(sk) {
                             look.parked.insert(lane, super::lanes::read(&row)?);
                         } else {
                             let entry = read(&row)?;
-                            look.entries.insert(entry.key.clone(), entry);
+                            if look.keeps(&entry) {
+                                look.entries.insert(entry.key.clone(), entry);
+                            }
                         }
                     }
                 }

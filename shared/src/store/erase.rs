@@ -1,12 +1,14 @@
-//! Erasure: every row of a conversation, and what the indexes still list of a
-//! channel that is deleted.
+//! What is left of a channel that is deleted: every row of a conversation, and what the
+//! indexes still list. The erasure of one customer is in [`super::erasure`].
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{DeleteRequest, ReturnConsumedCapacity, WriteRequest};
 
 use super::conversations::board_partition;
 use super::entries::{dead_partition, due_partition};
+use super::erasure::leaving_partition;
 use super::row::{Read, Row, s};
 use super::{Side, Store, StoreError, unavailable};
 use crate::journal::{ConversationKey, SHARDS};
@@ -14,6 +16,8 @@ use crate::message::ChannelId;
 
 /// How many rows are deleted at a time: as many as one call takes, less one.
 const BATCH: i32 = 24;
+/// How long to wait when the engine has left something undone.
+const PAUSE: Duration = Duration::from_millis(200);
 /// How many rows of an index are read at a time.
 const PAGE: i32 = 100;
 
@@ -62,15 +66,26 @@ impl Store {
         let rows = rows.into_iter();
         let rows = rows.filter(|row| !others || row.text("sk") != Some("J"));
         for mut row in rows {
-            if let Some(customer) = row.remove("cid").and_then(|v| v.as_s().ok().cloned()) {
+            let customer = row.remove("cid").and_then(|v| v.as_s().ok().cloned());
+            if let Some(customer) = customer.filter(|_| row.text("sk") == Some("J")) {
                 // Before the row that names it: once that is gone, nobody
                 // knows of the link.
                 self.unlink(&customer).await?;
             }
             requests.push(delete(row)?);
         }
-        let asked = requests.len();
         // What the engine leaves undone is read again.
+        let rows = self.delete_rows(requests).await?;
+        Ok(Erased { rows, all: false })
+    }
+
+    /// Deletes rows of the journal, at most 25. Says how many; the engine may leave some
+    /// undone, and waits a little before it says so.
+    pub(super) async fn delete_rows(
+        &self,
+        requests: Vec<WriteRequest>,
+    ) -> Result<usize, StoreError> {
+        let asked = requests.len();
         let done = self
             .client
             .batch_write_item()
@@ -84,10 +99,12 @@ impl Store {
         }
         let undone = done.unprocessed_items.unwrap_or_default();
         let undone: usize = undone.values().map(Vec::len).sum();
-        Ok(Erased {
-            rows: asked.saturating_sub(undone),
-            all: false,
-        })
+        if undone > 0 {
+            // It has less capacity than that just now: a caller who comes at once
+            // finds no more.
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(asked.saturating_sub(undone))
     }
 
     /// Some conversations of which the indexes list something under a channel:
@@ -96,7 +113,10 @@ impl Store {
         &self,
         channel: &ChannelId,
     ) -> Result<BTreeSet<ConversationKey>, StoreError> {
-        let mut partitions = vec![("due", "dp", dead_partition(channel))];
+        let mut partitions = vec![
+            ("due", "dp", dead_partition(channel)),
+            ("due", "dp", leaving_partition(channel)),
+        ];
         for shard in 0..SHARDS {
             partitions.push(("due", "dp", due_partition(channel, shard)));
             for open in [true, false] {
@@ -128,7 +148,7 @@ impl Store {
     }
 }
 
-fn delete(key: Row) -> Result<WriteRequest, StoreError> {
+pub(super) fn delete(key: Row) -> Result<WriteRequest, StoreError> {
     let request = DeleteRequest::builder()
         .set_key(Some(key))
         .build()

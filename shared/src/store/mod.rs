@@ -18,6 +18,7 @@ mod conversations;
 pub mod embedded;
 mod entries;
 mod erase;
+mod erasure;
 #[cfg(feature = "embedded")]
 mod group;
 mod lanes;
@@ -51,6 +52,7 @@ pub use census::ParkedLane;
 pub use conversations::{Found, Snippet};
 pub use entries::{Look, Put};
 pub use erase::Erased;
+pub use erasure::{Departed, Stage, Swept};
 pub use lanes::{Park, Taken};
 pub use lists::{BoardPage, DeadEntry, DeadPlace, Due, Page};
 pub(crate) use network::credentials;

@@ -6,12 +6,12 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::call::refused;
-use super::conversations::{board_partition, board_place, read};
+use super::conversations::{board_partition, board_place, read_begun};
 use super::row::{Read, n, s};
 use super::{Store, StoreError};
 use crate::conversation::Session;
 use crate::journal::{ConversationKey, EntryKey};
-use crate::message::ChannelId;
+use crate::message::{ChannelId, CustomerId};
 use crate::moment::Moment;
 
 /// What became of an attempt to open a session.
@@ -53,7 +53,7 @@ impl Store {
     pub async fn open_session(
         &self,
         at: &ConversationKey,
-        channel: &ChannelId,
+        (channel, customer): (&ChannelId, &CustomerId),
         message: &EntryKey,
         session: &Session,
         now: Moment,
@@ -64,8 +64,9 @@ impl Store {
             .key("sk", s("J"))
             .update_expression("SET ses = :ses, so = :so, act = :now, bp = :bp, bt = :bt REMOVE tol")
             .condition_expression(
-                "attribute_exists(pk) AND attribute_not_exists(ses) AND (attribute_not_exists(ls) OR ls <> :ses)",
+                "cid = :cid AND attribute_not_exists(ses) AND (attribute_not_exists(ls) OR ls <> :ses)",
             )
+            .expression_attribute_values(":cid", s(customer.expose()))
             .expression_attribute_values(":ses", s(&session.id))
             .expression_attribute_values(":so", n(session.opened.millis()))
             .expression_attribute_values(":now", n(now.millis()))
@@ -100,7 +101,12 @@ impl Store {
             });
         }
         let row = reasons.first().and_then(CancellationReason::item);
-        Ok(match row.map(read).transpose()?.and_then(|c| c.session) {
+        let begun = row.map(read_begun).transpose()?.flatten();
+        let Some(begun) = begun.filter(|begun| begun.customer == *customer) else {
+            // The customer was erased, and the message goes with that.
+            return Ok(Opened::Needless);
+        };
+        Ok(match begun.session {
             Some(open) if open.id == session.id => Opened::Open,
             Some(open) => Opened::Another(open),
             None => Opened::Ended,

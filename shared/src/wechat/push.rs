@@ -34,7 +34,10 @@ pub enum Place {
     Unfollow,
     /// In the conversation's last known location.
     Location,
-    /// In the channel's own journal: jobs, verification, authorisation.
+    /// In the conversation of whom it is about, who is not its sender: consent that was
+    /// withdrawn or changed.
+    Consent,
+    /// In the channel's own journal: jobs, verification.
     Account,
 }
 
@@ -124,14 +127,14 @@ impl Push {
         match name.as_str() {
             "unsubscribe" => Place::Unfollow,
             "LOCATION" => Place::Location,
-            "TEMPLATESENDJOBFINISH"
-            | "MASSSENDJOBFINISH"
+            "user_info_modified" => Place::Consent,
+            name if name.starts_with("user_authorization_") => Place::Consent,
+            "MASSSENDJOBFINISH"
             | "PUBLISHJOBFINISH"
             | "FREEPUBLISHJOBFINISH"
             | "annual_renew"
-            | "verify_expired"
-            | "user_info_modified" => Place::Account,
-            name if ["qualification_", "naming_", "user_authorization_"]
+            | "verify_expired" => Place::Account,
+            name if ["qualification_", "naming_"]
                 .iter()
                 .any(|family| name.starts_with(family)) =>
             {
@@ -347,8 +350,17 @@ mod tests {
         check("kf_create_session", "kf_create_session", Place::Event);
         check("card_pass_check", "card_pass_check", Place::Event);
         check("No_Such", "No_Such", Place::Event);
+        let template = "TEMPLATESENDJOBFINISH";
+        check(template, template, Place::Event);
         for name in [
-            "TEMPLATESENDJOBFINISH",
+            "user_info_modified",
+            "user_authorization_revoke",
+            "user_authorization_cancellation",
+            "user_authorization_of_later",
+        ] {
+            check(name, name, Place::Consent);
+        }
+        for name in [
             "MASSSENDJOBFINISH",
             "PUBLISHJOBFINISH",
             "FREEPUBLISHJOBFINISH",
@@ -356,8 +368,6 @@ mod tests {
             "naming_verify_fail",
             "annual_renew",
             "verify_expired",
-            "user_info_modified",
-            "user_authorization_revoke",
         ] {
             check(name, name, Place::Account);
         }

@@ -7,7 +7,7 @@ use magpie::conversation::Conversation;
 use magpie::journal::{ConversationKey, EntryKey};
 use magpie::store::{Found, Holder, Opened, Settled};
 
-use crate::made::{after, at, conversation, message, session, shop, snippet};
+use crate::made::{after, ann, at, conversation, message, session, shop, snippet};
 use crate::tables::Tables;
 
 async fn begun(tables: &Tables) -> ConversationKey {
@@ -44,6 +44,7 @@ async fn five_first_messages_at_once_make_one_customer() {
             Found::Theirs(theirs) => {
                 customers.insert(theirs.customer);
             }
+            Found::Erased => unreachable!("nobody was erased"),
         }
     }
     assert_eq!((new, customers.len()), (1, 1));
@@ -83,7 +84,7 @@ async fn one_session_is_open_at_a_time_and_none_opens_twice() {
     let message = waiting(&tables, &at).await;
     let open = async |new, now| {
         let opened = tables
-            .open_session(&at, &shop(), &message, new, after(now))
+            .open_session(&at, (&shop(), &ann()), &message, new, after(now))
             .await;
         opened.unwrap()
     };
@@ -116,7 +117,7 @@ async fn a_message_that_has_arrived_opens_no_session() {
     let open = async |message| {
         let one = session("one", 1);
         let opened = tables
-            .open_session(&at, &shop(), message, &one, after(1))
+            .open_session(&at, (&shop(), &ann()), message, &one, after(1))
             .await;
         opened.unwrap()
     };
@@ -129,7 +130,7 @@ async fn a_message_that_has_arrived_opens_no_session() {
 #[tokio::test]
 async fn a_message_whose_session_is_settled_is_told_in_no_other() {
     let tables = Tables::new().await;
-    let (at, shop) = (begun(&tables).await, shop());
+    let (at, shop, ann) = (begun(&tables).await, shop(), ann());
     let (one, two) = (session("one", 1), session("two", 2));
     let said = waiting(&tables, &at).await;
     let settle = async |session| {
@@ -137,7 +138,7 @@ async fn a_message_whose_session_is_settled_is_told_in_no_other() {
         settled.unwrap()
     };
     let open = async |new| {
-        let opened = tables.open_session(&at, &shop, &said, new, after(3));
+        let opened = tables.open_session(&at, (&shop, &ann), &said, new, after(3));
         opened.await.unwrap()
     };
     assert_eq!(settle("one").await, Settled::Closed, "it never opened");
@@ -155,7 +156,7 @@ async fn a_message_whose_session_is_settled_is_told_in_no_other() {
     assert_eq!(known(&tables, &at).await.session, None);
     let other = message(2, "2", "在吗？");
     tables.put_entry(&at, &other, None).await.unwrap();
-    let opened = tables.open_session(&at, &shop, &other.key, &two, after(5));
+    let opened = tables.open_session(&at, (&shop, &ann), &other.key, &two, after(5));
     assert_eq!(opened.await.unwrap(), Opened::Open);
     assert_eq!(settle("two").await, told, "it stays");
     let delivered = tables.delivered(&at, &said, Holder::Nobody, 1).await;
@@ -168,11 +169,11 @@ async fn of_two_who_open_a_session_at_once_both_mean_the_same_one() {
     let tables = Tables::new().await;
     let at = begun(&tables).await;
     let sessions: Vec<_> = (0..8).map(|n| session(&format!("s{n}"), n)).collect();
-    let (shop, message) = (shop(), waiting(&tables, &at).await);
+    let (shop, ann, message) = (shop(), ann(), waiting(&tables, &at).await);
     let opened = join_all(
         sessions
             .iter()
-            .map(|new| tables.open_session(&at, &shop, &message, new, after(9))),
+            .map(|new| tables.open_session(&at, (&shop, &ann), &message, new, after(9))),
     );
     let opened: Vec<_> = opened.await.into_iter().map(Result::unwrap).collect();
     let open = known(&tables, &at).await.session.unwrap();
@@ -199,7 +200,13 @@ async fn the_desk_is_told_of_the_open_session_only() {
     tables.told(&at, "one").await.unwrap();
     let message = waiting(&tables, &at).await;
     tables
-        .open_session(&at, &shop(), &message, &session("one", 1), after(1))
+        .open_session(
+            &at,
+            (&shop(), &ann()),
+            &message,
+            &session("one", 1),
+            after(1),
+        )
         .await
         .unwrap();
     assert!(!told().await);
@@ -212,7 +219,13 @@ async fn the_desk_is_told_of_the_open_session_only() {
         .await
         .unwrap();
     tables
-        .open_session(&at, &shop(), &message, &session("two", 3), after(3))
+        .open_session(
+            &at,
+            (&shop(), &ann()),
+            &message,
+            &session("two", 3),
+            after(3),
+        )
         .await
         .unwrap();
     assert!(!told().await, "of the next it was not");
@@ -225,14 +238,16 @@ async fn a_message_shows_in_its_session_and_brings_it_up() {
     let (first, second) = (snippet("你好", 1), snippet("在吗？", 2));
     let shop = shop();
     let touch = async |session, snippet, now| {
-        let touched = tables.touch(&at, &shop, session, snippet, after(now)).await;
+        let touched = tables
+            .touch(&at, (&shop, &ann()), session, snippet, after(now))
+            .await;
         touched.unwrap()
     };
     assert!(!touch(Some("one"), &first, 1).await, "no session is open");
     assert_eq!(tables.conversation(&at).await.unwrap().unwrap().1, None);
     let message = waiting(&tables, &at).await;
     tables
-        .open_session(&at, &shop, &message, &session("one", 1), after(1))
+        .open_session(&at, (&shop, &ann()), &message, &session("one", 1), after(1))
         .await
         .unwrap();
     assert!(!touch(Some("two"), &first, 2).await);

@@ -6,7 +6,7 @@ use magpie::reason::Reason;
 use magpie::store::{Death, Holder, Opened, Settled, Taken};
 
 use crate::made::{
-    after, answer, at, claim, conversation, death, line, message, park, session, shop, snippet,
+    after, ann, answer, at, claim, conversation, death, line, message, park, session, shop, snippet,
 };
 use crate::tables::Tables;
 
@@ -127,10 +127,10 @@ async fn a_mark_on_an_erased_row_brings_nothing_back() {
     no(tables.park_again(at, Lane::Out, 1, park).await);
     no(tables.move_timer(at, after(1), after(2)).await);
     no(tables
-        .touch(at, shop, Some("s"), &snippet("", 1), after(1))
+        .touch(at, (shop, &ann()), Some("s"), &snippet("", 1), after(1))
         .await);
     no(tables
-        .touch(at, shop, None, &snippet("", 1), after(1))
+        .touch(at, (shop, &ann()), None, &snippet("", 1), after(1))
         .await);
     no(tables.close_session(at, shop, "s", after(1)).await);
     tables.wake_held(at, after(1)).await.unwrap();
@@ -143,7 +143,7 @@ async fn a_mark_on_an_erased_row_brings_nothing_back() {
     tables.read_up_to(at, window.as_str()).await.unwrap();
     tables.stop_timer(at, after(9)).await.unwrap();
     let opened = tables
-        .open_session(at, shop, window, &session("s", 1), after(1))
+        .open_session(at, (shop, &ann()), window, &session("s", 1), after(1))
         .await;
     assert_eq!(opened.unwrap(), Opened::Needless);
     let settled = tables.settle_session(at, window, "s").await;

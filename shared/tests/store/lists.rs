@@ -50,12 +50,13 @@ async fn the_board_lists_by_last_activity_on_two_sides() {
             .begin(at, &conversation(number, "oAnn"))
             .await
             .unwrap();
+        let customer = conversation(number, "oAnn").customer;
         let opened = session("s", i64::from(number));
         let now = after(i64::from(number));
         let said = message(i64::from(number), "1", "你好");
         tables.put_entry(at, &said, None).await.unwrap();
         tables
-            .open_session(at, &shop(), &said.key, &opened, now)
+            .open_session(at, (&shop(), &customer), &said.key, &opened, now)
             .await
             .unwrap();
     }
@@ -66,8 +67,9 @@ async fn the_board_lists_by_last_activity_on_two_sides() {
     assert!(board(false).await.is_empty());
     // The first says something, the second is stirred, the third ends.
     let snippet = snippet("你好", 20);
+    let first = conversation(0, "oAnn").customer;
     tables
-        .touch(&all[0], &shop(), Some("s"), &snippet, after(20))
+        .touch(&all[0], (&shop(), &first), Some("s"), &snippet, after(20))
         .await
         .unwrap();
     tables.stir(&all[1], after(21)).await.unwrap();

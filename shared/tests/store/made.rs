@@ -3,7 +3,7 @@
 use magpie::channel::{CallbackMode, Channel, DeskSettings, TIME_ZONE, TokenCall};
 use magpie::conversation::{Conversation, Session, customer_id};
 use magpie::journal::{Claim, Class, ConversationKey, Entry, EntryKey, Origin, Pepper};
-use magpie::message::{Body, ChannelId, Kind, MessageId, OpenId};
+use magpie::message::{Body, ChannelId, CustomerId, Kind, MessageId, OpenId};
 use magpie::moment::Moment;
 use magpie::reason::Reason;
 use magpie::store::{Death, Holder, Park, Snippet};
@@ -114,6 +114,11 @@ pub(crate) fn park<'a>(
     }
 }
 
+/// The customer whose conversation is made first.
+pub(crate) fn ann() -> CustomerId {
+    customer_id([1; 16])
+}
+
 /// A conversation that nobody has begun yet, with its own customer id.
 pub(crate) fn conversation(customer: u8, open_id: &str) -> Conversation {
     Conversation {
@@ -125,6 +130,7 @@ pub(crate) fn conversation(customer: u8, open_id: &str) -> Conversation {
         read_up_to: None,
         last_session: None,
         late_sends: None,
+        leaving: None,
         active: after(0),
     }
 }
@@ -163,6 +169,7 @@ pub(crate) fn channel(id: &str, account: &str) -> Channel {
         token_call: TokenCall::Stable,
         part_pause_ms: 300,
         retention_days: 30,
+        erase_after_days: 15,
         time_zone: TIME_ZONE.to_owned(),
         agent_name: magpie::channel::AgentName::None,
         kf_account: None,

@@ -10,6 +10,7 @@
 mod capacity;
 mod control;
 mod conversations;
+mod departed;
 mod entries;
 mod erased;
 mod lanes;

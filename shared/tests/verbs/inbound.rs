@@ -277,7 +277,7 @@ async fn events_go_where_they_belong() {
         ("VIEW", Some("oAnn"), Class::Event, 1),
         ("unsubscribe", Some("oAnn"), Class::Unfollow, 1),
         ("card_pass_check", Some("oAnn"), Class::Event, 1),
-        ("TEMPLATESENDJOBFINISH", None, Class::Event, 0),
+        ("TEMPLATESENDJOBFINISH", Some("oAnn"), Class::Event, 1),
         ("MASSSENDJOBFINISH", None, Class::Event, 0),
         ("qualification_verify_success", None, Class::Event, 0),
         ("user_authorization_revoke", None, Class::Event, 0),

@@ -9,6 +9,7 @@
 
 mod callers;
 mod desk_down;
+mod erasure;
 mod events;
 mod inbound;
 mod media;

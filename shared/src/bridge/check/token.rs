@@ -84,7 +84,11 @@ fn refused(none: &Tokenless) -> Finding {
         ),
         Tokenless::Elsewhere(None)
         | Tokenless::Broken(
-            Broken::Store(_) | Broken::Secret(_) | Broken::Storage(_) | Broken::Damaged(_),
+            Broken::Store(_)
+            | Broken::Unfinished
+            | Broken::Secret(_)
+            | Broken::Storage(_)
+            | Broken::Damaged(_),
         ) => (
             "internal",
             "系统内部暂时出错：请稍后重试。",

@@ -195,7 +195,7 @@ async function call(method, path, body, stop = new AbortController()) {
 
 const talkPath = (id) => `conversations/${id}`;
 
-// Reads in line. What was asked before the list changed is dropped.
+// Reads in line. What an older list asked is dropped.
 let line = Promise.resolve();
 let epoch = 0;
 function ask(path, params, stop) {
@@ -301,7 +301,7 @@ async function loadChannels() {
   ui.channel.hidden = channels.size < 2;
 }
 
-function take(talk) { // the last one taken goes first within a second
+function take(talk) { // the last taken goes first in a second
   talks.delete(talk.customer_id);
   talks.set(talk.customer_id, talk);
 }
@@ -326,7 +326,7 @@ async function loadList() {
   render();
 }
 
-// Looks for changes soon, but only four times a second and one at a time.
+// Looks for changes soon, four times a second at the most.
 function poke(delay = 0) {
   if (ticking) {
     again = true;
@@ -347,12 +347,16 @@ async function tick() {
     cursor = got.cursor;
     got.conversations.forEach(take);
     if (id && got.messages) takeNewest(id, got.messages);
+    else if (id && logs.delete(id) && talks.delete(id)) { // erased
+      missing = t('gone');
+      reload();
+    }
     if (!listed) await loadList(); // after the changes: nothing falls between
     fails = 0;
     render();
   } catch (p) {
     fails += 1;
-    if (p.status === 400) listed = listCursor = null; // the cursor was an older server's
+    if (p.status === 400) listed = listCursor = null; // it was an older server's
   }
   ticking = false;
   say(ui.banner, fails > 1 ? t('offline') : '');
@@ -385,13 +389,13 @@ function merge(log, page) {
   log.messages = [...all.values()].sort((a, b) => Date.parse(a.time) - Date.parse(b.time));
 }
 
-// The newest messages; `older` is the cursor behind them, if given.
+// The newest messages; behind them is `older`, if given.
 function takeNewest(id, page, older) {
   const log = logOf(id);
   const had = new Set(log.messages.map((m) => m.id));
   const joined = page.some((m) => had.has(m.id));
   const fresh = page.filter((m) => !had.has(m.id) && m.direction === 'in');
-  if (!joined && page.length > 49) { // there is a gap between these and ours
+  if (!joined && page.length > 49) { // a gap between these and ours
     if (had.size && older === undefined) return loadTalk(id);
     log.messages = [];
   }
@@ -518,7 +522,7 @@ async function send() {
 const bytesOf = (text) => new TextEncoder().encode(text).length;
 const partsOf = (bytes) => (bytes <= PART ? 1 : Math.ceil(bytes / NUMBERED));
 
-// What stands in the way of an answer (`stop` forbids it), or what becomes of it.
+// What stands in an answer's way (`stop` forbids it), or becomes of it.
 function obstacle(id) {
   const talk = talks.get(id);
   const channel = channels.get(talk.channel);
@@ -569,7 +573,7 @@ ui.composer.onsubmit = (e) => {
   send();
 };
 
-// Puts a failed answer back into the box, whole and without part numbers.
+// Puts a failed answer back, whole and without part numbers.
 function writeAgain(m) {
   const draft = draftOf(open);
   const parts = logOf(open).messages.filter((x) => x.id === m.id || m.parts > 1 && x.message_id === m.message_id);
@@ -580,7 +584,7 @@ function writeAgain(m) {
   ui.text.focus();
 }
 
-ui.details.onclick = () => import('./people.js').then((m) => m.show(open, channels.get(talks.get(open)?.channel), lang, call));
+ui.details.onclick = () => import('./people.js').then((m) => m.show(open, talks.get(open), channels, lang, call));
 ui.end.onclick = () => {
   ui.endingProblem.textContent = '';
   ui.ending.showModal();
@@ -596,7 +600,7 @@ ui.endingYes.onclick = async () => {
   }
 };
 
-// Makes the children of `parent` those of `items`, keeping nodes and the focus.
+// Makes `items` the children of `parent`, keeping nodes and the focus.
 function sync(parent, items, fill) {
   const keys = new Set(items.map((item) => item.id));
   const had = new Map();

@@ -10,6 +10,7 @@ const WORDS = {
     came: '来源', code: '二维码场景', language: '微信语言', union: 'UnionID',
     remark: '备注', remark_how: '微信不提供昵称，可用备注代替。少于 30 个字符。', save: '保存',
     tags: '标签', fresh: '新标签', add: '添加',
+    erase: '删除客户资料…',
   },
   en: {
     title: (id) => `Details of customer ${id}`, loading: 'Asking WeChat…', close: 'Close', saved: 'WeChat has it.',
@@ -17,6 +18,7 @@ const WORDS = {
     came: 'How they came', code: 'Scene of the QR code', language: 'Language', union: 'Union id',
     remark: 'Remark', remark_how: 'WeChat tells no names: a remark may stand for one. Fewer than 30 characters.', save: 'Save',
     tags: 'Tags', fresh: 'New tag', add: 'Add',
+    erase: 'Erase customer…',
   },
 };
 // WeChat's tags below this are no tags that people are given.
@@ -57,17 +59,20 @@ function line(id, label, value, most, button, how, send) {
   return form;
 }
 
-export async function show(id, channel, lang, call) {
+export async function show(id, talk, channels, lang, call) {
+  const channel = channels.get(talk?.channel);
   const t = (key, ...args) => (args.length ? WORDS[lang][key](...args) : WORDS[lang][key]);
   const path = `conversations/${id}`;
+  const { leaving } = talk ?? {};
   const status = el('p', { className: 'quiet', role: 'status' }, t('loading'));
   const problem = el('p', { className: 'problem', role: 'alert' });
   const body = el('div', {});
   const close = el('button', { type: 'button', autofocus: true, onclick: () => dialog.close() }, t('close'));
+  const erase = el('button', { type: 'button', onclick: asks }, t('erase'));
   const dialog = el(
     'dialog', { style: { width: '92vw' } },
     el('h2', { id: 'peopleTitle' }, t('title', id.slice(0, 4))),
-    body, status, problem, el('div', { className: 'choices' }, close),
+    body, status, problem, el('div', { className: 'choices' }, erase, close),
   );
   dialog.setAttribute('aria-labelledby', 'peopleTitle');
 
@@ -85,6 +90,7 @@ export async function show(id, channel, lang, call) {
   document.body.append(dialog);
   dialog.showModal();
 
+  let asked = false;
   // One change after another, so that WeChat has the last one last.
   let changes = Promise.resolve();
   function change(ask, undo = () => {}) {
@@ -98,6 +104,14 @@ export async function show(id, channel, lang, call) {
         problem.textContent = p.message;
       }
     });
+  }
+
+  async function asks() {
+    asked = true;
+    erase.remove();
+    status.textContent = problem.textContent = '';
+    const m = await import('./erase.js');
+    m.ask({ id, lang, call, body, problem, close, dialog, until: (time) => day(time, channel?.time_zone, lang) });
   }
 
   function facts(profile) {
@@ -141,12 +155,15 @@ export async function show(id, channel, lang, call) {
 
   try {
     const profile = await call('GET', `${path}/profile`);
+    if (asked) return;
     status.textContent = '';
+    if (leaving) body.append(el('p', {}, (await import('./erase.js')).leaves(leaving.cause, day(leaving.due, channel?.time_zone, lang), lang)));
     if (!profile.subscribed) return body.append(el('p', {}, t('no')));
     const remark = line('peopleRemark', t('remark'), profile.remark, 29, t('save'), t('remark_how'), (text) => change(() => call('PUT', `${path}/remark`, { remark: text.value.trim() })));
     body.append(facts(profile), remark);
     if (!channel) return;
     const { tags: all } = await call('GET', `channels/${channel.id}/tags`);
+    if (asked) return;
     body.append(...tags(all.filter((tag) => tag.id >= GIVEN), new Set(profile.tags.map((tag) => tag.id))));
   } catch (p) {
     status.textContent = '';

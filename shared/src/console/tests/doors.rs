@@ -275,6 +275,7 @@ async fn the_page_and_its_assets_are_for_everybody() {
     for (name, most) in [
         ("files.js", 4_000),
         ("people.js", 9_000),
+        ("erase.js", 4_000),
         ("compose.js", 10_000),
     ] {
         let script = format!("/console/{name}");

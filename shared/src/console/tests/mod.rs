@@ -9,6 +9,7 @@
 mod account;
 mod channels;
 mod cursors;
+mod customers;
 mod dead;
 mod described;
 mod doors;

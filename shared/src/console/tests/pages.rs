@@ -12,6 +12,7 @@ use crate::message::ChannelId;
 
 const WORDS: &[&str] = &[
     include_str!("../assets/operator/words.js"),
+    include_str!("../assets/operator/status_words.js"),
     include_str!("../assets/operator/setup_words.js"),
     include_str!("../assets/operator/menu_words.js"),
     include_str!("../assets/operator/codes_words.js"),

@@ -113,6 +113,8 @@ async fn talk(house: &mut House) {
         .await;
     house.program("DELETE", "/api/channels/shop-c", None).await;
     house.post(&format!("{path}/end"), &json!({})).await;
+    let customer = format!("/api/customers/{customer}");
+    house.program("DELETE", &customer, None).await;
     let nobody = nowhere("/api/conversations/{customer_id}");
     let said = json!({ "id": "a", "time": now, "kind": "text", "text": "hi" });
     house.post(&format!("{nobody}/messages"), &said).await;
@@ -306,10 +308,11 @@ async fn every_answer_of_the_document_is_given() {
     for given in house.given.lock().unwrap().iter() {
         left.remove(given);
     }
-    // Of a store that fails other tests tell, and of one machine's own answers.
+    // Of a store that fails or is slow other tests tell, and of one machine's own answers.
     left.retain(|(_, path, status)| {
         let stream = path == "/api/events" && status == "200";
-        !(stream || status == "408" || status == "503")
+        let slow = path == "/api/customers/{customer_id}" && status == "202";
+        !(stream || slow || status == "408" || status == "503")
     });
     assert_eq!(left, BTreeSet::new(), "never given");
 }

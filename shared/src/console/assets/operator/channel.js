@@ -102,6 +102,7 @@ function channelPage(id) {
     const desk = deskFields(c.desk.kind, c.desk.url, c.desk.secrets_set > 0);
     const number = (value, min, max) => el('input', { type: 'number', inputMode: 'numeric', value, min, max });
     const retention = field('retention', number(c.retention_days, 3, 3650), 'retention_hint');
+    const leave = field('erase_after', number(c.erase_after_days, 0, 30), 'erase_after_hint');
     const pause = field('pause', number(c.part_pause_ms, 0, 2000), 'pause_hint');
     const zone = field('time_zone', text({ value: c.time_zone, maxLength: 40 }), 'time_zone_hint');
     zone.input.setAttribute('list', 'zones');
@@ -120,7 +121,7 @@ function channelPage(id) {
     const whole = (f) => (f.input.value.trim() === '' ? '' : Number(f.input.value));
     const shown = c;
     const fields = {
-      name, ...desk.fields, 'callback.mode': mode, 'callback.encoding_aes_key': key, retention_days: retention, time_zone: zone, part_pause_ms: pause, agent_name: named, kf_account: kf, api_base: base, token_call: token,
+      name, ...desk.fields, 'callback.mode': mode, 'callback.encoding_aes_key': key, retention_days: retention, erase_after_days: leave, time_zone: zone, part_pause_ms: pause, agent_name: named, kf_account: kf, api_base: base, token_call: token,
     };
     const send = async () => {
       const put = await change(id, (body) => {
@@ -128,6 +129,7 @@ function channelPage(id) {
         const set = (name, value) => { if (value !== shown[name]) body[name] = value; };
         set('name', name.input.value.trim());
         set('retention_days', whole(retention));
+        set('erase_after_days', whole(leave));
         set('part_pause_ms', whole(pause));
         set('time_zone', zone.input.value.trim());
         set('agent_name', named.get());
@@ -150,7 +152,7 @@ function channelPage(id) {
     };
     return section('settings', form(fields, send, 'save',
       name, desk, mode, both, key,
-      el('details', {}, el('summary', { t: 'advanced' }), el('div.fields', {}, zone, retention, pause, named, kf, base, token, callers), hosts(), zones())));
+      el('details', {}, el('summary', { t: 'advanced' }), el('div.fields', {}, zone, retention, leave, pause, named, kf, base, token, callers), hosts(), zones())));
   }
 
   const keys = [];
