@@ -567,3 +567,60 @@ async fn a_desk_that_was_down_hears_everything_in_order() {
     }
     world.close().await;
 }
+
+#[tokio::test]
+async fn who_is_erased_is_somebody_new_afterwards() {
+    let world = World::start().await;
+    let (shop, desk) = world.shop_with_desk(Mode::Secure).await;
+    let customer = shop.customer("Han Meimei");
+    let first = world.markers().text();
+    customer.says(&first).await;
+    desk.hears(&world, "session.opened").await;
+    let news = desk.hears_message(&world, &first).await;
+    let known = news["conversation"].as_str().unwrap().to_owned();
+
+    // The desk has it erased, and repeats its call.
+    let delete = json!({
+        "type": "conversation.delete",
+        "time": time(),
+        "conversation": known,
+    });
+    for _ in 0..2 {
+        let status = desk.calls(&shop, "msg_erase", &delete, desk.secret()).await;
+        assert_eq!(status, StatusCode::ACCEPTED);
+    }
+    let news = desk.hears(&world, "session.ended").await;
+    assert_eq!(news["reason"]["code"], "erased");
+    let news = desk.hears(&world, "customer.erased").await;
+    assert_eq!(news["reason"]["code"], "desk");
+    assert_eq!(news["conversation"], known.as_str());
+    let path = format!("/api/conversations/{known}");
+    let (status, _) = world.api(Method::GET, &path, None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let id = desk.says(&shop, &known, "还在吗").await;
+    let news = desk.hears_status(&world, &id, "failed").await;
+    assert_eq!(news["reason"]["code"], "unknown_conversation");
+
+    // A customer who writes again is a new one, and is erased by the API.
+    let second = world.markers().text();
+    customer.says(&second).await;
+    desk.hears(&world, "session.opened").await;
+    let news = desk.hears_message(&world, &second).await;
+    let again = news["conversation"].as_str().unwrap().to_owned();
+    assert_ne!(again, known);
+    let path = format!("/api/customers/{again}");
+    let (status, answer) = world.api(Method::DELETE, &path, None).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert_eq!(answer["finished"], true);
+    let places = answer["remains"].as_array().unwrap().iter();
+    let places: Vec<_> = places.map(|one| one["place"].as_str().unwrap()).collect();
+    let expected = ["desk", "backups", "wechat_uploads", "wechat", "record"];
+    assert_eq!(places, expected);
+    desk.hears(&world, "session.ended").await;
+    let news = desk.hears(&world, "customer.erased").await;
+    assert_eq!(news["reason"]["code"], "asked");
+    let (status, _) = world.api(Method::DELETE, &path, None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    customer.sees_nothing().await;
+    world.close().await;
+}

@@ -443,6 +443,80 @@ async fn a_picture_that_wechat_does_not_take_at_first_goes_later() {
     world.close().await;
 }
 
+/// Time passes for a conversation's own row.
+fn row_ago(cloud: &Cloud, fields: &[&str], span_ms: u64) {
+    for row in cloud.tables().all(&cloud.messages) {
+        for field in fields.iter().filter(|_| row["sk"]["S"] == "J") {
+            ago(cloud, &cloud.messages, &row, field, span_ms);
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_a_customer_who_left_nothing_is_kept_but_that_it_was_erased() {
+    let world = World::start().await;
+    let (shop, desk) = world.shop_with_desk(Mode::Secure).await;
+    let customer = shop.customer("Han Meimei");
+    let photo = b"\xff\xd8\xff\xe0\0\x10JFIF";
+    customer.says("你好").await;
+    desk.hears(&world, "session.opened").await;
+    desk.hears_message(&world, "你好").await;
+    customer.sends(MediaKind::Image, "photo.jpg", photo).await;
+    desk.hears(&world, "message.created").await;
+    let cloud = world.bridge().cloud();
+    assert_eq!(cloud.bucket.objects().len(), 1);
+    customer.does(&Act::Unfollow).await;
+    desk.hears(&world, "event.created").await;
+    desk.hears(&world, "session.ended").await;
+    // Fifteen days later, and twenty minutes after that.
+    row_ago(cloud, &["ed", "du"], HOUR_MS);
+    world.later().await;
+    let news = desk.hears(&world, "customer.erased").await;
+    assert_eq!(news["reason"]["code"], "unfollowed");
+    assert_eq!(cloud.bucket.objects().len(), 0);
+    row_ago(cloud, &["er", "du"], HOUR_MS);
+    world.later().await;
+    world.later().await;
+    let rows = cloud.tables().all(&cloud.messages);
+    let own = rows
+        .iter()
+        .all(|row| row["pk"]["S"] == format!("A#{}", shop.id));
+    assert!(own && rows.len() == 1, "{rows:?}");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn of_a_customer_of_the_inbox_nothing_is_left_either() {
+    let world = World::start().await;
+    let shop = world.shop_with_inbox(Mode::Secure).await;
+    let customer = shop.customer("Han Meimei");
+    let photo = b"\xff\xd8\xff\xe0\0\x10JFIF";
+    customer.sends(MediaKind::Image, "photo.jpg", photo).await;
+    let inbox = shop.conversation().await;
+    inbox.answers("您好").await;
+    customer.sees("您好").await;
+    let list = "/api/conversations?state=all";
+    let (_, talks) = world.api(Method::GET, list, None).await;
+    let id = talks["conversations"][0]["customer_id"].as_str().unwrap();
+    let path = format!("/api/customers/{id}");
+    let (status, answer) = world.api(Method::DELETE, &path, None).await;
+    assert_eq!(
+        (status, &answer["finished"]),
+        (StatusCode::OK, &json!(true))
+    );
+    let cloud = world.bridge().cloud();
+    assert_eq!(cloud.bucket.objects().len(), 0);
+    row_ago(cloud, &["er", "du"], HOUR_MS);
+    world.later().await;
+    world.later().await;
+    let rows = cloud.tables().all(&cloud.messages);
+    let own = rows
+        .iter()
+        .all(|row| row["pk"]["S"] == format!("A#{}", shop.id));
+    assert!(own && rows.len() == 1, "{rows:?}");
+    world.close().await;
+}
+
 #[tokio::test]
 async fn of_a_deleted_channel_nothing_is_left() {
     let world = World::start().await;

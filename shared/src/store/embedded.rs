@@ -353,6 +353,52 @@ mod tests {
             .unwrap();
     }
 
+    /// What was deleted is not in the file any more, nor in a copy of it: SQLite is built to
+    /// write over it (`.cargo/config.toml`).
+    #[tokio::test]
+    async fn what_was_deleted_is_not_in_the_file() {
+        let name = format!("magpie-deleted-{}", Chance::System.nonce());
+        let folder = Folder(std::env::temp_dir().join(name));
+        std::fs::create_dir(&folder.0).unwrap();
+        let path = folder.0.join("store.db");
+        let marker = "A-MARKER-OF-SOMEBODY".repeat(400);
+        let holds = || {
+            let files = std::fs::read_dir(&folder.0).unwrap();
+            files.into_iter().any(|file| {
+                let bytes = std::fs::read(file.unwrap().path()).unwrap();
+                bytes.windows(8).any(|bytes| bytes == b"A-MARKER")
+            })
+        };
+        let at_rest = || Engine::at_rest(&path).unwrap();
+        let engine = at_rest();
+        let client = engine.client();
+        let store = Store::new(client.clone(), "messages", "control");
+        store.create_tables(false).await.unwrap();
+        let row = |sk: &str| {
+            let client = client.put_item().table_name("messages");
+            client
+                .item("pk", AttributeValue::S("row".into()))
+                .item("sk", AttributeValue::S(sk.into()))
+                .item("b", AttributeValue::S(marker.clone()))
+        };
+        for sk in ["1", "2", "3"] {
+            row(sk).send().await.unwrap();
+        }
+        assert!(holds());
+        for sk in ["1", "2", "3"] {
+            let call = client.delete_item().table_name("messages");
+            let call = call.key("pk", AttributeValue::S("row".into()));
+            call.key("sk", AttributeValue::S(sk.into()))
+                .send()
+                .await
+                .unwrap();
+        }
+        drop((client, store, engine));
+        // The last who has it open folds the log in.
+        drop(at_rest());
+        assert!(!holds());
+    }
+
     /// At every sync the disk's content is copied, the log no further than it
     /// went before: what a power cut would leave right after. Every row that
     /// was answered by then is in it.
