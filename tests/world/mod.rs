@@ -289,6 +289,20 @@ impl World {
         )
     }
 
+    /// What the outside is told of a file at a link of ours without fetching it, and what with
+    /// it: the status and, by name, what a browser goes by.
+    pub(crate) async fn looks_at(&self, method: Method, link: &str) -> (StatusCode, [String; 3]) {
+        let (_, rest) = link.split_once("/media/").unwrap();
+        let at = self.at(&format!("/media/{rest}"));
+        let answer = self.http.request(method, at).send().await.unwrap();
+        let told = ["content-type", "content-disposition", "content-length"];
+        let told = told.map(|name| {
+            let value = answer.headers().get(name);
+            value.map_or("", |value| value.to_str().unwrap()).to_owned()
+        });
+        (answer.status(), told)
+    }
+
     /// No shop is looked after any more: they were deleted.
     pub(crate) fn forget_shops(&self) {
         self.shops.lock().unwrap().clear();
