@@ -249,6 +249,17 @@ pub(crate) async fn rich_answers(world: World) {
     let (status, kind, bytes) = world.fetches(link).await;
     assert_eq!((status, kind.as_str()), (StatusCode::OK, "application/pdf"));
     assert_eq!(bytes, pdf);
+    // It is put away under its own name, and looking at it first is told the same.
+    let name = "attachment;filename*=UTF-8''%E6%8A%A5%E4%BB%B7.pdf";
+    let length = pdf.len().to_string();
+    for method in [Method::GET, Method::HEAD] {
+        let told = world.looks_at(method, link).await;
+        let expected = ["application/pdf", name, &length].map(str::to_owned);
+        assert_eq!(told, (StatusCode::OK, expected));
+    }
+    let bare = link.split('?').next().unwrap();
+    let (status, _) = world.looks_at(Method::HEAD, bare).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
 
     let question = json!({ "kind": "choice", "text": "满意吗？",
         "choices": [{ "id": "yes", "text": "满意" }, { "id": "no", "text": "不满意" }] });

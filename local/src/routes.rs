@@ -177,7 +177,8 @@ async fn desk(
 /// A file by its link. A browser shows a picture and plays a film, and never runs anything.
 async fn media(State(house): State<House>, Path(path): Path<String>, request: Request) -> Response {
     let query = request.uri().query().unwrap_or_default();
-    let (place, found) = match house.bridge.open_file(&path, query).await {
+    let opened = house.bridge.open_file(request.method(), &path, query).await;
+    let opened = match opened {
         Ok(Some(found)) => found,
         Ok(None) => return say(StatusCode::NOT_FOUND, NO_FILE),
         Err(broken) => {
@@ -185,7 +186,7 @@ async fn media(State(house): State<House>, Path(path): Path<String>, request: Re
             return unread(StatusCode::INTERNAL_SERVER_ERROR);
         }
     };
-    let file = match found {
+    let file = match opened.found {
         Found::File(file) => file,
         Found::Elsewhere(url) => return Redirect::temporary(url.as_str()).into_response(),
     };
@@ -198,8 +199,7 @@ async fn media(State(house): State<House>, Path(path): Path<String>, request: Re
     }
     let headers = response.headers_mut();
     for (name, value) in [
-        (header::CONTENT_TYPE, place.format().mime()),
-        (header::CONTENT_DISPOSITION, place.format().disposition()),
+        (header::CONTENT_TYPE, opened.format.mime()),
         (
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; sandbox",
@@ -209,6 +209,10 @@ async fn media(State(house): State<House>, Path(path): Path<String>, request: Re
         (header::CACHE_CONTROL, "private, max-age=3600"),
     ] {
         headers.insert(name, header::HeaderValue::from_static(value));
+    }
+    // It is plain letters, whatever the file is called.
+    if let Ok(disposition) = header::HeaderValue::from_str(&opened.disposition) {
+        headers.insert(header::CONTENT_DISPOSITION, disposition);
     }
     // The time of a file's change is when it is forgotten.
     headers.remove(header::LAST_MODIFIED);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::message::ChannelId;
 use crate::moment::Moment;
+use crate::notice::Notice;
 use crate::reply::Replies;
 
 /// How many days a channel may keep messages that ended.
@@ -147,6 +148,8 @@ pub struct Seen {
     pub send: Option<Moment>,
     /// The calls that were refused, by the word for the reason.
     pub refused: BTreeMap<&'static str, Refusals>,
+    /// What is wrong with the account's standing, as WeChat said last.
+    pub alarms: Vec<Notice>,
 }
 
 /// Every reason for which a call to the callback is refused, as it is counted.

@@ -32,6 +32,8 @@ pub enum Retry {
     Now,
     /// Not in this run, and not before this much time.
     After(Duration),
+    /// Not before the next minute of the clock: WeChat counts by those.
+    NextMinute,
     /// Not before WeChat's day is over.
     NextDay,
     /// Never by itself.
@@ -44,6 +46,7 @@ impl Retry {
     pub fn least(self, now: Moment) -> Duration {
         match self {
             Self::After(span) => span,
+            Self::NextMinute => now.next_minute().since(now),
             Self::NextDay => now.next_beijing_day().since(now),
             Self::Now | Self::Never => Duration::ZERO,
         }

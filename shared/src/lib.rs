@@ -17,6 +17,7 @@ pub mod lines;
 pub mod menu;
 pub mod message;
 pub mod moment;
+pub mod notice;
 pub mod opens;
 pub mod people;
 pub mod qrcode;

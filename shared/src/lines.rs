@@ -8,8 +8,9 @@
 use std::fmt;
 
 use crate::content::Content;
+use crate::conversation::EraseCause;
 use crate::faces;
-use crate::message::{Body, Fields, Outcome};
+use crate::message::{Body, Erased, Fields, Outcome};
 
 /// One thing said in two languages.
 #[derive(Clone, PartialEq, Eq)]
@@ -104,6 +105,22 @@ pub fn erased() -> Line {
     both(
         "客户资料已删除：请同时删除您系统中的记录。",
         "The customer was erased: delete your own records, too.",
+    )
+}
+
+/// What the record of an erasure says to who runs the account.
+#[must_use]
+pub fn record(erased: &Erased) -> Line {
+    let (zh, en) = match erased.cause {
+        EraseCause::Asked => ("在此处要求", "asked for here"),
+        EraseCause::Desk => ("客服系统要求", "asked for by the desk"),
+        EraseCause::Unfollowed => ("客户已取消关注", "they unfollowed"),
+        EraseCause::Consent => ("客户已撤回授权", "they withdrew a consent"),
+    };
+    let who: String = erased.customer.expose().chars().take(8).collect();
+    both(
+        &format!("客户 {who} 的资料已删除：{zh}"),
+        &format!("customer {who} was erased: {en}"),
     )
 }
 

@@ -4,6 +4,7 @@
 //! Invariant: what a file is, its first bytes say, whatever WeChat or its name say. A link
 //! says the same however often it is made for one entry, and is good for its place alone.
 
+mod disposition;
 mod format;
 mod length;
 mod links;
@@ -22,9 +23,10 @@ use crate::journal::{ConversationKey, EntryKey, Pepper};
 use crate::message::{Body, ChannelId, CustomerId};
 use crate::moment::Moment;
 use crate::reason::Reason;
+pub use disposition::disposition;
 pub use format::{Format, HEAD, Sort};
 pub use length::voice_seconds;
-pub use links::{door, link, open, open_door, split};
+pub use links::{door, link, link_named, open, open_door, split};
 
 /// How long a link is good after its message was journalled: as long as the shortest
 /// retention.

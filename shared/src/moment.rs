@@ -80,6 +80,13 @@ impl Moment {
         Self::from_seconds(next.saturating_mul(DAY)).minus(BEIJING)
     }
 
+    /// When the next minute of the clock begins.
+    #[must_use]
+    pub fn next_minute(self) -> Self {
+        let next = self.0.div_euclid(MINUTE).saturating_add(1);
+        Self(next.saturating_mul(MINUTE))
+    }
+
     /// Reads RFC 3339; finer parts than milliseconds are cut off. `None` for
     /// anything else and for times that a key cannot hold.
     #[must_use]
@@ -90,6 +97,8 @@ impl Moment {
     }
 }
 
+/// A minute in milliseconds.
+const MINUTE: i64 = 60_000;
 /// A day in seconds. Beijing has no summer time.
 const DAY: i64 = 86_400;
 /// How far its clocks are ahead of UTC.
@@ -121,6 +130,31 @@ impl fmt::Display for Moment {
 #[cfg(test)]
 mod tests {
     use super::Moment;
+
+    #[test]
+    fn minutes_and_days_begin_by_the_clock() {
+        let at = |text| Moment::parse(text).unwrap();
+        for (now, minute, day) in [
+            (
+                "2026-11-22T08:15:30.120Z",
+                "2026-11-22T08:16:00Z",
+                "2026-11-22T16:00:00Z",
+            ),
+            (
+                "2026-11-22T15:59:59.999Z",
+                "2026-11-22T16:00:00Z",
+                "2026-11-22T16:00:00Z",
+            ),
+            (
+                "2026-12-31T16:00:00Z",
+                "2026-12-31T16:01:00Z",
+                "2027-01-01T16:00:00Z",
+            ),
+        ] {
+            assert_eq!(at(now).next_minute(), at(minute), "{now}");
+            assert_eq!(at(now).next_beijing_day(), at(day), "{now}");
+        }
+    }
 
     #[test]
     fn what_is_written_is_read_again() {

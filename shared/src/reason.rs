@@ -85,6 +85,14 @@ reasons! {
     ContentRefused = "content_refused",
         "微信拒绝了该内容：请修改后重发。",
         "WeChat refused the content: change it and send it again.";
+    /// WeChat says that something of it is longer than it takes.
+    OverLimit = "over_limit",
+        "超出微信的长度限制：请缩短文字、标题或选项后重发。",
+        "It is longer than WeChat takes: shorten the text, the title or the choices and send it again.";
+    /// The account of WeChat's own customer service is none, or may not be used.
+    KfAccount = "kf_account",
+        "微信不接受该客服账号（kf_account）：请管理员在公众平台检查并启用，或去掉渠道的客服账号后重发。",
+        "WeChat does not take the service account (kf_account): your administrator should look at it in WeChat's console, or take it out of the channel's settings; then send it again.";
     /// The answer of WeChat was lost.
     Uncertain = "uncertain",
         "未收到微信的确认，可能已送达：重发前请先向客户确认。",

@@ -9,6 +9,7 @@ mod folder;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::Method;
 use tempfile::NamedTempFile;
 use url::Url;
 
@@ -158,11 +159,21 @@ impl Storage {
         }
     }
 
-    /// Where a file can be had. That it is there is not looked after.
-    pub fn find(&self, place: &Place, now: Moment) -> Result<Found, StorageError> {
+    /// Where a file can be had by this method, `GET` or `HEAD`, to be shown or put away like
+    /// this. That it is there is not looked after.
+    pub fn find(
+        &self,
+        method: &Method,
+        place: &Place,
+        disposition: &str,
+        now: Moment,
+    ) -> Result<Found, StorageError> {
         match self {
             Self::Folder(folder) => Ok(Found::File(folder.path(place))),
-            Self::Bucket(bucket) => Ok(Found::Elsewhere(bucket.link(place, now)?)),
+            Self::Bucket(bucket) => {
+                let url = bucket.link(method, place, disposition, now)?;
+                Ok(Found::Elsewhere(url))
+            }
         }
     }
 

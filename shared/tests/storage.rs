@@ -98,7 +98,7 @@ async fn a_folder_keeps_files_until_their_time_is_over() {
     assert!(door.is_none(), "it is brought to us");
     // What is given up leaves nothing behind.
     drop(spooled(&storage, JPEG));
-    let Found::File(path) = storage.find(&one, now).unwrap() else {
+    let Found::File(path) = storage.find(&Method::GET, &one, "inline", now).unwrap() else {
         unreachable!("it is a folder");
     };
     assert_eq!(std::fs::read(&path).unwrap(), JPEG);
@@ -174,7 +174,8 @@ async fn a_bucket_keeps_files_and_gives_them_out_by_links() {
             .unwrap();
     }
     let get = async |place: &Place, query: &str| {
-        let Found::Elsewhere(mut url) = storage.find(place, now).unwrap() else {
+        let Found::Elsewhere(mut url) = storage.find(&Method::GET, place, "inline", now).unwrap()
+        else {
             unreachable!("it is a bucket");
         };
         url.query_pairs_mut()

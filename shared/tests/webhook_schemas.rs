@@ -28,6 +28,7 @@ use magpie::message::{
 };
 use magpie::moment::Moment;
 use magpie::reason::Reason;
+use magpie::reply::{Replied, Reply};
 use magpie::wechat::push::{self, Place};
 use proptest::prelude::*;
 use schema::{closed, faults};
@@ -230,6 +231,59 @@ async fn every_sample_of_a_push_is_as_the_schema_says() {
             .unwrap()
             .matches("apis.map.qq.com");
         assert_eq!(maps.count(), usize::from(told[place]["kind"] == "location"));
+    }
+}
+
+#[tokio::test]
+async fn what_the_account_said_by_itself_is_as_the_schema_says() {
+    let office = Office::new();
+    let event = Body::Event {
+        name: "SCAN".to_owned(),
+        fields: Fields::new(),
+    };
+    for (reply, kind, words) in [
+        (Reply::text("已收到"), "text", "已收到"),
+        (
+            Reply::Image {
+                media_id: "m".to_owned(),
+            },
+            "image",
+            "[图片] [image]",
+        ),
+        (
+            Reply::TransferCustomerService { kf_account: None },
+            "event",
+            "已转接微信客服 handed over to WeChat's own agents",
+        ),
+    ] {
+        for happened in [false, true] {
+            let body = if happened {
+                event.clone()
+            } else {
+                Body::text("hi")
+            };
+            let mut entry = office.entry(body);
+            let tell = async |entry: &Entry| {
+                let news = if happened {
+                    News::Event(entry)
+                } else {
+                    News::Message(entry, None, None)
+                };
+                office.tell(news, true, true).await
+            };
+            assert_eq!(tell(&entry).await.get("reply"), None);
+            let mut replied = Replied {
+                reply: reply.clone(),
+                answer: None,
+            };
+            entry.reply = Some(replied.clone());
+            let told = tell(&entry).await;
+            assert_eq!(told["reply"], json!({ "kind": kind, "text": words }));
+            // Of an agent's answer there is a receipt.
+            replied.answer = Some(EntryKey::message(2, "2"));
+            entry.reply = Some(replied);
+            assert_eq!(tell(&entry).await.get("reply"), None);
+        }
     }
 }
 

@@ -143,13 +143,18 @@ impl Call {
                 self.record("ListObjectsV2", "");
                 Ok(self.list(&objects)?.into_response())
             }
-            (&Method::GET, key) if linked => {
+            (&Method::GET | &Method::HEAD, key) if linked => {
                 self.record("GetObject", key);
                 let object = objects.get(key);
                 let object = object.ok_or((StatusCode::NOT_FOUND, "NoSuchKey"))?;
                 let kind = self.query.get("response-content-type");
                 let kind = kind.unwrap_or(&object.kind).clone();
-                Ok(([("content-type", kind)], object.bytes.clone()).into_response())
+                let shown = self.query.get("response-content-disposition").cloned();
+                let headers = [
+                    ("content-type", kind),
+                    ("content-disposition", shown.unwrap_or_default()),
+                ];
+                Ok((headers, object.bytes.clone()).into_response())
             }
             (&Method::GET, key) => {
                 self.record("GetObject", key);

@@ -21,8 +21,8 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use magpie::moment::Moment;
 use magpie_local::simulator::{
-    AccountSettings, Act, Callback, Choice, Connection, Content, MediaKind, Mode, Simulator, Stage,
-    WeChat, router,
+    AccountSettings, Act, Attachment, Callback, Choice, Connection, Content, MediaKind, Mode,
+    Shown, Simulator, Stage, WeChat, router,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -289,6 +289,20 @@ impl World {
         )
     }
 
+    /// What the outside is told of a file at a link of ours without fetching it, and what with
+    /// it: the status and, by name, what a browser goes by.
+    pub(crate) async fn looks_at(&self, method: Method, link: &str) -> (StatusCode, [String; 3]) {
+        let (_, rest) = link.split_once("/media/").unwrap();
+        let at = self.at(&format!("/media/{rest}"));
+        let answer = self.http.request(method, at).send().await.unwrap();
+        let told = ["content-type", "content-disposition", "content-length"];
+        let told = told.map(|name| {
+            let value = answer.headers().get(name);
+            value.map_or("", |value| value.to_str().unwrap()).to_owned()
+        });
+        (answer.status(), told)
+    }
+
     /// No shop is looked after any more: they were deleted.
     pub(crate) fn forget_shops(&self) {
         self.shops.lock().unwrap().clear();
@@ -535,6 +549,15 @@ impl Customer<'_> {
         next
     }
 
+    /// The bytes of the last picture, recording or film on the phone, which it asks WeChat for.
+    pub(crate) async fn opens_the_last_file(&self) -> Vec<u8> {
+        let shown = self.phone.last_file(&self.world.wechat).unwrap();
+        let at = format!("{}{}", self.world.wechat_origin, shown.path);
+        let answer = self.world.http.get(at).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        answer.bytes().await.unwrap().to_vec()
+    }
+
     /// Nothing new is on the phone when all that can be done is done.
     pub(crate) async fn sees_nothing(&self) {
         self.world.rests().await;
@@ -556,6 +579,26 @@ impl Phone {
         wechat.with(|wechat| {
             let customer = wechat.customer(&self.app_id, &self.open_id).unwrap();
             customer.received().map(str::to_owned).collect()
+        })
+    }
+
+    fn last_file(&self, wechat: &Simulator) -> Option<Shown> {
+        wechat.with(|wechat| {
+            let customer = wechat.customer(&self.app_id, &self.open_id).unwrap();
+            let shown = customer.bubbles.iter().rev();
+            let mut files = shown.filter_map(|bubble| match &bubble.content {
+                Content::Theirs {
+                    attachment:
+                        Some(
+                            Attachment::Image { media }
+                            | Attachment::Voice { media }
+                            | Attachment::Video { media, .. },
+                        ),
+                    ..
+                } => Some(media.clone()),
+                _ => None,
+            });
+            files.next()
         })
     }
 

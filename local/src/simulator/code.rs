@@ -12,12 +12,13 @@ use super::answer::{
     OPEN_ID, SECRET, SECRET_MISSING, TOKEN_EXPIRED, TOKEN_MISSING, TOO_LONG, TYPING, UNAUTHORIZED,
     WINDOW,
 };
+use super::openapi::{ANOTHERS_RID, NO_PATH, NO_RID, OLD_RID};
 
 /// The code whose words name the caller's address.
 const ADDRESS: i64 = 40164;
 
 /// Every code that can be ordered, in ascending order.
-pub(crate) static KNOWN: [Fault; 88] = [
+pub(crate) static KNOWN: [Fault; 103] = [
     BUSY,
     CREDENTIAL,
     GRANT_TYPE,
@@ -30,6 +31,7 @@ pub(crate) static KNOWN: [Fault; 88] = [
     Fault::new(40009, "invalid image size"),
     Fault::new(40010, "invalid voice size"),
     Fault::new(40011, "invalid video size"),
+    Fault::new(40012, "invalid thumb size"),
     APP_ID,
     ACCESS_TOKEN,
     CHARSET,
@@ -37,6 +39,9 @@ pub(crate) static KNOWN: [Fault; 88] = [
     SECRET,
     Fault::new(ADDRESS, "invalid ip x.x.x.x, not in whitelist"),
     ACCOUNT_TYPE,
+    Fault::new(40201, "callback url is not set"),
+    Fault::new(40202, "invalid action"),
+    Fault::new(40203, "invalid check_operator"),
     Fault::new(40243, "appsecret is frozen"),
     TOKEN_MISSING,
     APP_ID_MISSING,
@@ -86,6 +91,7 @@ pub(crate) static KNOWN: [Fault; 88] = [
     Fault::new(61455, "illegal character in kf_account"),
     Fault::new(61456, "kf_account count exceeds the limit"),
     Fault::new(61457, "invalid head image"),
+    Fault::new(63178, "invalid from_appid"),
     Fault::new(65400, "kf is not enabled"),
     KF_ACCOUNT,
     Fault::new(65402, "kf account is not bound"),
@@ -96,12 +102,25 @@ pub(crate) static KNOWN: [Fault; 88] = [
     Fault::new(65407, "invited already: is a kf of this account"),
     Fault::new(65408, "invited already"),
     Fault::new(65409, "invalid wechat id"),
+    Fault::new(
+        65410,
+        "the invited user has as many kf accounts as one may have",
+    ),
+    Fault::new(65411, "an invitation to this kf account waits"),
+    Fault::new(65412, "kf account is bound already"),
     Fault::new(65413, "no such session"),
     Fault::new(65414, "the customer is served by another kf"),
     Fault::new(65415, "kf is offline"),
     Fault::new(65416, "invalid query parameter"),
     Fault::new(65417, "query time range out of limit"),
+    Fault::new(65418, "kf error"),
     Fault::new(70000, "user is under minor protection"),
+    NO_RID,
+    Fault::new(76002, "rid is error"),
+    ANOTHERS_RID,
+    OLD_RID,
+    NO_PATH,
+    Fault::new(76022, "could not use this cgi_path, no permission"),
     Fault::new(89501, "this ip waits for the confirmation of the admin"),
     Fault::new(89503, "this call needs the confirmation of the admin"),
     Fault::new(

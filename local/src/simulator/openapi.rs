@@ -23,10 +23,10 @@ const RESETS: usize = 10;
 /// What is told of a path that nothing limits.
 const UNLIMITED: u32 = 500_000;
 
-const NO_RID: Fault = Fault::new(76001, "rid not found");
-const ANOTHERS_RID: Fault = Fault::new(76003, "could not query this rid, no permission");
-const OLD_RID: Fault = Fault::new(76004, "rid time is error");
-const NO_PATH: Fault = Fault::new(76021, "cgi_path not found, please check");
+pub(super) const NO_RID: Fault = Fault::new(76001, "rid not found");
+pub(super) const ANOTHERS_RID: Fault = Fault::new(76003, "could not query this rid, no permission");
+pub(super) const OLD_RID: Fault = Fault::new(76004, "rid time is error");
+pub(super) const NO_PATH: Fault = Fault::new(76021, "cgi_path not found, please check");
 const RESETS_USED_UP: Fault =
     Fault::new(48006, "forbid to clear quota because of reaching the limit");
 

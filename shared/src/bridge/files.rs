@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
+use http::Method;
 use tokio::fs::File as OpenFile;
 use url::Url;
 
@@ -53,6 +54,17 @@ pub struct Files {
     pub base: Option<Url>,
     /// Who looks into each before an agent does; nobody, if there is none.
     pub scanner: Option<Url>,
+}
+
+/// What a link of ours leads to.
+#[derive(Debug)]
+pub struct OpenedFile {
+    /// What the file is.
+    pub format: Format,
+    /// Whether it is shown or put away, and under which name.
+    pub disposition: String,
+    /// Where it lies.
+    pub found: Found,
 }
 
 impl Bridge {
@@ -126,7 +138,8 @@ impl Bridge {
         let Some((path, query)) = media::split(base, url) else {
             return Ok(None);
         };
-        let place = media::open(self.pepper().await?, path, query, self.now());
+        let opened = media::open(self.pepper().await?, path, query, self.now());
+        let place = opened.map(|(place, _)| place);
         Ok(place.filter(|place| place.is_of(&channel.id)))
     }
 
@@ -223,21 +236,28 @@ impl Bridge {
     }
 
     /// Where the file lies that this link is for: its path below `/media/` and its query.
-    /// `None` unless the link is ours and still good.
+    /// `method` is `GET` or `HEAD`. `None` unless the link is ours and still good.
     pub async fn open_file(
         &self,
+        method: &Method,
         path: &str,
         query: &str,
-    ) -> Result<Option<(Place, Found)>, Broken> {
+    ) -> Result<Option<OpenedFile>, Broken> {
         let Some(files) = &self.files else {
             return Ok(None);
         };
         let now = self.now();
-        let Some(place) = media::open(self.pepper().await?, path, query, now) else {
+        let opened = media::open(self.pepper().await?, path, query, now);
+        let Some((place, name)) = opened else {
             return Ok(None);
         };
-        let found = files.storage.find(&place, now)?;
-        Ok(Some((place, found)))
+        let disposition = media::disposition(place.format(), name.as_deref());
+        let found = files.storage.find(method, &place, &disposition, now)?;
+        Ok(Some(OpenedFile {
+            format: place.format(),
+            disposition,
+            found,
+        }))
     }
 
     /// Forgets the files whose time is over, where nobody else does; says how many.

@@ -3,7 +3,8 @@
 //! Invariant: one write and no read of the tables on the way to the answer (and
 //! once a minute a note of what was seen), and nothing after it; only where a channel
 //! has replies (`replies.rs`) is read what they depend on, and where it takes calls from
-//! WeChat's addresses alone those, once a minute (`callers.rs`). What is
+//! WeChat's addresses alone those, once a minute (`callers.rs`). A second write is of what
+//! WeChat tells of the account's own standing (`notice.rs`), a few times a year. What is
 //! authentic is journalled, readable or not; what is not journalled is answered
 //! 5xx, so that WeChat tries again.
 
@@ -16,7 +17,9 @@ use tracing::{error, warn};
 use super::opened::{Kind, Letterhead, Row, open};
 use super::seen::Sight;
 use super::{Bridge, Broken, Response, plain, refused, replies};
+use crate::journal::Entry;
 use crate::message::ChannelId;
+use crate::notice::Notice;
 use crate::reply::Replied;
 use crate::secrets::ChannelSecrets;
 use crate::store::{Pushed, Put};
@@ -99,6 +102,20 @@ fn refuse(id: ChannelId, rejected: Rejected) -> (Response, Option<(ChannelId, Si
     (refused, Some((id, Sight::Refused(rejected))))
 }
 
+/// Notes what WeChat tells of the account's own standing, which happens a few times a year.
+/// A repeat does it too: whoever journalled the first may have died before.
+async fn stands(bridge: &Bridge, entry: &Entry) -> Result<(), Broken> {
+    let Some(notice) = Notice::of(entry) else {
+        return Ok(());
+    };
+    let channel = &entry.origin.channel;
+    let news = bridge.store.note_notice(channel, &notice).await?;
+    if let Some(alarm) = notice.alarm.filter(|_| news) {
+        warn!(%channel, code = alarm.code(), "the account needs its operator at WeChat");
+    }
+    Ok(())
+}
+
 /// Writes the row of a push and rings its bell. Says what the push is answered with, which
 /// is chosen here if it may be one that this `head` is for.
 async fn journal(
@@ -118,6 +135,7 @@ async fn journal(
                 Put::Repeat => Deed::Repeated,
             };
             bridge.tally.note(&row.at, &row.entry.key, deed);
+            stands(bridge, &row.entry).await?;
             Ok(None)
         }
         // A repeat rings too: the bell of the first may have been lost with its

@@ -55,7 +55,7 @@ use crate::wechat::callback::Rejected;
 use crate::wechat::callers::Callers;
 use crate::wechat::people::Tag;
 use cache::Cache;
-pub use files::{Files, Taken};
+pub use files::{Files, OpenedFile, Taken};
 pub(crate) use glance::Glance;
 pub(crate) use lane_in::snippet;
 pub use token_source::TokenSource;

@@ -18,7 +18,8 @@ use crate::reason::Reason;
 use crate::rich::{Asked, Manner, Question, Rich, Saying, read_choice_id};
 use crate::store::Said;
 use crate::tally::Deed;
-use crate::wechat::api::Api;
+use crate::wechat::api::{Api, Sent};
+use crate::wechat::codes::Meaning;
 use crate::wechat::split::{MAX_PARTS, Refused, split};
 use crate::window::MESSAGE_SPAN;
 
@@ -293,7 +294,12 @@ impl Bridge {
                 http: &self.http,
                 base: &channel.api_base,
             };
-            let _ = api.typing(&token, &conversation.open_id, on).await;
+            let shown = api.typing(&token, &conversation.open_id, on).await;
+            if let Sent::Answered(Meaning::Failed(failure)) = shown
+                && failure.reason == Reason::Defect
+            {
+                error!(channel = %channel.id, "WeChat does not know our call for typing");
+            }
         }
         Ok(())
     }

@@ -224,7 +224,8 @@ impl Context<'_> {
             // It may have taken it all the same: two more tries are enough.
             Sent::Answered(Meaning::Busy) => Failure::never(Reason::WechatBusy),
             Sent::Answered(Meaning::NoMedia) => Failure::never(Reason::FileUnavailable),
-            Sent::Answered(Meaning::NotThisKind) => Failure::never(Reason::UnsupportedKind),
+            // It was words already: the account may send nothing at all.
+            Sent::Answered(Meaning::NotThisKind) => Failure::never(Reason::Unauthorized),
             Sent::Answered(Meaning::Failed(failure)) | Sent::NotSent(failure) => failure,
             Sent::Lost => Failure {
                 retry: Retry::Never,

@@ -176,7 +176,11 @@ impl Context<'_> {
                 let base = files.base.as_ref().ok_or_else(unsupported)?;
                 let (place, end) = self.kept(entry, file, Sort::File.cap(), |_| true).await?;
                 let until = self.bridge.now().plus(LINK).min(end);
-                media::link(self.bridge.pepper().await?, base, &place, until)
+                let pepper = self.bridge.pepper().await?;
+                match rich {
+                    Rich::File { name, .. } => media::link_named(pepper, base, &place, name, until),
+                    _ => media::link(pepper, base, &place, until),
+                }
             }
         };
         let words = rich.in_words(link.as_ref()).ok_or_else(unsupported)?;

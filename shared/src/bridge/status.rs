@@ -8,6 +8,7 @@ use super::{Bridge, Broken};
 use crate::channel::Channel;
 use crate::message::ChannelId;
 use crate::moment::Moment;
+use crate::notice::Notice;
 use crate::reason::Reason;
 use crate::store::ParkedLane;
 
@@ -40,6 +41,8 @@ pub struct ChannelStatus {
     pub overdue: Option<Moment>,
     /// How many dead entries are kept, up to 10,000.
     pub dead: usize,
+    /// What is wrong with the account's standing, as WeChat said last.
+    pub alarms: Vec<Notice>,
 }
 
 /// How every channel fares, those being deleted left out. Reads indexes, so what
@@ -77,6 +80,7 @@ async fn one(bridge: &Bridge, channel: &Channel) -> Result<ChannelStatus, Broken
         dead: store
             .count_dead(&channel.id, now.minus(channel.retention()), MOST)
             .await?,
+        alarms: store.seen(&channel.id).await?.alarms,
     })
 }
 

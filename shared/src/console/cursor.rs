@@ -37,6 +37,8 @@ pub(super) enum List<'a> {
     Parked,
     /// The QR codes of one channel.
     Qrcodes(&'a ChannelId),
+    /// The events of one channel's own journal.
+    Events(&'a ChannelId),
 }
 
 impl List<'_> {
@@ -48,11 +50,12 @@ impl List<'_> {
             Self::Messages(at) => at.as_str(),
             Self::Dead => "dead",
             Self::Parked => "parked",
-            Self::Qrcodes(channel) => channel.as_str(),
+            Self::Qrcodes(channel) | Self::Events(channel) => channel.as_str(),
         };
         // A channel may be called as a list is.
         let kind: &[u8] = match self {
             Self::Qrcodes(_) => b"\0qrcodes",
+            Self::Events(_) => b"\0events",
             _ => b"",
         };
         let digest = Sha256::new()

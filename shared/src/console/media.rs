@@ -11,12 +11,11 @@ use crate::storage::Found;
 
 /// Answers a call for a file: its path below `/media/`, and its query as it was sent.
 pub(super) async fn answer(call: &Call<'_>, path: &str, query: &str) -> Result<Response, Refusal> {
-    // S3 takes no other method than the one that was signed.
-    if call.method != Method::GET {
-        return Err(Problem::method("GET").into());
+    if ![Method::GET, Method::HEAD].contains(call.method) {
+        return Err(Problem::method("GET, HEAD").into());
     }
-    let found = call.bridge.open_file(path, query).await?;
-    let Some((_, Found::Elsewhere(url))) = found else {
+    let opened = call.bridge.open_file(call.method, path, query).await?;
+    let Some(Found::Elsewhere(url)) = opened.map(|opened| opened.found) else {
         return Err(Problem::missing().into());
     };
     let mut response = plain(StatusCode::FOUND, "");

@@ -6,8 +6,10 @@
 //! is in an answer. What the API takes and answers is what `openapi.json` says,
 //! in OpenAPI 3.1 (<https://spec.openapis.org/oas/v3.1.0>).
 
+mod account_events;
 mod answers;
 mod board;
+mod capabilities;
 mod change;
 mod changes;
 mod channels;
@@ -252,6 +254,8 @@ enum Route {
     Quota(ChannelId),
     QuotaClear(ChannelId),
     Rid(ChannelId, String),
+    Capabilities(ChannelId),
+    AccountEvents(ChannelId),
     Tags(ChannelId),
     Tag(ChannelId, TagId),
     Conversations,
@@ -300,6 +304,8 @@ impl Route {
             ["channels", id, "quota"] => Self::Quota(ChannelId::parse(id)?),
             ["channels", id, "quota", "clear"] => Self::QuotaClear(ChannelId::parse(id)?),
             ["channels", id, "rid", rid] => Self::Rid(ChannelId::parse(id)?, quota::rid_of(rid)?),
+            ["channels", id, "capabilities"] => Self::Capabilities(ChannelId::parse(id)?),
+            ["channels", id, "events"] => Self::AccountEvents(ChannelId::parse(id)?),
             ["channels", id, "tags"] => Self::Tags(ChannelId::parse(id)?),
             ["channels", id, "tags", tag_id] => {
                 Self::Tag(ChannelId::parse(id)?, TagId::parse(tag_id)?)
@@ -331,6 +337,7 @@ impl Route {
             Self::Session => "POST, DELETE",
             Self::Channel(_) | Self::Menu(_) => "GET, PUT, DELETE",
             Self::Qrcodes(_) | Self::Tags(_) => "GET, POST",
+            Self::Capabilities(_) => "GET, DELETE",
             Self::Tag(..) => "PUT, DELETE",
             Self::Remark(_) => "PUT",
             Self::Qrcode(..) | Self::MenuOfSome(..) | Self::Customer(_) => "DELETE",
@@ -351,6 +358,7 @@ impl Route {
             | Self::QrcodePicture(..)
             | Self::Quota(_)
             | Self::Rid(..)
+            | Self::AccountEvents(_)
             | Self::Channels
             | Self::Conversations
             | Self::Conversation(_)
@@ -408,6 +416,11 @@ async fn api(call: &Call<'_>) -> Answered {
         Route::Quota(id) => quota::get(call, &id).await,
         Route::QuotaClear(id) => quota::clear(call, &id).await,
         Route::Rid(id, rid) => quota::rid(call, &id, &rid).await,
+        Route::Capabilities(id) if call.method == Method::DELETE => {
+            capabilities::forget(call, &id).await
+        }
+        Route::Capabilities(id) => capabilities::get(call, &id).await,
+        Route::AccountEvents(id) => account_events::list(call, &id).await,
         Route::Tags(id) if call.method == Method::POST => tags::make(call, &id).await,
         Route::Tags(id) => tags::list(call, &id).await,
         Route::Tag(id, tag) if call.method == Method::PUT => tags::rename(call, &id, tag).await,

@@ -72,6 +72,16 @@ const QUOTA_SCRIPT: &str = concat!(
     include_str!("assets/operator/quota.js"),
     include_str!("assets/operator/start.js"),
 );
+/// What WeChat told of the account itself.
+const EVENTS_SCRIPT: &str = concat!(
+    include_str!("assets/operator/words.js"),
+    include_str!("assets/operator/events_words.js"),
+    include_str!("assets/operator/page.js"),
+    include_str!("assets/operator/parts.js"),
+    include_str!("assets/operator/account.js"),
+    include_str!("assets/operator/events.js"),
+    include_str!("assets/operator/start.js"),
+);
 const OPERATOR_STYLE: &str = include_str!("assets/operator.css");
 /// What the pages about an account have beside it.
 const ACCOUNT_STYLE: &str = include_str!("assets/account.css");
@@ -110,6 +120,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
         .chain_update(MENU_SCRIPT)
         .chain_update(CODES_SCRIPT)
         .chain_update(QUOTA_SCRIPT)
+        .chain_update(EVENTS_SCRIPT)
         .chain_update(OPERATOR_STYLE)
         .chain_update(ACCOUNT_STYLE)
         .finalize();
@@ -147,7 +158,7 @@ enum Place {
     Operator,
     /// One channel or its set-up: the page's script says whether there is such a channel.
     Channel,
-    /// What is about its account, by the name of the script: its menu, codes or quotas.
+    /// What is about its account, by the name of the script: its menu, codes, quotas or events.
     Account(&'static str),
     Script(&'static str),
     Style(&'static str),
@@ -175,6 +186,7 @@ impl Place {
             "/menu.js" => Self::Script(MENU_SCRIPT),
             "/codes.js" => Self::Script(CODES_SCRIPT),
             "/quota.js" => Self::Script(QUOTA_SCRIPT),
+            "/events.js" => Self::Script(EVENTS_SCRIPT),
             "/operator.css" => Self::Style(OPERATOR_STYLE),
             "/account.css" => Self::Style(ACCOUNT_STYLE),
             _ => {
@@ -186,6 +198,7 @@ impl Place {
                     "menu" => Self::Account("menu"),
                     "codes" => Self::Account("codes"),
                     "quota" => Self::Account("quota"),
+                    "events" => Self::Account("events"),
                     _ => return None,
                 }
             }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::channel::Seen;
+use crate::notice::Notice;
 
 /// What was seen of a channel. A time is null where nothing was seen yet.
 #[derive(Serialize)]
@@ -13,6 +14,33 @@ pub(super) struct ShownSeen {
     /// Calls of WeChat's, or of somebody who plays it, that were refused: the
     /// latest reason first.
     refused: Vec<ShownRefusals>,
+    /// What WeChat finds wrong with the account itself.
+    alarms: Vec<ShownAlarm>,
+}
+
+/// What WeChat finds wrong with an account, and what to do about it.
+#[derive(Serialize)]
+pub(super) struct ShownAlarm {
+    code: &'static str,
+    zh: &'static str,
+    en: &'static str,
+    time: String,
+    expires: Option<String>,
+}
+
+impl ShownAlarm {
+    /// Shows a notice that something is wrong.
+    pub(super) fn of(notice: &Notice) -> Option<Self> {
+        let alarm = notice.alarm?;
+        let (zh, en) = alarm.words();
+        Some(Self {
+            code: alarm.code(),
+            zh,
+            en,
+            time: notice.at.to_string(),
+            expires: notice.expires.map(|at| at.to_string()),
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -43,6 +71,7 @@ impl From<&Seen> for ShownSeen {
             last_push: seen.push.map(|at| at.to_string()),
             last_send: seen.send.map(|at| at.to_string()),
             refused: refused.into_iter().map(shown).collect(),
+            alarms: seen.alarms.iter().filter_map(ShownAlarm::of).collect(),
         }
     }
 }

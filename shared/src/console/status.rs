@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Call;
 use super::problem::{Answered, json};
+use super::seen::ShownAlarm;
 use crate::bridge::status::{self, ChannelStatus};
 
 #[derive(Default, Serialize)]
@@ -26,6 +27,7 @@ struct Shown {
     suspended: bool,
     desk_down: bool,
     token: Option<TokenLife>,
+    alarms: Vec<ShownAlarm>,
     #[serde(flatten)]
     counts: Counts,
 }
@@ -67,6 +69,7 @@ impl From<&ChannelStatus> for Shown {
             token: one.token_ends.map(|ends| TokenLife {
                 expires: ends.to_string(),
             }),
+            alarms: one.alarms.iter().filter_map(ShownAlarm::of).collect(),
             counts: Counts {
                 parked_lanes: one.parked.values().sum(),
                 parked_by_reason: parked.map(|(reason, n)| (reason.code(), *n)).collect(),

@@ -19,12 +19,14 @@ use url::Url;
 use super::{AgentEvent, Greeting, Letter, News, Rejected};
 use crate::delivery::{Delivery, Failure};
 use crate::http::{Answer, Http, Outgoing, Trouble};
+use crate::journal::Entry;
 use crate::lane::ATTEMPT;
 use crate::lines;
 use crate::media::Shown;
 use crate::message::{Body, ChannelId, CustomerId, Data, MessageId, Outcome};
 use crate::moment::Moment;
 use crate::reason::Reason;
+use crate::reply::Reply;
 use crate::rich::{Choice, Draft, File, Manner, Saying};
 
 /// How far a call's timestamp may be from our clock.
@@ -92,6 +94,30 @@ struct Payload<'a> {
     state: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Why>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply: Option<OwnReply>,
+}
+
+/// What the account said by itself in the answer to the push that the news is of.
+#[derive(Serialize)]
+struct OwnReply {
+    kind: &'static str,
+    text: String,
+}
+
+impl OwnReply {
+    /// Of an agent's answer that went out by a reply there is a receipt.
+    fn of(entry: &Entry) -> Option<Self> {
+        let replied = entry.reply.as_ref().filter(|it| it.answer.is_none())?;
+        let line = replied.reply.line();
+        Some(Self {
+            kind: replied.reply.kind().word(),
+            text: match replied.reply {
+                Reply::Text { .. } => line.zh,
+                _ => both(&line),
+            },
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -153,6 +179,10 @@ fn payload(letter: &Letter<'_>) -> Option<Vec<u8>> {
         event: None,
         state: None,
         reason: None,
+        reply: match &letter.news {
+            News::Message(entry, ..) | News::Event(entry) => OwnReply::of(entry),
+            _ => None,
+        },
     };
     match &letter.news {
         News::SessionOpened => payload.kind = "session.opened",

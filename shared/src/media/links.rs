@@ -56,25 +56,72 @@ fn single(query: &str, name: &str) -> Option<String> {
 /// The address of a file, good until then.
 #[must_use]
 pub fn link(pepper: &Pepper, base: &Url, place: &Place, until: Moment) -> Option<Url> {
+    signed(pepper, base, place, None, until)
+}
+
+/// The same, of a document that is kept under this name by whoever downloads it. A name that
+/// would make the address too long for a message is left out.
+#[must_use]
+pub fn link_named(
+    pepper: &Pepper,
+    base: &Url,
+    place: &Place,
+    name: &str,
+    until: Moment,
+) -> Option<Url> {
+    let name = Some(name).filter(|name| name.len() <= NAME_MAX);
+    signed(pepper, base, place, name, until)
+}
+
+/// The longest name in an address, in bytes: a message takes 2,048, a byte may need three,
+/// and the name itself stands above.
+const NAME_MAX: usize = 400;
+
+fn signed(
+    pepper: &Pepper,
+    base: &Url,
+    place: &Place,
+    name: Option<&str>,
+    until: Moment,
+) -> Option<Url> {
     let mut url = address(base, place)?;
     let seconds = until.seconds().to_string();
-    let signature = pepper.seal(PURPOSE, &format!("{place}?{seconds}"));
-    url.query_pairs_mut()
-        .append_pair("until", &seconds)
-        .append_pair("sig", &signature);
+    let signature = pepper.seal(PURPOSE, &sealed(place, &seconds, name));
+    let mut query = url.query_pairs_mut();
+    query.append_pair("until", &seconds);
+    if let Some(name) = name {
+        query.append_pair("name", name);
+    }
+    query.append_pair("sig", &signature);
+    drop(query);
     Some(url)
 }
 
-/// Reads the address of a file: its path below `/media/` and its query. `None` unless the
-/// link is ours and still good.
+/// What is signed: a name cannot be changed, added or taken away.
+fn sealed(place: &Place, until: &str, name: Option<&str>) -> String {
+    match name {
+        None => format!("{place}?{until}"),
+        Some(name) => format!("{place}?{until}&{name}"),
+    }
+}
+
+/// Reads the address of a file: its path below `/media/` and its query. Gives its place, and
+/// the name that it is kept under if the link says one. `None` unless the link is ours and
+/// still good.
 #[must_use]
-pub fn open(pepper: &Pepper, path: &str, query: &str, now: Moment) -> Option<Place> {
+pub fn open(
+    pepper: &Pepper,
+    path: &str,
+    query: &str,
+    now: Moment,
+) -> Option<(Place, Option<String>)> {
     let place = Place::parse(path)?;
     let (until, given) = (single(query, "until")?, single(query, "sig")?);
-    let expected = pepper.seal(PURPOSE, &format!("{place}?{until}"));
+    let name = single(query, "name");
+    let expected = pepper.seal(PURPOSE, &sealed(&place, &until, name.as_deref()));
     let ours = is_same(&expected, &given);
     let until = Moment::from_seconds(until.parse().ok()?);
-    (ours && now < until).then_some(place)
+    (ours && now < until).then_some((place, name))
 }
 
 /// What stands between where the outside finds us and a place.
@@ -135,7 +182,7 @@ mod tests {
         assert_eq!(link(&pepper, &base, &place, until), Some(url.clone()));
         let path = url.path().strip_prefix("/media/").unwrap();
         let query = url.query().unwrap();
-        assert_eq!(open(&pepper, path, query, now), Some(place.clone()));
+        assert_eq!(open(&pepper, path, query, now), Some((place.clone(), None)));
         assert_eq!(open(&pepper, path, query, until), None, "too late");
         let later = query.replace("until=1", "until=2");
         let other = path.replace(".png", ".jpg");
@@ -154,6 +201,25 @@ mod tests {
         }
         let others = Pepper::new(&[8; 32]).unwrap();
         assert_eq!(open(&others, path, query, now), None);
+        // The name of a document is signed with it.
+        let named = link_named(&pepper, &base, &place, "报价 &1.pdf", until).unwrap();
+        let query = named.query().unwrap();
+        let opened = open(&pepper, path, query, now);
+        assert_eq!(
+            opened,
+            Some((place.clone(), Some("报价 &1.pdf".to_owned())))
+        );
+        for wrong in [
+            query.replace("1.pdf", "2.pdf"),
+            query.replace("&name=", "&nome="),
+            format!("{query}&name=other"),
+            url.query().unwrap().replace("&sig", "&name=x&sig"),
+        ] {
+            assert_eq!(open(&pepper, path, &wrong, now), None, "{wrong}");
+        }
+        let long = "长".repeat(134);
+        let unnamed = link_named(&pepper, &base, &place, &long, until);
+        assert_eq!(unnamed, Some(url));
         // One that is found below a path of its own.
         let below = Url::parse("https://bridge.example/magpie").unwrap();
         let url = link(&pepper, &below, &place, until).unwrap();

@@ -123,15 +123,22 @@ impl Bucket {
     }
 
     /// The address of a file for somebody who may have it, good for some minutes.
-    pub(super) fn link(&self, place: &Place, now: Moment) -> Result<Url, StorageError> {
+    pub(super) fn link(
+        &self,
+        method: &Method,
+        place: &Place,
+        disposition: &str,
+        now: Moment,
+    ) -> Result<Url, StorageError> {
         let mut url = self.url(place)?;
         // Whoever opens it in a browser sees a picture, and never a page.
         url.query_pairs_mut()
             .append_pair("response-content-type", place.format().mime())
-            .append_pair("response-content-disposition", place.format().disposition())
+            .append_pair("response-content-disposition", disposition)
             .append_pair("response-cache-control", "private,max-age=300");
         let ask = Ask {
-            method: Method::GET,
+            // S3 takes no other method than the one that was signed.
+            method: method.clone(),
             url,
             headers: &[],
             body: SignableBody::UnsignedPayload,

@@ -1,14 +1,40 @@
 //! What was seen of a channel: a row of the table of control, written now and
 //! then, read by people.
 
-use super::row::{Read, Row, n};
+use super::row::{Read, Row, n, s};
 use super::{Store, StoreError};
 use crate::channel::{REFUSED_FOR, Refusals, Seen};
 use crate::message::ChannelId;
 use crate::moment::Moment;
+use crate::notice::{About, Alarm, Notice};
 
 /// The row's sort key.
 pub(super) const SEEN: &str = "SEEN";
+
+/// The attributes of the last notice about a thing: what is wrong, since when, until when.
+fn names(about: About) -> [&'static str; 3] {
+    match about {
+        About::Qualification => ["nq", "nq_t", "nq_x"],
+        About::Name => ["nn", "nn_t", "nn_x"],
+    }
+}
+
+/// What stands where nothing is wrong any more.
+const WELL: &str = "ok";
+
+/// What is wrong with the account's standing.
+fn alarms(row: &Row) -> Vec<Notice> {
+    let read = |about| {
+        let [what, at, expires] = names(about);
+        Some(Notice {
+            about,
+            alarm: Some(Alarm::parse(row.text(what)?)?),
+            at: row.moment(at).ok()?,
+            expires: row.moment(expires).ok(),
+        })
+    };
+    About::ALL.into_iter().filter_map(read).collect()
+}
 
 fn read(row: &Row) -> Seen {
     let moment = |name: &'static str| row.number(name).map(Moment::from_millis);
@@ -16,6 +42,7 @@ fn read(row: &Row) -> Seen {
         handshake: moment("hs"),
         push: moment("lp"),
         send: moment("ls"),
+        alarms: alarms(row),
         ..Seen::default()
     };
     for code in REFUSED_FOR {
@@ -59,6 +86,32 @@ impl Store {
             expression.push_str(&adds.join(", "));
         }
         let call = call.update_expression(expression);
+        self.update("UpdateItem seen", call).await
+    }
+
+    /// Notes what WeChat said of the account's standing, unless it has said something later.
+    /// Says whether that is news.
+    pub async fn note_notice(
+        &self,
+        channel: &ChannelId,
+        notice: &Notice,
+    ) -> Result<bool, StoreError> {
+        let [what, at, expires] = names(notice.about);
+        let code = notice.alarm.map_or(WELL, Alarm::code);
+        let mut call = self
+            .amend_control(channel, SEEN)
+            .condition_expression(format!(
+                "attribute_exists(pk) AND (attribute_not_exists({at}) OR {at} < :t)"
+            ))
+            .expression_attribute_values(":w", s(code))
+            .expression_attribute_values(":t", n(notice.at.millis()));
+        let sets = format!("SET {what} = :w, {at} = :t");
+        call = match notice.expires {
+            Some(moment) => call
+                .expression_attribute_values(":x", n(moment.millis()))
+                .update_expression(format!("{sets}, {expires} = :x")),
+            None => call.update_expression(format!("{sets} REMOVE {expires}")),
+        };
         self.update("UpdateItem seen", call).await
     }
 

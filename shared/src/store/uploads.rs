@@ -23,9 +23,11 @@ impl Upload {
     }
 }
 
-/// The row that says that an account takes no messages of a kind.
+/// What the keys of rows begin with that say that an account takes no messages of a kind.
+const NOT: &str = "NOT#";
+
 fn kind_key(word: &str) -> String {
-    format!("NOT#{word}")
+    format!("{NOT}{word}")
 }
 
 impl Store {
@@ -73,6 +75,51 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.note_lasting(channel, &kind_key(word), until, None)
             .await
+    }
+
+    /// The kinds of messages that WeChat has refused for this account of late, by its words
+    /// for them, and until when that is believed.
+    pub async fn refused_kinds(
+        &self,
+        channel: &ChannelId,
+        now: Moment,
+    ) -> Result<Vec<(String, Moment)>, StoreError> {
+        let rows = self.rows_of_kinds(channel).await?;
+        let mut kinds = Vec::new();
+        for row in &rows {
+            let (sk, until) = (row.need("sk")?, row.moment("un")?);
+            if now < until {
+                kinds.push((sk.trim_start_matches(NOT).to_owned(), until));
+            }
+        }
+        Ok(kinds)
+    }
+
+    /// Forgets them all: WeChat is asked again.
+    pub async fn forget_refused_kinds(&self, channel: &ChannelId) -> Result<(), StoreError> {
+        for row in self.rows_of_kinds(channel).await? {
+            let call = self
+                .client
+                .delete_item()
+                .table_name(&self.control)
+                .key("pk", s(channel_pk(channel)))
+                .key("sk", s(row.need("sk")?));
+            self.delete("DeleteItem kind", call).await?;
+        }
+        Ok(())
+    }
+
+    /// There are no more than WeChat has kinds of messages: one page.
+    async fn rows_of_kinds(&self, channel: &ChannelId) -> Result<Vec<Row>, StoreError> {
+        let call = self
+            .client
+            .query()
+            .table_name(&self.control)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :not)")
+            .expression_attribute_values(":pk", s(channel_pk(channel)))
+            .expression_attribute_values(":not", s(NOT));
+        let (page, _) = self.query("Query kinds", call).await?;
+        Ok(page.items.unwrap_or_default())
     }
 
     async fn lasting(

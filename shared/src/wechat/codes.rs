@@ -33,7 +33,8 @@ pub fn meaning(code: i64) -> Meaning {
     let after = |span, reason| Meaning::Failed(Failure::after(span, reason));
     match code {
         0 => Meaning::Taken,
-        -1 => Meaning::Busy,
+        // The second is what calls about service accounts say.
+        -1 | 61450 => Meaning::Busy,
         40001 | 40014 | 42001 | 41001 => Meaning::Token,
         45047 => Meaning::WindowFull,
         45015 => never(Reason::WindowClosed),
@@ -46,14 +47,23 @@ pub fn meaning(code: i64) -> Meaning {
             certain: true,
             reason: Reason::QuotaUsedUp,
         }),
-        45011 => after(Duration::from_mins(1), Reason::QuotaUsedUp),
+        45011 => Meaning::Failed(Failure {
+            retry: Retry::NextMinute,
+            certain: true,
+            reason: Reason::QuotaUsedUp,
+        }),
         48001 | 48004 | 48005 | 48006 | 50004 | 50007 => never(Reason::Unauthorized),
         40164 | 89503 | 89506 | 89507 | 89501 => after(Duration::from_mins(5), Reason::NoToken),
         44004 => never(Reason::Empty),
         40007 => Meaning::NoMedia,
         40200 => Meaning::NotThisKind,
-        40004..=40011 | 45001..=45008 | 45098 => never(Reason::ContentRefused),
-        40033 | 45072 | 47001 => never(Reason::Defect),
+        40008 => never(Reason::UnsupportedKind),
+        40004..=40006 | 40009..=40012 | 45001 | 45007 => never(Reason::FileNotTaken),
+        45002..=45006 | 45098 => never(Reason::OverLimit),
+        53600 => never(Reason::ContentRefused),
+        // We send one article at a time.
+        40033 | 45008 | 45072 | 47001 => never(Reason::Defect),
+        61451..=61457 | 65400..=65418 => never(Reason::KfAccount),
         _ => never(Reason::Refused),
     }
 }
@@ -67,6 +77,13 @@ mod tests {
         let never = |reason| Meaning::Failed(Failure::never(reason));
         let after =
             |minutes, reason| Meaning::Failed(Failure::after(Duration::from_mins(minutes), reason));
+        let quota = |retry| {
+            Meaning::Failed(Failure {
+                retry,
+                certain: true,
+                reason: Reason::QuotaUsedUp,
+            })
+        };
         for (code, expected) in [
             (0, Meaning::Taken),
             (-1, Meaning::Busy),
@@ -75,14 +92,14 @@ mod tests {
             (42001, Meaning::Token),
             (41001, Meaning::Token),
             (40003, never(Reason::WrongAccount)),
-            (40004, never(Reason::ContentRefused)),
-            (40005, never(Reason::ContentRefused)),
-            (40006, never(Reason::ContentRefused)),
+            (40004, never(Reason::FileNotTaken)),
+            (40005, never(Reason::FileNotTaken)),
+            (40006, never(Reason::FileNotTaken)),
             (40007, Meaning::NoMedia),
-            (40008, never(Reason::ContentRefused)),
-            (40009, never(Reason::ContentRefused)),
-            (40010, never(Reason::ContentRefused)),
-            (40011, never(Reason::ContentRefused)),
+            (40008, never(Reason::UnsupportedKind)),
+            (40009, never(Reason::FileNotTaken)),
+            (40010, never(Reason::FileNotTaken)),
+            (40011, never(Reason::FileNotTaken)),
             (40033, never(Reason::Defect)),
             (40164, after(5, Reason::NoToken)),
             (40200, Meaning::NotThisKind),
@@ -90,27 +107,20 @@ mod tests {
             (43019, never(Reason::Blocked)),
             (43101, never(Reason::Blocked)),
             (44004, never(Reason::Empty)),
-            (45001, never(Reason::ContentRefused)),
-            (45002, never(Reason::ContentRefused)),
-            (45003, never(Reason::ContentRefused)),
-            (45004, never(Reason::ContentRefused)),
-            (45005, never(Reason::ContentRefused)),
-            (45006, never(Reason::ContentRefused)),
-            (45007, never(Reason::ContentRefused)),
-            (45008, never(Reason::ContentRefused)),
-            (
-                45009,
-                Meaning::Failed(Failure {
-                    retry: Retry::NextDay,
-                    certain: true,
-                    reason: Reason::QuotaUsedUp,
-                }),
-            ),
-            (45011, after(1, Reason::QuotaUsedUp)),
+            (45001, never(Reason::FileNotTaken)),
+            (45002, never(Reason::OverLimit)),
+            (45003, never(Reason::OverLimit)),
+            (45004, never(Reason::OverLimit)),
+            (45005, never(Reason::OverLimit)),
+            (45006, never(Reason::OverLimit)),
+            (45007, never(Reason::FileNotTaken)),
+            (45008, never(Reason::Defect)),
+            (45009, quota(Retry::NextDay)),
+            (45011, quota(Retry::NextMinute)),
             (45015, never(Reason::WindowClosed)),
             (45047, Meaning::WindowFull),
             (45072, never(Reason::Defect)),
-            (45098, never(Reason::ContentRefused)),
+            (45098, never(Reason::OverLimit)),
             (47001, never(Reason::Defect)),
             (48001, never(Reason::Unauthorized)),
             (48002, never(Reason::Blocked)),
@@ -126,7 +136,14 @@ mod tests {
             (89503, after(5, Reason::NoToken)),
             (89506, after(5, Reason::NoToken)),
             (89507, after(5, Reason::NoToken)),
-            (65400, never(Reason::Refused)),
+            (53600, never(Reason::ContentRefused)),
+            (61450, Meaning::Busy),
+            (61451, never(Reason::KfAccount)),
+            (61457, never(Reason::KfAccount)),
+            (61458, never(Reason::Refused)),
+            (65400, never(Reason::KfAccount)),
+            (65418, never(Reason::KfAccount)),
+            (65301, never(Reason::Refused)),
             (99999, never(Reason::Refused)),
         ] {
             assert_eq!(meaning(code), expected, "{code}");

@@ -24,6 +24,11 @@ pub fn words(code: i64) -> (&'static str, &'static str) {
             "a media_id or the id of an article is not valid, or not of this account",
         ),
         40033 | 47001 => ("微信无法读取该请求", "WeChat cannot read the call"),
+        40200 => (
+            "此类型的公众号不能使用该接口",
+            "an account of this type may not call this",
+        ),
+        40201..=40203 => of_checks(code),
         40052 | 40053 => ("微信不接受该场景值", "WeChat does not take the scene"),
         40164 => (
             "本机地址不在公众号的 IP 白名单中",
@@ -49,6 +54,10 @@ pub fn words(code: i64) -> (&'static str, &'static str) {
             "该接口已被微信封禁：请登录公众平台查看",
             "WeChat has barred this call: look at the account's console",
         ),
+        48005 => (
+            "该内容正被菜单或自动回复使用，微信不允许删除",
+            "a menu or an automatic reply uses it: WeChat does not delete it",
+        ),
         48006 => (
             "本月的清零次数（10 次）已用完",
             "the ten resets of this month are used up",
@@ -56,6 +65,11 @@ pub fn words(code: i64) -> (&'static str, &'static str) {
         50004 | 50007 => (
             "公众号受到限制或已被冻结",
             "the account is restricted or frozen",
+        ),
+        61450..=61457 | 65400..=65418 => of_service(code),
+        63178 => (
+            "迁移前的账号不对：请改用原始 ID（gh_…）或 AppID",
+            "the account that people come from is not right: name it by its original id (gh_…), or by its AppID",
         ),
         76001 | 76002 => ("没有这个 rid", "there is no such rid"),
         76003 => ("这个 rid 不属于此公众号", "the rid is not of this account"),
@@ -71,6 +85,70 @@ pub fn words(code: i64) -> (&'static str, &'static str) {
         ),
         40032 | 45056..=45059 | 45157..=45159 => of_tags(code),
         code => of_menus(code),
+    }
+}
+
+/// The same of those that only a check of the callback has.
+fn of_checks(code: i64) -> (&'static str, &'static str) {
+    match code {
+        40201 => (
+            "公众平台尚未填写服务器地址（URL）",
+            "the account has no callback URL yet",
+        ),
+        40202 => (
+            "检查的动作无效，应为 dns、ping 或 all",
+            "what is to be checked is dns, ping or all",
+        ),
+        _ => (
+            "检查的运营商无效",
+            "there is no such operator of a network to check from",
+        ),
+    }
+}
+
+/// The same of those that only WeChat's own customer service has.
+fn of_service(code: i64) -> (&'static str, &'static str) {
+    match code {
+        61450 => (
+            "微信客服系统繁忙：请稍后重试",
+            "WeChat's customer service is busy: try again in a moment",
+        ),
+        61453 | 65406 => (
+            "该客服账号已存在",
+            "there is such a service account already",
+        ),
+        61456 | 65405 => (
+            "客服账号数量已达上限",
+            "there are as many service accounts as there may be",
+        ),
+        65400 => (
+            "公众号尚未启用新版客服功能",
+            "the account has WeChat's customer service not switched on",
+        ),
+        65402 => (
+            "该客服账号尚未绑定微信号",
+            "the service account is bound to nobody's WeChat yet",
+        ),
+        61457 => (
+            "客服头像无效",
+            "WeChat does not take the picture of the service account",
+        ),
+        65407..=65412 => (
+            "该微信号或客服账号不能再邀请绑定",
+            "this person or service account cannot be invited",
+        ),
+        65413..=65415 => (
+            "客服会话不存在，或由其他客服接待，或客服不在线",
+            "there is no such session of WeChat's customer service, another has it, or nobody is online",
+        ),
+        65416 | 65417 => (
+            "客服查询的参数或时间段无效",
+            "WeChat does not take the parameters or the time of the query",
+        ),
+        _ => (
+            "客服账号或昵称无效",
+            "the service account or its name is not valid",
+        ),
     }
 }
 
@@ -178,7 +256,11 @@ mod tests {
             .chain(40015..=40020)
             .chain(40022..=40027)
             .chain([40054, 40055])
-            .chain([40003, 40032, 43004, 49003])
+            .chain([40003, 40032, 40200, 43004, 48005, 49003, 63178])
+            .chain(40201..=40203)
+            .chain(61450..=61457)
+            .chain(65400..=65418)
+            .chain(76001..=76004)
             .chain(45056..=45059)
             .chain(45157..=45159)
             .chain((65301..=65317).filter(|code| *code != 65302))

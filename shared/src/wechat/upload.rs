@@ -9,9 +9,8 @@ use tokio::fs::File;
 
 use super::api::{Api, Token};
 use super::codes::{self, Meaning};
-use crate::delivery::{Failure, Retry};
+use crate::delivery::Failure;
 use crate::http::{NoFile, Outgoing, Trouble};
-use crate::lane;
 use crate::media::Format;
 use crate::reason::Reason;
 
@@ -161,13 +160,13 @@ fn unloaded(code: i64) -> Unloaded {
         }
         code => match codes::meaning(code) {
             Meaning::Token => return Unloaded::Token,
-            Meaning::Failed(failure) => match failure.retry {
-                // A day is longer than the window: the lane looks again in its own time.
-                Retry::NextDay => Failure::after(lane::WINDOW_RECHECK, failure.reason),
-                _ => failure,
-            },
-            Meaning::Taken | Meaning::Busy | Meaning::WindowFull => not_now(Reason::WechatBusy),
-            Meaning::NoMedia | Meaning::NotThisKind => Failure::never(Reason::Refused),
+            Meaning::Failed(failure) => failure,
+            // Nothing was sent: it may be tried again for as long as there is a window.
+            Meaning::Taken | Meaning::Busy | Meaning::WindowFull => {
+                not_now(Reason::WechatUnreachable)
+            }
+            Meaning::NoMedia => Failure::never(Reason::Refused),
+            Meaning::NotThisKind => Failure::never(Reason::UnsupportedKind),
         },
     })
 }
@@ -175,6 +174,7 @@ fn unloaded(code: i64) -> Unloaded {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::Retry;
 
     #[test]
     fn what_wechat_takes_is_known_before_it_is_asked() {
@@ -199,12 +199,17 @@ mod tests {
             (40009, never(Reason::FileNotTaken)),
             (45001, never(Reason::FileNotTaken)),
             (45007, never(Reason::FileNotTaken)),
-            (-1, Unloaded::Failed(not_now(Reason::WechatBusy))),
-            (0, Unloaded::Failed(not_now(Reason::WechatBusy))),
+            (-1, Unloaded::Failed(not_now(Reason::WechatUnreachable))),
+            (0, Unloaded::Failed(not_now(Reason::WechatUnreachable))),
+            (40200, never(Reason::UnsupportedKind)),
             (48001, never(Reason::Unauthorized)),
             (
                 45009,
-                Unloaded::Failed(Failure::after(lane::WINDOW_RECHECK, Reason::QuotaUsedUp)),
+                Unloaded::Failed(Failure {
+                    retry: Retry::NextDay,
+                    certain: true,
+                    reason: Reason::QuotaUsedUp,
+                }),
             ),
             (99999, never(Reason::Refused)),
         ] {

@@ -90,10 +90,10 @@ async fn behind(shop: &Shop, url: &str) -> Option<Vec<u8>> {
     let path = url.path().strip_prefix("/media/").unwrap();
     let found = shop
         .bridge
-        .open_file(path, url.query().unwrap())
+        .open_file(&http::Method::GET, path, url.query().unwrap())
         .await
         .unwrap();
-    match found?.1 {
+    match found?.found {
         Found::File(path) => std::fs::read(path).ok(),
         Found::Elsewhere(_) => None,
     }

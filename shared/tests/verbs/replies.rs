@@ -363,6 +363,35 @@ async fn a_mini_programs_push_gets_no_reply() {
     assert_eq!(shop.journal(&at("oAnn"), Lane::In).await.len(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_desk_is_told_what_the_account_said_by_itself() {
+    let shop = shop(webhook_desk(), CallbackMode::Secure, all()).await;
+    assert_eq!(said(&say(&shop, "oAnn", 1).await), "初次见面");
+    shop.deliver().await;
+    let created = |told: Vec<serde_json::Value>, kind: &str| -> serde_json::Value {
+        let mut told = told.into_iter().filter(|news| news["type"] == kind);
+        let news = told.next().unwrap();
+        assert!(told.next().is_none());
+        news
+    };
+    let news = created(shop.told(), "message.created");
+    let first = json!({ "kind": "text", "text": "初次见面" });
+    assert_eq!(news["reply"], first);
+    assert_eq!(news["message"]["text"], "你好");
+    // Once a session; what else is said is answered with nothing.
+    tokio::time::advance(Duration::from_secs(2)).await;
+    assert_eq!(said(&say(&shop, "oAnn", 2).await), "success");
+    shop.deliver().await;
+    assert_eq!(created(shop.told(), "message.created").get("reply"), None);
+    // A scan in the session, too.
+    let scan = "<EventKey>counter_3</EventKey>";
+    let scanned = push(&shop, &event_push("oAnn", shop.now(), "SCAN", scan)).await;
+    assert_eq!(said(&scanned), "柜台");
+    shop.deliver().await;
+    let news = created(shop.told(), "event.created");
+    assert_eq!(news["reply"], json!({ "kind": "text", "text": "柜台" }));
+}
+
 /// Six answers of which one waits for the window.
 async fn held(shop: &Shop, last: &str) -> String {
     words(shop, "oAnn", 1).await;
@@ -397,6 +426,8 @@ async fn a_held_answer_rides_on_the_reply_to_the_next_push() {
     shop.deliver().await;
     assert!(shop.sends().is_empty());
     let told = shop.told();
+    // What rode was an agent's: of that there is a receipt, and no word in the news.
+    assert!(told.iter().all(|news| news.get("reply").is_none()));
     let receipts: Vec<_> = told
         .iter()
         .filter(|call| call["type"] == "message.status")

@@ -226,7 +226,8 @@ async fn what_this_account_may_not_send_goes_in_words_from_then_on() {
 async fn opens(shop: &Shop, link: &str) {
     let link = Url::parse(link).unwrap();
     let path = link.path().strip_prefix("/media/").unwrap();
-    let opened = shop.bridge.open_file(path, link.query().unwrap()).await;
+    let query = link.query().unwrap();
+    let opened = shop.bridge.open_file(&http::Method::GET, path, query).await;
     assert!(opened.unwrap().is_some());
 }
 
@@ -242,6 +243,7 @@ async fn a_document_goes_as_a_link() {
     let link = text.strip_prefix("报价.pdf\n").unwrap();
     assert!(link.starts_with("https://bridge.example/media/shop-a/"));
     opens(&house.shop, link).await;
+    assert!(link.contains("&name=%E6%8A%A5%E4%BB%B7.pdf&"), "{link}");
     assert_eq!(sent[1]["text"]["content"], "请看");
     assert_eq!(house.told(), ["delivered -"]);
     // Whoever passes on what they were given names our own link.

@@ -62,7 +62,8 @@ async fn a_channel_is_connected_changed_and_removed() {
         "time_zone": "Asia/Shanghai", "agent_name": "none", "kf_account": null,
         "replies": {}, "desk": { "kind": "inbox" },
         "callback_url": "https://desk.example/wechat/shop-a", "desk_url": null, "revision": 1,
-        "seen": { "handshake": null, "last_push": null, "last_send": null, "refused": [] }
+        "seen": { "handshake": null, "last_push": null, "last_send": null, "refused": [],
+            "alarms": [] }
     });
     assert_eq!(created.json(), expected);
     assert_eq!(house.get(path).await, expected);

@@ -66,6 +66,10 @@ async fn a_customer_is_erased_and_comes_back_as_another_one() {
     tokio::time::advance(Duration::from_secs(1)).await;
     house.stage.says(&shop, "openid-1", "again").await;
     house.stage.settle().await;
+    let events = house.get("/api/channels/shop-a/events").await;
+    let record = &events["events"][0];
+    let expected = json!({ "customer_id": customer, "cause": "asked" });
+    assert_eq!(record["erased"], expected);
     for _ in 0..2 {
         tokio::time::advance(MINUTE * 11).await;
         let bridge = &house.stage.bridge;

@@ -42,12 +42,12 @@ async fn a_dead_answer_is_listed_and_redriven_with_its_later_parts() {
         }
     }
     ids.sort();
-    let [(refused, second), (earlier, third)] = ids.as_slice() else {
+    let [(earlier, third), (refused, second)] = ids.as_slice() else {
         panic!("{ids:?}");
     };
     assert_eq!(
         (refused.as_str(), earlier.as_str()),
-        ("content_refused", "earlier_part_failed")
+        ("over_limit", "earlier_part_failed")
     );
     let redrive = async |id: &str| {
         house

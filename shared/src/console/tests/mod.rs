@@ -7,6 +7,7 @@
 )]
 
 mod account;
+mod account_events;
 mod channels;
 mod cursors;
 mod customers;

@@ -17,6 +17,7 @@ const WORDS: &[&str] = &[
     include_str!("../assets/operator/menu_words.js"),
     include_str!("../assets/operator/codes_words.js"),
     include_str!("../assets/operator/quota_words.js"),
+    include_str!("../assets/operator/events_words.js"),
 ];
 const CODE: &[&str] = &[
     include_str!("../assets/operator/page.js"),
@@ -31,6 +32,7 @@ const CODE: &[&str] = &[
     include_str!("../assets/operator/menu.js"),
     include_str!("../assets/operator/codes.js"),
     include_str!("../assets/operator/quota.js"),
+    include_str!("../assets/operator/events.js"),
     include_str!("../assets/operator/start.js"),
     include_str!("../../../templates/operator.html"),
     include_str!("../../../templates/sign_in.html"),
@@ -48,6 +50,7 @@ async fn every_page_of_the_operator_is_served_and_nothing_beside_them() {
         ("/console/channels/demo/codes", "codes"),
         ("/console/channels/demo/quota", "quota"),
         ("/console/channels/new/quota", "quota"),
+        ("/console/channels/demo/events", "events"),
         ("/console/status", "operator"),
     ] {
         let headers = [("accept-language", "zh-CN,zh;q=0.9")];
@@ -100,6 +103,7 @@ async fn what_the_pages_load_is_small_and_kept_by_browsers() {
         ("channels/demo/menu", "menu.js", script, 80_000),
         ("channels/demo/codes", "codes.js", script, 60_000),
         ("channels/demo/quota", "quota.js", script, 60_000),
+        ("channels/demo/events", "events.js", script, 60_000),
         ("status", "operator.css", "text/css; charset=utf-8", 13_000),
         (
             "channels/demo/menu",

@@ -39,7 +39,8 @@ async fn seen(house: &House) -> Value {
 async fn a_channel_shows_its_handshake_pushes_sends_and_refusals() {
     let mut house = House::new().await;
     let channel = house.stage.connect("demo", DeskSettings::Inbox).await;
-    let nothing = json!({ "handshake": null, "last_push": null, "last_send": null, "refused": [] });
+    let nothing = json!({ "handshake": null, "last_push": null, "last_send": null, "refused": [],
+        "alarms": [] });
     assert_eq!(seen(&house).await, nothing);
 
     let shaken = house.stage.bridge.now().to_string();

@@ -150,6 +150,17 @@ async fn run_the_account(house: &House) {
     let quota = json!({ "quota": { "daily_limit": 1, "used": 0, "remain": 1 } });
     let call = json!({ "request": { "invoke_time": 1, "cost_in_ms": 1 } });
     house.get("/api/channels/acct/qrcodes?limit=1").await;
+    for (method, path) in [
+        ("GET", "events"),
+        ("GET", "events?limit=0"),
+        ("GET", "capabilities"),
+        ("DELETE", "capabilities"),
+    ] {
+        for channel in ["acct", "nowhere"] {
+            let path = format!("/api/channels/{channel}/{path}");
+            house.program(method, &path, None).await;
+        }
+    }
     for (method, path, body, says) in [
         ("POST", "qrcodes", Some(&code), Some(&made)),
         ("POST", "qrcodes", Some(&code), None),

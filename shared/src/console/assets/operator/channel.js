@@ -56,7 +56,7 @@ function channelPage(id) {
     const items = [];
     if (c.suspended) items.push({ id: 'suspend' });
     if (!c.seen.handshake && !c.seen.last_push) items.push({ id: 'unverified' });
-    sync(top, items, (item) => note('warn', el('p', { t: `${item.id}_what` }), item.id === 'suspend' && el('p', { t: 'suspend_warn' }),
+    sync(top, [...alarmsOf(c), ...items], (item) => item.alarm ? alarmNote(item) : note('warn', el('p', { t: `${item.id}_what` }), item.id === 'suspend' && el('p', { t: 'suspend_warn' }),
       item.id === 'unverified' ? link('go_on', `/console/channels/new#${id}`, '.button') : button('resume', () => suspend(false))));
     ui.actions.replaceChildren(...chips(c, s));
   }

@@ -13,6 +13,7 @@ function states(c, s) {
   else if (s && !s.token && !c.suspended) found.push(['warn', 'no_token']);
   if (!c.seen.handshake && !c.seen.last_push) found.push(['warn', 'unverified']);
   else if (trouble(c.seen.refused, c.seen.last_push)) found.push(['warn', 'refusing']);
+  if (c.seen.alarms.length) found.push(['warn', 'alarmed']);
   if (c.suspended) found.push(['warn', 'suspended']);
   if (s?.pending) found.push(['held', ['waits_n', s.pending]]);
   return found.some(([look]) => look !== 'held') ? found : [['good', 'ok'], ...found];

@@ -94,7 +94,7 @@ const FORMS = {
   date: { year: 'numeric', month: 'short', day: 'numeric' },
   full: { dateStyle: 'full', timeStyle: 'long' },
 };
-// A moment in a channel's zone; in the reader's where that is not known.
+// In a channel's zone, or the reader's.
 function date(form, ms, zone) {
   const key = `${form} ${zone}`;
   const words = (timeZone) => new Intl.DateTimeFormat(intl.tag, { ...FORMS[form], timeZone });
@@ -115,7 +115,6 @@ function span(ms) {
   const hours = Math.floor(minutes / 60);
   return [hours && t('hours', hours), (minutes % 60 || !hours) && t('minutes', minutes % 60)].filter(Boolean).join(' ');
 }
-// A moment in a channel's zone, or the word for none.
 function moment(stamp, zone, none = 'never') {
   if (!stamp) return el('span.quiet', { t: none });
   const ms = Date.parse(stamp);
@@ -148,7 +147,7 @@ async function call(method, path, body) {
   throw problem(answer.status, data?.wechat?.rid ? `${said} rid: ${data.wechat.rid}` : said, data);
 }
 
-// All pages of a list, or as many rows as are wanted.
+// As many rows as are wanted.
 async function all(path, name, wanted = Infinity) {
   const rows = [];
   let cursor = '';
@@ -202,7 +201,7 @@ async function copy(input, what, said, again = 'copy') {
   announce(() => t('copied_it', words(what)));
 }
 
-// What the pages of this module show, by what they are about.
+// The pages of this module.
 const PAGES = {};
 // A page: what it shows at first, and how it is brought up to date.
 let page;

@@ -18,7 +18,6 @@ function copyable(what, value, { make, help } = {}) {
   return Object.assign(node, { input, fault });
 }
 
-// A labelled input with its hint and what is wrong with it.
 function field(what, input, help) {
   const id = `x${serial += 1}`;
   const fault = el('p.problem', { id: `${id}-p`, role: 'alert' });
@@ -30,7 +29,7 @@ function field(what, input, help) {
   return Object.assign(node, { input, fault });
 }
 const text = (props) => el('input', { type: 'text', autocomplete: 'off', spellcheck: false, autocapitalize: 'off', ...props });
-// Nothing that a browser should remember or mend.
+// Nothing to remember or mend.
 const secretly = (props) => text({ ...props, className: 'code' });
 
 // One of several, each with a line about it.
@@ -148,7 +147,7 @@ function sync(parent, items, draw) {
   }
 }
 
-// Rows under headings; on a narrow page each row is a card of its own.
+// Rows under headings; on a narrow page a card each.
 function table(heads, rows = []) {
   const body = el('tbody', { role: 'rowgroup' });
   const node = el('table', { role: 'table' }, el('thead', { role: 'rowgroup' }, el('tr', { role: 'row' },
@@ -173,6 +172,8 @@ async function channelOf(id) {
     return null;
   }
 }
-const ways = (id, here) => el('nav.nav', { label: 'pages_of' }, ...['channel', 'menu', 'codes', 'quota'].map((part) => el('a', {
+const ways = (id, here) => el('nav.nav', { label: 'pages_of' }, ...['channel', 'menu', 'codes', 'quota', 'events'].map((part) => el('a', {
   t: part, href: part === 'channel' ? pageOf(id) : `/console/channels/${id}/${part}`, ...(part === here && { 'aria-current': 'page' }),
 })));
+const alarmsOf = (c) => c.seen.alarms.map((alarm) => ({ id: alarm.code, alarm }));
+const alarmNote = ({ alarm }) => note('warn', el('p', { t: () => alarm[lang] }));

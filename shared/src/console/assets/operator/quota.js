@@ -93,6 +93,27 @@ function quotaPage(id) {
       ['rid_code', got.code === 0 ? el('span', { t: 'rid_ok' }) : got.code === null ? el('span.quiet', { t: 'rid_unknown' }) : el('strong.badText', { t: () => `${got.code}` })]));
   }, 'rid_ask', rid);
 
+  // What goes in words, because WeChat refused it.
+  const kinds = el('ul.plainList');
+  const kindsSaid = el('p', { role: 'status' });
+  const forget = button('kinds_forget', async () => {
+    forget.disabled = true;
+    try {
+      await call('DELETE', `channels/${id}/capabilities`);
+      await lookAtKinds();
+      tell(kindsSaid, 'kinds_forgotten');
+    } catch (p) {
+      tell(kindsSaid, () => p.message);
+    }
+    forget.disabled = false;
+  });
+  async function lookAtKinds() {
+    const { in_words: rows } = await call('GET', `channels/${id}/capabilities`);
+    forget.hidden = !rows.length;
+    kinds.replaceChildren(...(rows.length ? rows.map((row) => el('li', { 'data-kind': row.kind }, el('span', { t: `kind_${row.kind}` }), ' ', el('span.quiet', { t: () => t('kinds_until', date('day', Date.parse(row.until), c.time_zone)) })))
+      : [el('li.quiet', { t: 'kinds_none' })]));
+  }
+
   const clear = () => ask({
     title: 'quota_clear_title', about: ['quota_clear_1', 'quota_clear_2'], yes: 'quota_clear', danger: true,
     confirm: { what: ['remove_type', id], text: id, wrong: 'remove_typed' },
@@ -108,6 +129,7 @@ function quotaPage(id) {
     wait.replaceWith(
       el('section.card', { id: 'calls' }, el('div.cardHead', {}, el('h2', { t: 'quota_calls' }), again), el('p.quiet', { t: 'quota_what' }), trouble, calls, at,
         el('details', {}, el('summary', { t: 'quota_other' }), other)),
+      el('section.card', { id: 'kinds' }, el('div.cardHead', {}, el('h2', { t: 'kinds' }), forget), el('p.quiet', { t: 'kinds_what' }), kinds, kindsSaid),
       el('section.card', { id: 'rid' }, el('h2', { t: 'rid' }), el('p.quiet', { t: 'rid_what' }), lookUp, found),
       el('section.card', { id: 'clear' }, el('div.row.first', {}, el('p', { t: 'quota_clear_what' }), button('quota_clear', clear, '.danger')), cleared));
     calls.hidden = true;
@@ -122,7 +144,7 @@ function quotaPage(id) {
       }
       if (asked) return;
       asked = true;
-      await look();
+      await Promise.all([look(), lookAtKinds()]);
     },
   };
 }

@@ -42,6 +42,16 @@ Object.assign(WORDS, {
   rid_ok: ['成功 (0)', 'done (0)'],
   rid_unknown: ['未知', 'unknown'],
 
+  kinds: ['改用文字发送的消息', 'Kinds that go in words'],
+  kinds_what: ['微信不允许此公众号发送的消息类型（错误 40200）会改用文字发送，一周后自动重试。公众号获得权限后，可立即重试。', 'What WeChat does not let this account send (40200) goes in words, and is tried again after a week. Once the account may send it, it can be tried at once.'],
+  kinds_none: ['目前没有：各类消息都照常发送。', 'None: all kinds go as they are.'],
+  kinds_until: [(when) => `至 ${when}`, (when) => `until ${when}`],
+  kinds_forget: ['立即重试', 'Try them again'],
+  kinds_forgotten: ['下一条此类消息会照常发送。', 'The next message of each kind goes as it is.'],
+  kind_music: ['音乐', 'Music'],
+  kind_article: ['文章', 'Articles'],
+  kind_choice: ['选项菜单', 'Questions with choices'],
+
   quota_clear: ['清零调用次数', 'Reset the calls'],
   quota_clear_what: ['今天的次数用完（错误 45009）时，让所有接口重新计数。微信每月只允许十次。', 'Where a day’s calls are used up (45009), all of them begin anew. WeChat does that ten times a month.'],
   quota_clear_title: ['清零所有接口的调用次数？', 'Reset the calls of the whole account?'],

@@ -66,6 +66,8 @@ const WORDS = {
   menu: ['菜单', 'Menu'],
   codes: ['二维码', 'QR codes'],
   quota: ['接口额度', 'Quota'],
+  events: ['公众号动态', 'Account'],
+  alarmed: ['微信要求处理', 'WeChat wants something'],
   no_channel: ['没有这个渠道', 'There is no such channel'],
   no_channel_what: [(id) => `找不到渠道 ${id}：可能已删除，或地址有误。`, (id) => `There is no channel ${id}: it was deleted, or the address is wrong.`],
   all_channels: ['全部渠道', 'All channels'],
