@@ -66,11 +66,12 @@ pub(super) async fn list(call: &Call<'_>, id: &ChannelId) -> Answered {
         entries.truncate(limit);
         more = true;
     }
-    let last = entries.last().map(|entry| list.cursor(entry.key.as_str()));
+    let place = entries.last().map(|entry| entry.key.as_str());
+    let cursor = place.map(|place| list.cursor(place)).filter(|_| more);
     let events = entries.iter().filter(|entry| is_event(entry));
     let listed = Listed {
         events: events.map(|entry| show(call, entry)).collect(),
-        cursor: last.filter(|_| more),
+        cursor,
     };
     json(StatusCode::OK, &listed)
 }
