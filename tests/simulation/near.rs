@@ -275,8 +275,9 @@ impl World {
         }
         // Another's customer id may have won: what was put counts only then,
         // and both stand for the same conversation.
-        if operation == "PutItem"
-            && let (Some(customer), Some(open_id)) = (text("/Item/cid/S"), text("/Item/oid/S"))
+        let value = |name: &str| text(&format!("/ExpressionAttributeValues/:{name}/S"));
+        if operation == "UpdateItem"
+            && let (Some(customer), Some(open_id)) = (value("cid"), value("oid"))
         {
             self.names
                 .lock()

@@ -46,8 +46,11 @@ async fn what_wechat_tells_of_the_account_is_listed_newest_first() {
     let failed = "<FailTime>1442401156</FailTime><FailReason>by other reason</FailReason>";
     let mass = "<MsgID>1000001625</MsgID><Status>sendsuccess</Status><TotalCount>100</TotalCount>\
         <FilterCount>80</FilterCount><SentCount>75</SentCount><ErrorCount>5</ErrorCount>";
+    let named = "<ExpiredTime>1442401156</ExpiredTime>";
+    // It is about somebody, and lies with them.
     let revoked = "<OpenID>openid-revoker</OpenID><AppID>wx1</AppID><RevokeInfo>201</RevokeInfo>";
     push(&house, "MASSSENDJOBFINISH", now - 3, mass).await;
+    push(&house, "naming_verify_success", now - 2, named).await;
     push(&house, "user_authorization_revoke", now - 2, revoked).await;
     push(&house, "qualification_verify_fail", now - 1, failed).await;
     // A receipt for a conversation that is nobody's lies in the same journal.
@@ -58,7 +61,7 @@ async fn what_wechat_tells_of_the_account_is_listed_newest_first() {
         names,
         [
             "qualification_verify_fail",
-            "user_authorization_revoke",
+            "naming_verify_success",
             "MASSSENDJOBFINISH"
         ]
     );
@@ -70,7 +73,7 @@ async fn what_wechat_tells_of_the_account_is_listed_newest_first() {
             .unwrap()
             .contains("资质认证失败")
     );
-    assert_eq!(events[1]["data"]["kind"], "consent");
+    assert_eq!(events[1]["data"]["kind"], "verified");
     let figures = (&events[2]["data"]["sent"], &events[2]["data"]["total"]);
     assert_eq!(figures, (&json!(75), &json!(100)));
     assert_eq!(events[2]["alarm"], Value::Null);
