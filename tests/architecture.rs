@@ -20,7 +20,7 @@ const CORE: [&str; 23] = [
     "menu",
     "message",
     "moment",
-    "notice",
+    "standing",
     "opens",
     "people",
     "qrcode",

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::message::ChannelId;
 use crate::moment::Moment;
-use crate::notice::Notice;
 use crate::reply::Replies;
+use crate::standing::Standing;
 
 /// How many days a channel may keep messages that ended.
 pub const RETENTION: RangeInclusive<u32> = 3..=3650;
@@ -149,7 +149,7 @@ pub struct Seen {
     /// The calls that were refused, by the word for the reason.
     pub refused: BTreeMap<&'static str, Refusals>,
     /// What is wrong with the account's standing, as WeChat said last.
-    pub alarms: Vec<Notice>,
+    pub alarms: Vec<Standing>,
 }
 
 /// Every reason for which a call to the callback is refused, as it is counted.

@@ -17,13 +17,13 @@ pub mod lines;
 pub mod menu;
 pub mod message;
 pub mod moment;
-pub mod notice;
 pub mod opens;
 pub mod people;
 pub mod qrcode;
 pub mod reason;
 pub mod reply;
 pub mod rich;
+pub mod standing;
 
 pub mod channel;
 pub mod conversation;

@@ -4,7 +4,7 @@
 //! once a minute a note of what was seen), and nothing after it; only where a channel
 //! has replies (`replies.rs`) is read what they depend on, and where it takes calls from
 //! WeChat's addresses alone those, once a minute (`callers.rs`). A second write is of what
-//! WeChat tells of the account's own standing (`notice.rs`), a few times a year. What is
+//! WeChat tells of the account's own standing (`standing.rs`), a few times a year. What is
 //! authentic is journalled, readable or not; what is not journalled is answered
 //! 5xx, so that WeChat tries again.
 
@@ -19,9 +19,9 @@ use super::seen::Sight;
 use super::{Bridge, Broken, Response, plain, refused, replies};
 use crate::journal::Entry;
 use crate::message::ChannelId;
-use crate::notice::Notice;
 use crate::reply::Replied;
 use crate::secrets::ChannelSecrets;
+use crate::standing::Standing;
 use crate::store::{Pushed, Put};
 use crate::tally::Deed;
 use crate::wechat::callback::Rejected;
@@ -105,12 +105,12 @@ fn refuse(id: ChannelId, rejected: Rejected) -> (Response, Option<(ChannelId, Si
 /// Notes what WeChat tells of the account's own standing, which happens a few times a year.
 /// A repeat does it too: whoever journalled the first may have died before.
 async fn stands(bridge: &Bridge, entry: &Entry) -> Result<(), Broken> {
-    let Some(notice) = Notice::of(entry) else {
+    let Some(standing) = Standing::of(entry) else {
         return Ok(());
     };
     let channel = &entry.origin.channel;
-    let news = bridge.store.note_notice(channel, &notice).await?;
-    if let Some(alarm) = notice.alarm.filter(|_| news) {
+    let news = bridge.store.note_standing(channel, &standing).await?;
+    if let Some(alarm) = standing.alarm.filter(|_| news) {
         warn!(%channel, code = alarm.code(), "the account needs its operator at WeChat");
     }
     Ok(())

@@ -8,8 +8,8 @@ use super::{Bridge, Broken};
 use crate::channel::Channel;
 use crate::message::ChannelId;
 use crate::moment::Moment;
-use crate::notice::Notice;
 use crate::reason::Reason;
+use crate::standing::Standing;
 use crate::store::ParkedLane;
 
 /// Lanes and dead entries are counted up to this.
@@ -42,7 +42,7 @@ pub struct ChannelStatus {
     /// How many dead entries are kept, up to 10,000.
     pub dead: usize,
     /// What is wrong with the account's standing, as WeChat said last.
-    pub alarms: Vec<Notice>,
+    pub alarms: Vec<Standing>,
 }
 
 /// How every channel fares, those being deleted left out. Reads indexes, so what

@@ -13,7 +13,7 @@ use crate::conversation::EraseCause;
 use crate::journal::{Class, ConversationKey, Entry, Lane};
 use crate::lines;
 use crate::message::{Body, ChannelId, Data};
-use crate::notice::Notice;
+use crate::standing::Standing;
 
 /// One event as it is shown.
 #[derive(Serialize)]
@@ -102,7 +102,7 @@ fn show(call: &Call<'_>, entry: &Entry) -> Shown {
             customer_id: erased.customer.expose().to_owned(),
             cause: erased.cause,
         }),
-        alarm: Notice::of(entry).and_then(|notice| Some(notice.alarm?.code())),
+        alarm: Standing::of(entry).and_then(|standing| Some(standing.alarm?.code())),
         time: entry.key.said().to_string(),
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::channel::Seen;
-use crate::notice::Notice;
+use crate::standing::Standing;
 
 /// What was seen of a channel. A time is null where nothing was seen yet.
 #[derive(Serialize)]
@@ -29,16 +29,16 @@ pub(super) struct ShownAlarm {
 }
 
 impl ShownAlarm {
-    /// Shows a notice that something is wrong.
-    pub(super) fn of(notice: &Notice) -> Option<Self> {
-        let alarm = notice.alarm?;
+    /// Shows a word that something is wrong.
+    pub(super) fn of(standing: &Standing) -> Option<Self> {
+        let alarm = standing.alarm?;
         let (zh, en) = alarm.words();
         Some(Self {
             code: alarm.code(),
             zh,
             en,
-            time: notice.at.to_string(),
-            expires: notice.expires.map(|at| at.to_string()),
+            time: standing.at.to_string(),
+            expires: standing.expires.map(|at| at.to_string()),
         })
     }
 }

@@ -6,12 +6,12 @@ use super::{Store, StoreError};
 use crate::channel::{REFUSED_FOR, Refusals, Seen};
 use crate::message::ChannelId;
 use crate::moment::Moment;
-use crate::notice::{About, Alarm, Notice};
+use crate::standing::{About, Alarm, Standing};
 
 /// The row's sort key.
 pub(super) const SEEN: &str = "SEEN";
 
-/// The attributes of the last notice about a thing: what is wrong, since when, until when.
+/// The attributes of the last standing about a thing: what is wrong, since when, until when.
 fn names(about: About) -> [&'static str; 3] {
     match about {
         About::Qualification => ["nq", "nq_t", "nq_x"],
@@ -23,10 +23,10 @@ fn names(about: About) -> [&'static str; 3] {
 const WELL: &str = "ok";
 
 /// What is wrong with the account's standing.
-fn alarms(row: &Row) -> Vec<Notice> {
+fn alarms(row: &Row) -> Vec<Standing> {
     let read = |about| {
         let [what, at, expires] = names(about);
-        Some(Notice {
+        Some(Standing {
             about,
             alarm: Some(Alarm::parse(row.text(what)?)?),
             at: row.moment(at).ok()?,
@@ -91,22 +91,22 @@ impl Store {
 
     /// Notes what WeChat said of the account's standing, unless it has said something later.
     /// Says whether that is news.
-    pub async fn note_notice(
+    pub async fn note_standing(
         &self,
         channel: &ChannelId,
-        notice: &Notice,
+        standing: &Standing,
     ) -> Result<bool, StoreError> {
-        let [what, at, expires] = names(notice.about);
-        let code = notice.alarm.map_or(WELL, Alarm::code);
+        let [what, at, expires] = names(standing.about);
+        let code = standing.alarm.map_or(WELL, Alarm::code);
         let mut call = self
             .amend_control(channel, SEEN)
             .condition_expression(format!(
                 "attribute_exists(pk) AND (attribute_not_exists({at}) OR {at} < :t)"
             ))
             .expression_attribute_values(":w", s(code))
-            .expression_attribute_values(":t", n(notice.at.millis()));
+            .expression_attribute_values(":t", n(standing.at.millis()));
         let sets = format!("SET {what} = :w, {at} = :t");
-        call = match notice.expires {
+        call = match standing.expires {
             Some(moment) => call
                 .expression_attribute_values(":x", n(moment.millis()))
                 .update_expression(format!("{sets}, {expires} = :x")),

@@ -89,7 +89,7 @@ impl About {
 
 /// What WeChat said last about one thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Notice {
+pub struct Standing {
     /// What it is about.
     pub about: About,
     /// What is wrong; `None` where all is well again.
@@ -100,8 +100,8 @@ pub struct Notice {
     pub expires: Option<Moment>,
 }
 
-impl Notice {
-    /// The notice that an entry of a channel's own journal is, if it is one.
+impl Standing {
+    /// The standing that an entry of a channel's own journal is, if it is one.
     #[must_use]
     pub fn of(entry: &Entry) -> Option<Self> {
         let Body::Event { name, fields } = &entry.body else {
@@ -163,12 +163,12 @@ mod tests {
                 open_id: None,
             };
             let entry = Entry::pending(key, Moment::from_seconds(1), body, origin);
-            let notice = Notice::of(&entry);
-            let told = notice.map(|notice| (notice.about, notice.alarm));
+            let standing = Standing::of(&entry);
+            let told = standing.map(|standing| (standing.about, standing.alarm));
             assert_eq!(told, expected, "{name}");
-            if let Some(notice) = notice {
-                assert_eq!(notice.at, Moment::from_seconds(1_700_000_000));
-                assert_eq!(notice.expires, Some(Moment::from_seconds(1_800_000_000)));
+            if let Some(standing) = standing {
+                assert_eq!(standing.at, Moment::from_seconds(1_700_000_000));
+                assert_eq!(standing.expires, Some(Moment::from_seconds(1_800_000_000)));
             }
         };
         check("qualification_verify_success", Some((Qualification, None)));
