@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The modules without IO, clock and chance.
-const CORE: [&str; 22] = [
+const CORE: [&str; 24] = [
     "content",
     "event",
     "faces",
@@ -20,6 +20,7 @@ const CORE: [&str; 22] = [
     "menu",
     "message",
     "moment",
+    "notice",
     "opens",
     "people",
     "qrcode",
@@ -29,6 +30,7 @@ const CORE: [&str; 22] = [
     "channel",
     "conversation",
     "delivery",
+    "fallback",
     "journal",
     "lane",
     "media",

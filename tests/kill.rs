@@ -222,6 +222,7 @@ async fn connect(data: &Path, desk: &str, secret: &str) {
         part_pause_ms: 0,
         retention_days: 3,
         time_zone: TIME_ZONE.to_owned(),
+        fallback: None,
         agent_name: magpie::channel::AgentName::None,
         kf_account: None,
         desk: DeskSettings::Webhook {

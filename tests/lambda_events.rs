@@ -57,6 +57,7 @@ async fn connect(cloud: &Cloud) {
         part_pause_ms: 0,
         retention_days: 30,
         time_zone: TIME_ZONE.to_owned(),
+        fallback: None,
         agent_name: magpie::channel::AgentName::None,
         kf_account: None,
         desk: DeskSettings::Webhook {

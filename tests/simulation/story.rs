@@ -65,6 +65,7 @@ pub(crate) fn channel(id: &str) -> Channel {
         part_pause_ms: 300,
         retention_days: 30,
         time_zone: TIME_ZONE.to_owned(),
+        fallback: None,
         agent_name: magpie::channel::AgentName::None,
         kf_account: None,
         desk: if id == INBOX {

@@ -219,6 +219,7 @@ impl Context<'_> {
                 read_up_to: None,
                 last_session: None,
                 late_sends: None,
+                called: None,
                 active: entry.at,
             };
             self.conversation = Some(match self.bridge.store.begin(self.at, &new).await? {

@@ -16,6 +16,7 @@ mod conversations;
 mod cursor;
 mod dead;
 mod draft;
+mod fallback;
 mod fields;
 mod lang;
 mod media;
@@ -33,6 +34,7 @@ mod session;
 mod settings;
 mod status;
 mod tags;
+mod templates;
 #[cfg(all(test, feature = "embedded"))]
 mod tests;
 mod ticket;
@@ -253,6 +255,7 @@ enum Route {
     Rid(ChannelId, String),
     Tags(ChannelId),
     Tag(ChannelId, TagId),
+    Templates(ChannelId),
     Conversations,
     Conversation(CustomerId),
     Messages(CustomerId),
@@ -302,6 +305,7 @@ impl Route {
             ["channels", id, "tags", tag_id] => {
                 Self::Tag(ChannelId::parse(id)?, TagId::parse(tag_id)?)
             }
+            ["channels", id, "templates"] => Self::Templates(ChannelId::parse(id)?),
             ["conversations"] => Self::Conversations,
             ["conversations", id] => Self::Conversation(parse_customer_id(id)?),
             ["conversations", id, "messages"] => Self::Messages(parse_customer_id(id)?),
@@ -348,6 +352,7 @@ impl Route {
             | Self::QrcodePicture(..)
             | Self::Quota(_)
             | Self::Rid(..)
+            | Self::Templates(_)
             | Self::Channels
             | Self::Conversations
             | Self::Conversation(_)
@@ -409,6 +414,7 @@ async fn api(call: &Call<'_>) -> Answered {
         Route::Tags(id) => tags::list(call, &id).await,
         Route::Tag(id, tag) if call.method == Method::PUT => tags::rename(call, &id, tag).await,
         Route::Tag(id, tag) => tags::delete(call, &id, tag).await,
+        Route::Templates(id) => templates::list(call, &id).await,
         Route::Conversations => conversations::list(call).await,
         Route::Conversation(id) => conversations::get(call, &id).await,
         Route::Messages(id) => answers::say(call, &id).await,

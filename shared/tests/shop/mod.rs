@@ -113,6 +113,7 @@ pub(crate) fn channel(desk: DeskSettings, mode: CallbackMode) -> Channel {
         part_pause_ms: 0,
         retention_days: 30,
         time_zone: TIME_ZONE.to_owned(),
+        fallback: None,
         agent_name: magpie::channel::AgentName::None,
         kf_account: None,
         desk,
@@ -187,7 +188,7 @@ impl Shop {
             if request.url.host_str() == Some("desk.example") {
                 answer.status = status.load(Ordering::Relaxed);
             }
-            if request.url.path() == "/cgi-bin/message/custom/send" {
+            if request.url.path().starts_with("/cgi-bin/message/") {
                 times.lock().unwrap().push(clock.now());
                 if let Some(code) = refusals.lock().unwrap().pop_front() {
                     answer.body = json!({ "errcode": code }).to_string().into_bytes();

@@ -125,6 +125,7 @@ pub(crate) fn conversation(customer: u8, open_id: &str) -> Conversation {
         read_up_to: None,
         last_session: None,
         late_sends: None,
+        called: None,
         active: after(0),
     }
 }
@@ -164,6 +165,7 @@ pub(crate) fn channel(id: &str, account: &str) -> Channel {
         part_pause_ms: 300,
         retention_days: 30,
         time_zone: TIME_ZONE.to_owned(),
+        fallback: None,
         agent_name: magpie::channel::AgentName::None,
         kf_account: None,
         desk: DeskSettings::Inbox,

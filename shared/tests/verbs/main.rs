@@ -12,6 +12,7 @@ mod desk_down;
 mod events;
 mod inbound;
 mod media;
+mod notices;
 mod outbound;
 mod replies;
 mod rich;

@@ -144,6 +144,7 @@ async fn unknown_and_foreign_conversations_are_answered_alike() {
         read_up_to: None,
         last_session: None,
         late_sends: None,
+        called: None,
         active: shop.bridge.now(),
     };
     let store = &shop.bridge.store;

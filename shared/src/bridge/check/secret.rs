@@ -113,6 +113,7 @@ mod tests {
             part_pause_ms: 0,
             retention_days: 30,
             time_zone: TIME_ZONE.to_owned(),
+            fallback: None,
             agent_name: crate::channel::AgentName::None,
             kf_account: None,
             desk,

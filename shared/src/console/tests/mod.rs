@@ -12,6 +12,7 @@ mod cursors;
 mod dead;
 mod described;
 mod doors;
+mod notices;
 mod pages;
 mod parked;
 mod people;

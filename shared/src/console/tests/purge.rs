@@ -90,6 +90,7 @@ async fn everything_goes_begun_or_not_and_the_row_goes_last() {
         read_up_to: None,
         last_session: None,
         late_sends: None,
+        called: None,
         active: bridge.now(),
     };
     bridge.store.begin(&other, &new).await.unwrap();

@@ -101,6 +101,7 @@ async fn a_conversation_is_listed_once_its_customer_can_be_found() {
         read_up_to: None,
         last_session: None,
         late_sends: None,
+        called: None,
         active: house.stage.bridge.now(),
     };
     let at = house.stage.place(&channel, "openid-9").await;
