@@ -13,11 +13,13 @@ use super::answer::{
     WINDOW,
 };
 
+use super::notices::{ARGUMENT, NO_SUBSCRIPTION, TEMPLATE, TEMPLATE_SIZE};
+
 /// The code whose words name the caller's address.
 const ADDRESS: i64 = 40164;
 
 /// Every code that can be ordered, in ascending order.
-pub(crate) static KNOWN: [Fault; 88] = [
+pub(crate) static KNOWN: [Fault; 92] = [
     BUSY,
     CREDENTIAL,
     GRANT_TYPE,
@@ -33,6 +35,8 @@ pub(crate) static KNOWN: [Fault; 88] = [
     APP_ID,
     ACCESS_TOKEN,
     CHARSET,
+    TEMPLATE_SIZE,
+    TEMPLATE,
     CARD_ID,
     SECRET,
     Fault::new(ADDRESS, "invalid ip x.x.x.x, not in whitelist"),
@@ -47,7 +51,8 @@ pub(crate) static KNOWN: [Fault; 88] = [
     NEEDS_POST,
     NOT_FOLLOWING,
     Fault::new(43019, "require remove blacklist"),
-    Fault::new(43101, "user refuse to accept the msg"),
+    NO_SUBSCRIPTION,
+    Fault::new(43116, "template is restricted"),
     EMPTY_MEDIA,
     EMPTY_NEWS,
     EMPTY,
@@ -68,6 +73,7 @@ pub(crate) static KNOWN: [Fault; 88] = [
     TYPING,
     Fault::new(45098, "menu list too long"),
     DATA_FORMAT,
+    ARGUMENT,
     UNAUTHORIZED,
     Fault::new(48002, "user block"),
     Fault::new(48004, "api forbidden"),

@@ -15,6 +15,7 @@ const WORDS: &[&str] = &[
     include_str!("../assets/operator/setup_words.js"),
     include_str!("../assets/operator/menu_words.js"),
     include_str!("../assets/operator/codes_words.js"),
+    include_str!("../assets/operator/notices_words.js"),
     include_str!("../assets/operator/quota_words.js"),
 ];
 const CODE: &[&str] = &[
@@ -29,6 +30,7 @@ const CODE: &[&str] = &[
     include_str!("../assets/operator/menu_editor.js"),
     include_str!("../assets/operator/menu.js"),
     include_str!("../assets/operator/codes.js"),
+    include_str!("../assets/operator/notices.js"),
     include_str!("../assets/operator/quota.js"),
     include_str!("../assets/operator/start.js"),
     include_str!("../../../templates/operator.html"),
@@ -45,6 +47,7 @@ async fn every_page_of_the_operator_is_served_and_nothing_beside_them() {
         ("/console/channels/there-is-none", "channel"),
         ("/console/channels/demo/menu", "menu"),
         ("/console/channels/demo/codes", "codes"),
+        ("/console/channels/demo/notices", "account_notices"),
         ("/console/channels/demo/quota", "quota"),
         ("/console/channels/new/quota", "quota"),
         ("/console/status", "operator"),
@@ -98,6 +101,12 @@ async fn what_the_pages_load_is_small_and_kept_by_browsers() {
         ("channels/demo", "channel.js", script, 80_000),
         ("channels/demo/menu", "menu.js", script, 80_000),
         ("channels/demo/codes", "codes.js", script, 60_000),
+        (
+            "channels/demo/notices",
+            "account_notices.js",
+            script,
+            60_000,
+        ),
         ("channels/demo/quota", "quota.js", script, 60_000),
         ("status", "operator.css", "text/css; charset=utf-8", 13_000),
         (

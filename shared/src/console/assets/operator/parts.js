@@ -173,6 +173,6 @@ async function channelOf(id) {
     return null;
   }
 }
-const ways = (id, here) => el('nav.nav', { label: 'pages_of' }, ...['channel', 'menu', 'codes', 'quota'].map((part) => el('a', {
+const ways = (id, here) => el('nav.nav', { label: 'pages_of' }, ...['channel', 'menu', 'codes', 'notices', 'quota'].map((part) => el('a', {
   t: part, href: part === 'channel' ? pageOf(id) : `/console/channels/${id}/${part}`, ...(part === here && { 'aria-current': 'page' }),
 })));

@@ -65,6 +65,7 @@ const WORDS = {
   pages_of: ['渠道的页面', 'Pages of the channel'],
   menu: ['菜单', 'Menu'],
   codes: ['二维码', 'QR codes'],
+  notices: ['通知', 'Notices'],
   quota: ['接口额度', 'Quota'],
   no_channel: ['没有这个渠道', 'There is no such channel'],
   no_channel_what: [(id) => `找不到渠道 ${id}：可能已删除，或地址有误。`, (id) => `There is no channel ${id}: it was deleted, or the address is wrong.`],
