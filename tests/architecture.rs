@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The modules without IO, clock and chance.
-const CORE: [&str; 23] = [
+const CORE: [&str; 25] = [
     "content",
     "event",
     "faces",
@@ -21,6 +21,7 @@ const CORE: [&str; 23] = [
     "message",
     "moment",
     "standing",
+    "notice",
     "opens",
     "people",
     "qrcode",
@@ -30,6 +31,7 @@ const CORE: [&str; 23] = [
     "channel",
     "conversation",
     "delivery",
+    "fallback",
     "journal",
     "lane",
     "media",

@@ -6,7 +6,8 @@
 
 use http::{Method, StatusCode};
 use magpie::desk::webhook::new_secret;
-use magpie_local::simulator::{Act, MediaKind, Mode};
+use magpie::notice::Way;
+use magpie_local::simulator::{Act, MediaKind, Mode, Template};
 use serde_json::json;
 
 use crate::world::{World, message, time};
@@ -74,6 +75,40 @@ async fn a_sixth_answer_waits_for_the_customer() {
     customer.says("在吗").await;
     customer.sees(&sixth).await;
     inbox.shows("out", &sixth, "delivered").await;
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_notice_brings_a_customer_back_whose_window_is_shut() {
+    let world = World::start().await;
+    let shop = world.shop_with_inbox(Mode::Plain).await;
+    shop.has_template(Template {
+        way: Way::Template,
+        id: "tpl-1".to_owned(),
+        title: "回复提醒".to_owned(),
+        content: "回复内容：{{thing1.DATA}}".to_owned(),
+        example: String::new(),
+    });
+    let mut settings = shop.settings().await;
+    settings["fallback"] = json!({
+        "kind": "template", "template_id": "tpl-1", "title": "回复提醒",
+        "data": { "thing1": "{words}" },
+    });
+    shop.puts(settings).await;
+    let customer = shop.customer("Han Meimei");
+    // Opening a mini-program opens no window.
+    let xml = "<MsgType>event</MsgType><Event>view_miniprogram</Event>".to_owned();
+    customer.does(&Act::Elements { xml }).await;
+    let inbox = shop.anybody().await;
+    let reply = world.markers().text();
+    inbox.answers(&reply).await;
+    customer.sees("[template]").await;
+    inbox.shows("out", &reply, "held").await;
+    customer.sees_nothing().await;
+
+    customer.says("我回来了").await;
+    customer.sees(&reply).await;
+    inbox.shows("out", &reply, "delivered").await;
     world.close().await;
 }
 

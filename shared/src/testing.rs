@@ -50,7 +50,8 @@ impl Outside {
     }
 
     fn answer(&self, request: Outgoing) -> Answer {
-        let wechat = request.url.path().starts_with("/cgi-bin/");
+        let path = request.url.path();
+        let wechat = path.starts_with("/cgi-bin/") || path.starts_with("/wxaapi/");
         let token = request.url.path().ends_with("token");
         self.calls.lock().unwrap().push(request);
         let code = if wechat {
@@ -131,6 +132,7 @@ impl Stage {
             retention_days: 30,
             erase_after_days: 15,
             time_zone: TIME_ZONE.to_owned(),
+            fallback: None,
             agent_name: crate::channel::AgentName::None,
             kf_account: None,
             desk,

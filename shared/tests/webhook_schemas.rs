@@ -430,6 +430,9 @@ fn what_is_more_than_words_is_taken_as_the_schema_says() {
         json!({ "kind": "article", "article_id": "a" }),
         json!({ "kind": "choice", "text": "问", "choices": choices, "closing": "谢" }),
         json!({ "kind": "card", "title": "店", "app_id": "wx0123456789abcdef", "path": "p", "thumb": thumb }),
+        json!({ "kind": "template", "template_id": "t", "data": { "keyword1": "好" }, "url": null }),
+        json!({ "kind": "subscribe", "template_id": "t", "title": "题", "data": { "thing1": "好" },
+            "url": "https://a.example", "mini_program": { "app_id": "wx0123456789abcdef" } }),
         json!({ "kind": "text", "text": "好", "kf_account": "anna@shop", "ai": true }),
     ];
     let call = |message: &Value| json!({ "type": "message", "time": TIME, "conversation": "c", "message": message });
@@ -450,10 +453,16 @@ fn what_is_more_than_words_is_taken_as_the_schema_says() {
             "thumb",
             "article_id",
             "choices",
+            "template_id",
+            "data",
             "app_id",
             "path",
         ] {
-            let optional = ["title", "thumb"].contains(&needed) && whole["kind"] == "video";
+            let optional = match needed {
+                "title" | "thumb" if whole["kind"] == "video" => true,
+                "title" | "url" => whole.get("template_id").is_some(),
+                _ => false,
+            };
             if whole.get(needed).is_some() && !optional {
                 message.as_object_mut().unwrap().remove(needed);
                 check(message, false);

@@ -140,6 +140,7 @@ async fn connect(store: &Store, secrets: &Secrets, wechat: &Mutex<WeChat>, id: &
         part_pause_ms: 0,
         retention_days: 30,
         erase_after_days: 15,
+        fallback: None,
         time_zone: TIME_ZONE.to_owned(),
         agent_name: AgentName::None,
         kf_account: None,

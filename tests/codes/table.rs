@@ -223,7 +223,7 @@ const SENDS: [Row; 45] = [
         .on(ApiPath::MediaUpload),
     Row::never(43004, "unfollowed"),
     Row::never(43019, "blocked"),
-    Row::never(43101, "blocked"),
+    Row::never(43101, "not_subscribed"),
     Row::never(44004, "empty"),
     Row::never(45008, "defect"),
     Row::never(45009, "").waits("quota_used_up", Then::NextDay),

@@ -66,6 +66,7 @@ pub(crate) fn channel(id: &str) -> Channel {
         retention_days: 30,
         erase_after_days: 15,
         time_zone: TIME_ZONE.to_owned(),
+        fallback: None,
         agent_name: magpie::channel::AgentName::None,
         kf_account: None,
         desk: if id == INBOX {

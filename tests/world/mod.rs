@@ -22,7 +22,7 @@ use http::{Method, StatusCode};
 use magpie::moment::Moment;
 use magpie_local::simulator::{
     AccountSettings, Act, Attachment, Callback, Choice, Connection, Content, MediaKind, Mode,
-    Shown, Simulator, Stage, WeChat, router,
+    Shown, Simulator, Stage, Template, WeChat, router,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -451,6 +451,27 @@ impl Shop<'_> {
         let path = self.path();
         let (status, answer) = self.world.api(Method::PUT, &path, Some(settings)).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
+    }
+
+    /// The account may send notices by this template.
+    pub(crate) fn has_template(&self, template: Template) {
+        let done = self
+            .world
+            .wechat
+            .with(|wechat| wechat.add_template(&self.app_id, template));
+        done.unwrap();
+    }
+
+    /// The only conversation, whether a session is open in it or not.
+    pub(crate) async fn anybody(&self) -> Conversation<'_> {
+        let world = self.world;
+        let listed = world.until("the inbox lists a conversation", async || {
+            let mut all = world.customers(&self.id, "all").await;
+            assert!(all.len() <= 1, "{all:?}");
+            all.pop()
+        });
+        let id = listed.await;
+        Conversation { world, id }
     }
 
     /// The only conversation, once the inbox shows it.

@@ -270,6 +270,7 @@ async fn secrets_of_another_store_are_noticed() {
         retention_days: 30,
         erase_after_days: 15,
         time_zone: TIME_ZONE.to_owned(),
+        fallback: None,
         agent_name: magpie::channel::AgentName::None,
         kf_account: None,
         desk: DeskSettings::Inbox,

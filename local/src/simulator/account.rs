@@ -9,6 +9,7 @@ use super::customer::Customer;
 use super::kind::Kind;
 use super::media::MediaStore;
 use super::menu::Menus;
+use super::notices::Notices;
 use super::people::Tags;
 use super::quota::Quotas;
 use super::token::Tokens;
@@ -91,6 +92,7 @@ pub struct Account {
     pub(crate) articles: Vec<Article>,
     pub(crate) quotas: Quotas,
     pub(crate) menus: Menus,
+    pub(crate) notices: Notices,
     pub(crate) tags: Tags,
     /// The days on which the quotas were reset.
     pub(crate) resets: Vec<i64>,
@@ -116,6 +118,7 @@ impl Account {
             articles: Vec::new(),
             quotas: Quotas::default(),
             menus: Menus::default(),
+            notices: Notices::default(),
             tags: Tags::default(),
             resets: Vec::new(),
             addresses: Vec::new(),

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::carried::Carried;
 use super::customer::{Came, Content, Customer, Note};
+use super::notices::popup;
 use super::push::{Push, element, event, message, ticket};
 
 /// What a customer does.
@@ -79,6 +80,13 @@ pub enum Act {
         /// The page.
         url: String,
     },
+    /// Answers a request for a subscription: it opens no window.
+    Subscribe {
+        /// The template.
+        template: String,
+        /// Whether they want one notification of it more, or none any more.
+        accept: bool,
+    },
     /// Anything else, for tests: the elements after `CreateTime`, as they are.
     /// It opens a window like a message if it has a `MsgId`.
     #[serde(skip)]
@@ -118,6 +126,9 @@ pub enum Refused {
     /// The customer has put no such medium, or too long ago.
     #[error("there is no such medium of this customer, or it has expired")]
     NoMedia,
+    /// The account has no such template.
+    #[error("the account has no such template")]
+    NoTemplate,
     /// The place is not on the globe.
     #[error("a latitude from -90 to 90 and a longitude from -180 to 180 are needed")]
     NoPlace,
@@ -161,6 +172,7 @@ impl Act {
                 let (kind, _) = self.words(customer.following);
                 message(kind, &self.elements(carried)?, message_id)
             }
+            Self::Subscribe { template, accept } => popup(template, *accept),
             Self::Elements { xml } => xml.clone(),
         };
         self.show(now_ms, customer, carried);
@@ -184,6 +196,7 @@ impl Act {
             Self::Video { .. } => ("video", None),
             Self::Location { label, .. } => ("location", Some(label)),
             Self::Link { title, .. } => ("link", Some(title)),
+            Self::Subscribe { template, .. } => ("subscribe_msg_popup_event", Some(template)),
             Self::Elements { .. } => ("xml", None),
         }
     }
@@ -195,6 +208,7 @@ impl Act {
                 text
             }
             Self::Elements { xml } => xml,
+            Self::Subscribe { template, .. } => template,
             Self::Link { url, .. } => url,
             Self::Image { media_id } | Self::Voice { media_id, .. } | Self::Video { media_id } => {
                 media_id
@@ -244,6 +258,11 @@ impl Act {
             Self::Click { key } => note(Note::Tapped, key),
             Self::View { url } => note(Note::Viewed, url),
             Self::Scan { scene } => note(Note::Scanned, scene),
+            Self::Subscribe {
+                template,
+                accept: true,
+            } => note(Note::Subscribed, template),
+            Self::Subscribe { template, .. } => note(Note::Declined, template),
             Self::Elements { .. } => return,
         };
         customer.show(now_ms, content);
@@ -277,6 +296,11 @@ impl Act {
             Self::Unfollow => {
                 customer.following = false;
                 customer.allowance.shut();
+            }
+            Self::Subscribe { template, accept } => {
+                let known = customer.subscriptions_to(template);
+                let left = if *accept { known + 1 } else { 0 };
+                customer.subscriptions.insert(template.clone(), left);
             }
             Self::View { .. } | Self::Elements { .. } => {}
         }

@@ -3,6 +3,8 @@
 //!
 //! Invariant: a customer sends no medium but their own.
 
+use magpie::notice::Way;
+
 use super::act::{Act, Refused};
 use super::carried::Carried;
 use super::customer::{PushState, Stage};
@@ -31,6 +33,13 @@ impl WeChat {
             Some((kind, id)) => Some(self.carried(now_ms, app_id, open_id, kind, id)?),
             None => None,
         };
+        if let Act::Subscribe { template, .. } = act {
+            let account = self.account(app_id).ok_or(Refused::UnknownAccount)?;
+            let mut templates = account.notices.templates.iter();
+            if !templates.any(|known| known.way == Way::Subscribe && known.id == *template) {
+                return Err(Refused::NoTemplate);
+            }
+        }
         let customer = self.customer_mut(app_id, open_id)?;
         let (what, text) = act.words(customer.following);
         let push = act.perform(now_ms, message_id, customer, carried.as_ref())?;

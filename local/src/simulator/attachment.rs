@@ -85,6 +85,17 @@ pub enum Attachment {
         /// Its picture.
         thumb: Shown,
     },
+    /// A notice by one of the account's templates.
+    Notice {
+        /// What the template is called.
+        title: String,
+        /// What it says, with its values.
+        text: String,
+        /// What a tap opens; may be empty.
+        url: String,
+        /// The mini program that a tap opens instead; may be empty.
+        app_id: String,
+    },
     /// A coupon.
     Coupon {
         /// Its id.

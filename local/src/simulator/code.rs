@@ -14,11 +14,13 @@ use super::answer::{
 };
 use super::openapi::{ANOTHERS_RID, NO_PATH, NO_RID, OLD_RID};
 
+use super::notices::{ARGUMENT, NO_SUBSCRIPTION, TEMPLATE, TEMPLATE_SIZE};
+
 /// The code whose words name the caller's address.
 const ADDRESS: i64 = 40164;
 
 /// Every code that can be ordered, in ascending order.
-pub(crate) static KNOWN: [Fault; 103] = [
+pub(crate) static KNOWN: [Fault; 107] = [
     BUSY,
     CREDENTIAL,
     GRANT_TYPE,
@@ -35,6 +37,8 @@ pub(crate) static KNOWN: [Fault; 103] = [
     APP_ID,
     ACCESS_TOKEN,
     CHARSET,
+    TEMPLATE_SIZE,
+    TEMPLATE,
     CARD_ID,
     SECRET,
     Fault::new(ADDRESS, "invalid ip x.x.x.x, not in whitelist"),
@@ -52,7 +56,8 @@ pub(crate) static KNOWN: [Fault; 103] = [
     NEEDS_POST,
     NOT_FOLLOWING,
     Fault::new(43019, "require remove blacklist"),
-    Fault::new(43101, "user refuse to accept the msg"),
+    NO_SUBSCRIPTION,
+    Fault::new(43116, "template is restricted"),
     EMPTY_MEDIA,
     EMPTY_NEWS,
     EMPTY,
@@ -73,6 +78,7 @@ pub(crate) static KNOWN: [Fault; 103] = [
     TYPING,
     Fault::new(45098, "menu list too long"),
     DATA_FORMAT,
+    ARGUMENT,
     UNAUTHORIZED,
     Fault::new(48002, "user block"),
     Fault::new(48004, "api forbidden"),

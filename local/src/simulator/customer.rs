@@ -1,6 +1,6 @@
 //! A person with a phone: what they see in their chat with one account.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::Serialize;
 
@@ -32,6 +32,8 @@ pub struct Customer {
     pub(crate) came: Came,
     /// What the account notes of them; empty if it does not.
     pub remark: String,
+    /// How many notifications they have asked for, by template.
+    pub subscriptions: BTreeMap<String, u32>,
     /// The tags that the account has put on them, in that order.
     pub tags: Vec<u32>,
     pub(crate) typing_until_ms: i64,
@@ -146,6 +148,10 @@ pub enum Note {
     Viewed,
     /// The customer scanned one of the account's QR codes.
     Scanned,
+    /// The customer asked for a notification.
+    Subscribed,
+    /// The customer wants none.
+    Declined,
     /// 该公众号暂时无法提供服务，请稍后再试: the account's server did not answer as it must.
     Unavailable,
 }
@@ -192,10 +198,16 @@ impl Customer {
             acted_ms: None,
             came: Came::default(),
             remark: String::new(),
+            subscriptions: BTreeMap::new(),
             tags: Vec::new(),
             typing_until_ms: i64::MIN,
             shown: 0,
         }
+    }
+
+    /// How many notifications of this template they have asked for and not got yet.
+    pub(crate) fn subscriptions_to(&self, template: &str) -> u32 {
+        self.subscriptions.get(template).copied().unwrap_or(0)
     }
 
     /// The texts that the account has shown to this customer, oldest first;

@@ -129,6 +129,13 @@ impl Simulator {
         Ok(())
     }
 
+    /// The [`Courier`] delivers what `WeChat` itself has to tell.
+    pub(crate) fn push(&self, callbacks: Vec<Callback>) {
+        for callback in callbacks {
+            let _ = self.jobs.send(callback);
+        }
+    }
+
     /// Checks the account's callback address with a GET, as WeChat's console
     /// does when it is saved. Pushes wait for a check that held.
     pub async fn connect(&self, app_id: &str) -> Result<Connection, Refused> {

@@ -48,7 +48,11 @@ pub(super) async fn api(
         caller: &caller,
     };
     let now_ms = simulator.now_ms();
-    let treatment = simulator.with(|wechat| wechat.meet(now_ms, &call));
+    let (treatment, results) = simulator.with(|wechat| {
+        let treatment = wechat.meet(now_ms, &call);
+        (treatment, wechat.results(now_ms))
+    });
+    simulator.push(results);
     if !treatment.delay.is_zero() {
         wait(&simulator, treatment.delay).await;
     }

@@ -10,6 +10,7 @@
 //! customers; text, pictures, recordings, films, places, links, follows, menus
 //! and scans from them. Media last three days, but not over a restart; there is
 //! no permanent material but what [`WeChat::publish`] makes.
+//! Notices go out by the templates that [`WeChat::add_template`] gives an account.
 //! The account's menu, its QR codes and quotas are there, though a customer taps and
 //! scans what never was made.
 //!
@@ -42,6 +43,7 @@ mod menu;
 mod mint;
 mod mishap;
 mod multipart;
+mod notices;
 mod openapi;
 mod page;
 mod path;
@@ -73,6 +75,7 @@ pub use delivery::{Courier, Simulator};
 pub use kind::Kind;
 pub use media::{Maker, Media, MediaKind};
 pub use mishap::{BadMishap, Mishap, Ordered, Trouble};
+pub use notices::Template;
 pub use page::router;
 pub use path::ApiPath;
 pub use push::{Callback, Handshake};

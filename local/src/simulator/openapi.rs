@@ -4,6 +4,7 @@
 //! Invariant: of a call no more is remembered than what the log shows.
 //! <https://developers.weixin.qq.com/doc/offiaccount/openApi/get_api_quota.html>
 
+use magpie::notice::Way;
 use serde_json::{Value, json};
 
 use super::account::Account;
@@ -12,7 +13,7 @@ use super::call::Call;
 use super::path::ApiPath;
 use super::quota::day;
 use super::wechat::WeChat;
-use super::{people, qrcode, send};
+use super::{notices, people, qrcode, send};
 
 /// How many refused calls are remembered.
 const KEPT: usize = 1_000;
@@ -86,6 +87,10 @@ impl WeChat {
             ApiPath::TagsDelete => people::delete(account, call.body),
             ApiPath::BatchTagging => people::tag(account, call.body, &strangers, true),
             ApiPath::BatchUntagging => people::tag(account, call.body, &strangers, false),
+            ApiPath::TemplateSend => notices::send(now_ms, account, Way::Template, call.body),
+            ApiPath::SubscribeSend => notices::send(now_ms, account, Way::Subscribe, call.body),
+            ApiPath::TemplateList => Ok(account.notices.private()),
+            ApiPath::SubscribeList => Ok(account.notices.subscriptions()),
             // Where it pushes from: this machine.
             ApiPath::CallbackIp => Ok(json!({ "ip_list": ["127.0.0.1"] })),
             ApiPath::Token

@@ -54,6 +54,7 @@ pub fn router(simulator: Simulator, hosts: Vec<String>) -> Router {
         .route("/words.js", get(words))
         .route("/phone.js", get(phone))
         .route("/media.js", get(pictures))
+        .route("/notices.js", get(notices))
         .route("/menu.js", get(menu))
         .route("/controls.js", get(levers))
         .route("/sights.js", get(panel))
@@ -122,6 +123,10 @@ async fn phone() -> impl IntoResponse {
 
 async fn pictures() -> impl IntoResponse {
     script(include_str!("page/media.js"))
+}
+
+async fn notices() -> impl IntoResponse {
+    script(include_str!("page/notices.js"))
 }
 
 async fn menu() -> impl IntoResponse {

@@ -56,11 +56,19 @@ pub enum ApiPath {
     BatchUntagging,
     /// `GET /cgi-bin/getcallbackip`.
     CallbackIp,
+    /// `POST /cgi-bin/message/template/send`.
+    TemplateSend,
+    /// `POST /cgi-bin/message/subscribe/bizsend`.
+    SubscribeSend,
+    /// `GET /cgi-bin/template/get_all_private_template`.
+    TemplateList,
+    /// `GET /wxaapi/newtmpl/gettemplate`.
+    SubscribeList,
 }
 
 impl ApiPath {
     /// Every path.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 28] = [
         Self::Token,
         Self::StableToken,
         Self::Send,
@@ -85,6 +93,10 @@ impl ApiPath {
         Self::BatchTagging,
         Self::BatchUntagging,
         Self::CallbackIp,
+        Self::TemplateSend,
+        Self::SubscribeSend,
+        Self::TemplateList,
+        Self::SubscribeList,
     ];
 
     /// The path as it stands in an address.
@@ -115,6 +127,10 @@ impl ApiPath {
             Self::BatchTagging => "/cgi-bin/tags/members/batchtagging",
             Self::BatchUntagging => "/cgi-bin/tags/members/batchuntagging",
             Self::CallbackIp => "/cgi-bin/getcallbackip",
+            Self::TemplateSend => "/cgi-bin/message/template/send",
+            Self::SubscribeSend => "/cgi-bin/message/subscribe/bizsend",
+            Self::TemplateList => "/cgi-bin/template/get_all_private_template",
+            Self::SubscribeList => "/wxaapi/newtmpl/gettemplate",
         }
     }
 
@@ -127,6 +143,8 @@ impl ApiPath {
             | Self::MenuDelete
             | Self::UserInfo
             | Self::TagsGet
+            | Self::TemplateList
+            | Self::SubscribeList
             | Self::CallbackIp => "GET",
             Self::StableToken
             | Self::Send
@@ -144,7 +162,9 @@ impl ApiPath {
             | Self::TagsUpdate
             | Self::TagsDelete
             | Self::BatchTagging
-            | Self::BatchUntagging => "POST",
+            | Self::BatchUntagging
+            | Self::TemplateSend
+            | Self::SubscribeSend => "POST",
         }
     }
 

@@ -51,6 +51,10 @@ pub(crate) struct Quotas {
     batch_tagging: Quota,
     batch_untagging: Quota,
     callback_ip: Quota,
+    template_send: Quota,
+    subscribe_send: Quota,
+    template_list: Quota,
+    subscribe_list: Quota,
 }
 
 /// The calls of one path.
@@ -93,6 +97,10 @@ impl Default for Quotas {
             batch_tagging: Quota::default(),
             batch_untagging: Quota::default(),
             callback_ip: Quota::default(),
+            template_send: limited(Some(100_000), None),
+            subscribe_send: Quota::default(),
+            template_list: Quota::default(),
+            subscribe_list: Quota::default(),
         }
     }
 }
@@ -124,6 +132,10 @@ impl Quotas {
             ApiPath::BatchTagging => &self.batch_tagging,
             ApiPath::BatchUntagging => &self.batch_untagging,
             ApiPath::CallbackIp => &self.callback_ip,
+            ApiPath::TemplateSend => &self.template_send,
+            ApiPath::SubscribeSend => &self.subscribe_send,
+            ApiPath::TemplateList => &self.template_list,
+            ApiPath::SubscribeList => &self.subscribe_list,
         }
     }
 
@@ -153,6 +165,10 @@ impl Quotas {
             ApiPath::BatchTagging => &mut self.batch_tagging,
             ApiPath::BatchUntagging => &mut self.batch_untagging,
             ApiPath::CallbackIp => &mut self.callback_ip,
+            ApiPath::TemplateSend => &mut self.template_send,
+            ApiPath::SubscribeSend => &mut self.subscribe_send,
+            ApiPath::TemplateList => &mut self.template_list,
+            ApiPath::SubscribeList => &mut self.subscribe_list,
         }
     }
 

@@ -2,6 +2,9 @@
 //!
 //! Invariant: no secret, token or key of an account is in it.
 
+use std::collections::BTreeMap;
+
+use magpie::notice::Way;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -9,6 +12,7 @@ use super::account::{Account, Connection, Mode};
 use super::customer::{Bubble, Customer, PushState};
 use super::kind::Kind;
 use super::mishap::Ordered;
+use super::notices::Template;
 use super::path::ApiPath;
 use super::quota::Limits;
 use super::sight::Sight;
@@ -41,6 +45,8 @@ struct AccountView<'a> {
     mode: Mode,
     callback_url: &'a str,
     connection: &'a Connection,
+    /// Those of its templates to which people may subscribe.
+    templates: Vec<&'a Template>,
     /// The buttons below the chat; `None`: the account has no menu.
     menu: Option<&'a Value>,
     customers: Vec<CustomerView<'a>>,
@@ -63,6 +69,8 @@ struct CustomerView<'a> {
     unread: u32,
     typing_until_ms: Option<i64>,
     window: Option<Window>,
+    /// How many notifications they have asked for, by template.
+    subscriptions: &'a BTreeMap<String, u32>,
     last_push: &'a Option<PushState>,
     /// Oldest first.
     bubbles: Vec<&'a Bubble>,
@@ -109,6 +117,10 @@ impl<'a> AccountView<'a> {
             mode: account.settings.mode,
             callback_url: &account.settings.callback_url,
             connection: &account.connection,
+            templates: {
+                let all = account.notices.templates.iter();
+                all.filter(|one| one.way == Way::Subscribe).collect()
+            },
             menu: account.menus.for_everybody(),
             customers: account
                 .customers
@@ -128,6 +140,7 @@ impl<'a> CustomerView<'a> {
             following: customer.following,
             unread: customer.unread,
             typing_until_ms: Some(customer.typing_until_ms).filter(|until_ms| now_ms < *until_ms),
+            subscriptions: &customer.subscriptions,
             window: customer
                 .allowance
                 .open(now_ms)

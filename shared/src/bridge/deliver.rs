@@ -144,6 +144,7 @@ impl Bridge {
     pub(super) fn run(&self, span: Duration, ends: Moment) -> Run {
         Run {
             by: self.chance.nonce(),
+            begun: self.now(),
             until: self.now().plus(span).min(ends),
             ends,
         }
@@ -178,12 +179,11 @@ async fn answer_bell(
             }
             Some(_) => {
                 let raised = bridge.store.raise_seen(at, lane, earliest, None).await?;
-                let waits = |parked: &Parked| waits_for_customer(parked, bridge.now());
-                if lane == Lane::Out && raised.as_ref().is_some_and(waits) {
-                    let answers = rung.iter().filter(|key| key.part() == 1);
-                    receipts::tell_held(bridge, at, answers, run).await?;
+                let waits = |parked: &&Parked| waits_for_customer(parked, bridge.now());
+                match raised.as_ref().filter(waits).filter(|_| lane == Lane::Out) {
+                    Some(parked) => join_held(bridge, at, parked, rung, run).await?,
+                    None => raised.is_some(),
                 }
-                raised.is_some()
             }
             None => free(bridge, at, lane, look, rung, run).await?,
         };
@@ -198,10 +198,28 @@ async fn answer_bell(
     put_off(bridge, at, rung, run).await
 }
 
+/// Tells the desk of answers that join those which wait for the customer. A notice among them
+/// waits for nobody. Says whether that was all.
+async fn join_held(
+    bridge: &Bridge,
+    at: &ConversationKey,
+    parked: &Parked,
+    rung: &Rung,
+    run: &Run,
+) -> Result<bool, Broken> {
+    let answers = rung.iter().filter(|key| key.part() == 1);
+    let notice = receipts::tell_held(bridge, at, answers, parked.reason, run).await?;
+    if !notice {
+        return Ok(true);
+    }
+    bridge.store.wake_held(at, bridge.now()).await?;
+    turn(bridge, at, Lane::Out, rung.first(), &Rung::new(), run).await
+}
+
 /// Whether a lane waits for the window and nobody works on it or is about to, who may find
 /// another one open by now.
 fn waits_for_customer(parked: &Parked, now: Moment) -> bool {
-    parked.reason == Reason::WindowFull && parked.by.is_none() && parked.due > now
+    parked.reason.holds() && parked.by.is_none() && parked.due > now
 }
 
 /// Whether a lane is due that nobody works on for now: its channel is suspended,
@@ -234,7 +252,7 @@ async fn read(
         Lane::Out => {
             bridge
                 .store
-                .look_for_windows(at, |look| lane_out::shows_windows(look, now))
+                .look_for_windows(at, |look| lane_out::shows_all(look, now))
                 .await?
         }
     };
@@ -276,7 +294,7 @@ fn waiting(look: &Look) -> impl Iterator<Item = &EntryKey> {
 /// Whether something new came that lets a held answer go, or die.
 pub(super) fn wakes_held(look: &Look) -> bool {
     let held = look.parked.get(&Lane::Out);
-    held.is_some_and(|parked| parked.reason == Reason::WindowFull)
+    held.is_some_and(|parked| parked.reason.holds())
         && look
             .entries
             .values()
@@ -304,7 +322,7 @@ async fn free(
         (Progress::Again, _) => Ok(false),
         (Progress::Stopped(stop), Some(channel)) => {
             let held = stop.held.iter().map(|(key, _)| key);
-            receipts::tell_held(bridge, at, held, run).await?;
+            receipts::tell_held(bridge, at, held, stop.reason, run).await?;
             let attempts = u32::from(!stop.wait.for_time());
             let park = Park {
                 channel: &channel,
@@ -329,7 +347,7 @@ pub(super) fn due(bridge: &Bridge, stop: &Stop, attempts: u32) -> Moment {
     match stop.wait {
         Wait::Now => now,
         Wait::Backoff(least) => now.plus(backoff(attempts, bridge.chance.jitter()).max(least)),
-        Wait::Until(until) if stop.reason == Reason::WindowFull && attempts <= 1 => {
+        Wait::Until(until) if stop.reason.holds() && attempts <= 1 => {
             until.min(now.plus(lane::WINDOW_RECHECK))
         }
         Wait::Until(until) => until,

@@ -220,6 +220,7 @@ impl Context<'_> {
                 last_session: None,
                 late_sends: None,
                 leaving: None,
+                called: None,
                 active: entry.at,
             };
             self.conversation = Some(match self.bridge.store.begin(self.at, &new).await? {

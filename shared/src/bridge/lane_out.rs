@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use super::call::origin;
 use super::deliver::{Progress, Stop, Wait, Worked, read_below};
 use super::part::Part;
 use super::{Bridge, Broken, Run, Rung, expires};
 use crate::channel::Channel;
+use crate::conversation::Called;
 use crate::journal::{ConversationKey, Entry, EntryKey, Lane, State};
-use crate::lane::{self, Outgoing, Step};
-use crate::message::{CustomerId, OpenId, Outcome};
+use crate::lane::{self, Outgoing, Recall, Step};
+use crate::message::{Body, CustomerId, OpenId, Outcome};
 use crate::moment::Moment;
 use crate::opens::Opens;
 use crate::reason::Reason;
@@ -28,6 +30,19 @@ pub(super) fn shows_windows(look: &Look, now: Moment) -> bool {
             Opening::of(entry).is_some_and(|opening| opening.opens != Some(Opens::Moment));
         decides || now.since(entry.at) > MESSAGE_SPAN
     })
+}
+
+/// The same for who is to decide about the lane: it goes back to the last notice that asked
+/// the customer back, too, unless the customer did something since.
+pub(super) fn shows_all(look: &Look, now: Moment) -> bool {
+    let called = look.conversation.as_ref().and_then(|c| c.called.as_ref());
+    let since = |called: &Called| {
+        look.entries.values().any(|entry| {
+            let back = Opening::of(entry).is_some_and(|opening| opening.opens.is_some());
+            entry.at <= called.at || back
+        })
+    };
+    shows_windows(look, now) && called.is_none_or(since)
 }
 
 pub(crate) fn openings(look: &Look) -> Vec<Opening> {
@@ -81,8 +96,10 @@ pub(super) struct Context<'a> {
     pub(super) open_id: &'a OpenId,
     pub(super) customer: &'a CustomerId,
     pub(super) run: &'a Run,
-    look: &'a Look,
+    pub(super) look: &'a Look,
     pub(super) entries: Outgoing,
+    /// How the channel asks the customer back, if it does.
+    pub(super) recall: Option<Recall>,
     /// Answers whose last part has arrived.
     arrived: Vec<Entry>,
     went_on: bool,
@@ -120,6 +137,10 @@ pub(super) async fn work(
                 run,
                 look: &look,
                 entries,
+                recall: channel.fallback.as_ref().map(|fallback| {
+                    let called = conversation.called.as_ref();
+                    Recall::of(fallback.wait(), called, &openings(&look))
+                }),
                 arrived: Vec::new(),
                 went_on: false,
             };
@@ -169,6 +190,7 @@ fn dead(entries: &mut Outgoing, key: &EntryKey, reason: Reason) {
     if let Some(entry) = entries.get_mut(key) {
         entry.state = State::Dead;
         entry.claim = None;
+        entry.reason = Some(reason);
         if reason != Reason::Uncertain {
             entry.window = None;
         }
@@ -181,12 +203,13 @@ impl Context<'_> {
         loop {
             let now = self.bridge.now();
             let windows = windows(self.look, &self.entries, now);
-            let stopped = match lane::next(&self.entries, &windows, now) {
+            let stopped = match lane::next(&self.entries, &windows, self.recall.as_ref(), now) {
                 Step::Idle => Some(Progress::Done),
                 Step::Wait(until) => self
                     .first_waiting()
                     .map(|first| stop(first, Reason::InFlight, Wait::Until(until))),
-                Step::Hold(key, until) => Some(self.hold(key, until)),
+                Step::Hold(key, until, reason) => Some(self.hold(key, until, reason)),
+                Step::Call(key) => self.call_back(&key).await?,
                 Step::Fetch(key) => {
                     self.fetch(key).await?;
                     None
@@ -200,13 +223,13 @@ impl Context<'_> {
         }
     }
 
-    /// A stop for the window, with all answers that wait for it.
-    fn hold(&self, from: EntryKey, until: Moment) -> Progress {
+    /// A stop for the customer, with all answers that wait for them.
+    fn hold(&self, from: EntryKey, until: Moment, reason: Reason) -> Progress {
         let waiting = self.entries.values().filter(|entry| {
             entry.state == State::Pending && (entry.key.part() == 1 || entry.key == from)
         });
         let held = waiting.map(|entry| (entry.key.clone(), entry.at)).collect();
-        let mut stop = Stop::at(from, Reason::WindowFull, Wait::Until(until));
+        let mut stop = Stop::at(from, reason, Wait::Until(until));
         stop.held = held;
         Progress::Stopped(stop)
     }
@@ -216,7 +239,7 @@ impl Context<'_> {
         waiting.map(|entry| entry.key.clone())
     }
 
-    /// Reads the part before one that waits.
+    /// Reads the part before one that waits, or the notice after which it waits.
     async fn fetch(&mut self, key: EntryKey) -> Result<(), Broken> {
         let found = self.bridge.store.entry(self.at, &key).await?;
         // If it was erased, what follows it has no sense any more.
@@ -227,6 +250,13 @@ impl Context<'_> {
                 state: State::Dead,
                 ..part.clone()
             })
+        });
+        // What is known of a notice whose row has expired is that it went out.
+        let found = found.or_else(|| {
+            let origin = origin(&self.channel.id);
+            let mut gone = Entry::pending(key.clone(), self.run.begun, Body::text(""), origin);
+            gone.state = State::Delivered;
+            Some(gone)
         });
         self.entries.extend(found.map(|entry| (key, entry)));
         Ok(())
@@ -248,7 +278,7 @@ impl Context<'_> {
     async fn try_part(
         &mut self,
         key: &EntryKey,
-        window: EntryKey,
+        window: Option<EntryKey>,
     ) -> Result<Option<Progress>, Broken> {
         let Some(entry) = self.entries.get(key).cloned() else {
             return Ok(Some(Progress::Again));
@@ -258,39 +288,41 @@ impl Context<'_> {
             _ => self.channel.part_pause(),
         };
         let pause = pause.max(self.behind_reply());
+        // A notice may pass answers that wait.
+        let from = self.first_waiting().unwrap_or_else(|| key.clone());
         if !self.time_for(pause) {
-            return Ok(Some(stop(key.clone(), Reason::OutOfTime, Wait::Now)));
+            return Ok(Some(stop(from, Reason::OutOfTime, Wait::Now)));
         }
         self.bridge.clock.pause(pause).await;
-        match self.part(&entry, &window).await? {
+        match self.part(&entry, window.as_ref()).await? {
             Part::Taken => {
                 self.went_on = true;
                 if let Some(known) = self.entries.get_mut(key) {
                     known.state = State::Delivered;
-                    known.window = Some(window);
+                    known.window = window;
                 }
                 if entry.answer.as_ref().is_none_or(|a| a.parts == key.part()) {
                     self.arrived.push(entry);
                 }
             }
             Part::NotOurs => return Ok(Some(Progress::Again)),
-            Part::NoTime => return Ok(Some(stop(key.clone(), Reason::OutOfTime, Wait::Now))),
+            Part::NoTime => return Ok(Some(stop(from, Reason::OutOfTime, Wait::Now))),
             Part::WindowFull => {
                 if let Some(known) = self.entries.get_mut(key) {
-                    known.exhausted = Some(window);
+                    known.exhausted = window;
                 }
             }
             Part::Dead(reason) => {
                 self.went_on = true;
                 // It was claimed for this window, and may have used it.
                 if let Some(known) = self.entries.get_mut(key) {
-                    known.window = Some(window);
+                    known.window = window;
                 }
                 dead(&mut self.entries, key, reason);
             }
             Part::Waits(failure) => {
                 let wait = Wait::Backoff(failure.retry.least(self.bridge.now()));
-                return Ok(Some(stop(key.clone(), failure.reason, wait)));
+                return Ok(Some(stop(from, failure.reason, wait)));
             }
         }
         Ok(None)

@@ -4,6 +4,7 @@
 pub(crate) mod account;
 pub mod breaker;
 mod cache;
+mod call;
 mod callers;
 pub mod check;
 pub mod deliver;
@@ -382,6 +383,8 @@ pub(crate) fn expires(channel: Option<&Channel>, now: Moment) -> i64 {
 pub(crate) struct Run {
     /// Its nonce.
     pub(crate) by: String,
+    /// When it began: what it reads was so then, or came later.
+    pub(crate) begun: Moment,
     /// When the lane at hand must be put down.
     pub(crate) until: Moment,
     /// When the run is over for certain.

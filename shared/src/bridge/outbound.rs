@@ -7,11 +7,13 @@
 use http::{HeaderMap, StatusCode};
 use tracing::{error, warn};
 
+use super::call::origin;
 use super::{Bridge, Broken, Response, plain, refused};
 use crate::channel::Channel;
 use crate::conversation::{EraseCause, parse_customer_id};
 use crate::desk::{AgentEvent, Rejected};
-use crate::journal::{Answer, Class, ConversationKey, Entry, EntryKey, Origin};
+use crate::fallback::Fallback;
+use crate::journal::{Answer, Class, ConversationKey, Entry, EntryKey};
 use crate::message::{Body, ChannelId, CustomerId, EndCause, MessageId, Outcome, Receipt};
 use crate::moment::Moment;
 use crate::reason::Reason;
@@ -207,13 +209,6 @@ fn bodies(channel: &Channel, saying: Saying) -> Result<Vec<Body>, Reason> {
     Ok(bodies)
 }
 
-fn origin(channel: &ChannelId) -> Origin {
-    Origin {
-        channel: channel.clone(),
-        open_id: None,
-    }
-}
-
 /// What an agent said, as it was journalled.
 pub(crate) struct Journalled {
     /// Its parts as they were then.
@@ -241,6 +236,10 @@ impl Bridge {
                 .kf_account
                 .clone()
                 .or(channel.kf_account.clone()),
+            agent: saying.agent.clone().filter(|_| {
+                let fallback = channel.fallback.as_ref();
+                fallback.is_some_and(Fallback::names_agent)
+            }),
             ..saying.manner
         };
         let bodies = match bodies(channel, saying) {

@@ -1,7 +1,8 @@
 //! One part of an answer: claimed, sent to WeChat, and what became of it noted.
 //!
 //! Invariant: nothing is sent that this run has not claimed, and no send whose
-//! answer was lost is repeated.
+//! answer was lost is repeated; but for a template message, once and at once, which WeChat
+//! knows by the id that we give it.
 
 use std::time::Duration;
 
@@ -52,7 +53,11 @@ impl Context<'_> {
     }
 
     /// Claims a part, sends it and notes what became of it.
-    pub(super) async fn part(&self, entry: &Entry, window: &EntryKey) -> Result<Part, Broken> {
+    pub(super) async fn part(
+        &self,
+        entry: &Entry,
+        window: Option<&EntryKey>,
+    ) -> Result<Part, Broken> {
         let content = match self.ready(entry, How::AsItIs).await? {
             Ok(content) => content,
             Err(Unready::Never(reason)) => return self.let_die(entry, reason).await,
@@ -75,7 +80,7 @@ impl Context<'_> {
             until: self.run.ends.plus(lane::CLAIM_MARGIN),
         };
         let store = &self.bridge.store;
-        if self.goes_late(entry, window) {
+        if window.is_some_and(|window| self.goes_late(entry, window)) {
             let now = self.bridge.now();
             let until = now.plus(MESSAGE_SPAN);
             store
@@ -160,6 +165,7 @@ impl Context<'_> {
                 }
                 Sent::Answered(Meaning::Busy) => lane::BUSY_TRIES,
                 Sent::NotSent(failure) if failure.retry == Retry::Now => lane::QUICK_TRIES,
+                Sent::Lost if content.is_known_again() => lane::LOST_TRIES,
                 _ => return sent,
             };
             let pause = lane::quick_pause(tries);
@@ -178,7 +184,7 @@ impl Context<'_> {
             Sent::Answered(Meaning::NoMedia) => (made == How::AsItIs).then_some(How::Anew),
             Sent::Answered(Meaning::NotThisKind) if made != How::InWords => {
                 let word = content.word();
-                if word == "text" {
+                if matches!(content, Content::Text(_) | Content::Notice(..)) {
                     return None;
                 }
                 let (id, until) = (&self.channel.id, self.bridge.now().plus(REFUSED));
@@ -193,7 +199,12 @@ impl Context<'_> {
     }
 
     /// Notes what became of a part that this run has claimed.
-    async fn note(&self, entry: &Entry, window: &EntryKey, sent: Sent) -> Result<Part, Broken> {
+    async fn note(
+        &self,
+        entry: &Entry,
+        window: Option<&EntryKey>,
+        sent: Sent,
+    ) -> Result<Part, Broken> {
         let holder = Holder::Run(&self.run.by);
         let store = &self.bridge.store;
         let wechat = match sent {
@@ -213,9 +224,12 @@ impl Context<'_> {
                 return Ok(if marked { Part::Taken } else { Part::NotOurs });
             }
             Sent::Answered(Meaning::WindowFull) => {
-                self.release(entry, Reason::WindowFull, Some(window))
-                    .await?;
-                return Ok(Part::WindowFull);
+                if window.is_some() {
+                    self.release(entry, Reason::WindowFull, window).await?;
+                    return Ok(Part::WindowFull);
+                }
+                // No notice uses one.
+                Failure::never(Reason::Refused)
             }
             Sent::Answered(Meaning::Token) => {
                 error!(channel = %self.channel.id, "WeChat refuses a token that it has just given");
@@ -224,6 +238,9 @@ impl Context<'_> {
             // It may have taken it all the same: two more tries are enough.
             Sent::Answered(Meaning::Busy) => Failure::never(Reason::WechatBusy),
             Sent::Answered(Meaning::NoMedia) => Failure::never(Reason::FileUnavailable),
+            Sent::Answered(Meaning::NotThisKind) if window.is_none() => {
+                Failure::never(Reason::UnsupportedKind)
+            }
             // It was words already: the account may send nothing at all.
             Sent::Answered(Meaning::NotThisKind) => Failure::never(Reason::Unauthorized),
             Sent::Answered(Meaning::Failed(failure)) | Sent::NotSent(failure) => failure,

@@ -17,7 +17,7 @@ use super::part::MARGIN;
 use super::token::Tokenless;
 use crate::delivery::Failure;
 use crate::http::{NoFile, Outgoing, Trouble};
-use crate::journal::Entry;
+use crate::journal::{ConversationKey, Entry};
 use crate::lane::ATTEMPT;
 use crate::media::{self, Attachment, Format, LINK, Place, Sort, voice_seconds};
 use crate::message::Body;
@@ -109,6 +109,9 @@ impl Context<'_> {
             Body::Rich(rich) => rich,
             _ => return Err(Unready::Never(Reason::UnsupportedKind).into()),
         };
+        if let Rich::Notice(notice) = rich {
+            return Ok(Content::Notice(notice.clone(), client_id(self.at, entry)));
+        }
         let Some(word) = word(rich) else {
             return self.in_words(entry, rich).await;
         };
@@ -162,7 +165,7 @@ impl Context<'_> {
             Rich::Link(link) => Content::News(link.clone()),
             Rich::Article { article_id } => Content::Article(article_id.clone()),
             Rich::Choice(question) => Content::Menu(question.clone(), entry.key.mark(self.at)),
-            Rich::File { .. } => return self.in_words(entry, rich).await,
+            Rich::File { .. } | Rich::Notice(_) => return self.in_words(entry, rich).await,
         })
     }
 
@@ -444,8 +447,15 @@ pub(super) fn word(rich: &Rich) -> Option<&'static str> {
         Rich::Article { .. } => "mpnewsarticle",
         Rich::Choice(_) => "msgmenu",
         Rich::Card { .. } => "miniprogrampage",
-        Rich::File { .. } => return None,
+        Rich::File { .. } | Rich::Notice(_) => return None,
     })
+}
+
+/// By what WeChat knows a template message again: another one for each time that a person
+/// sends it.
+fn client_id(at: &ConversationKey, entry: &Entry) -> String {
+    let redriven = entry.redriven.map_or(0, Moment::millis);
+    format!("{}-{redriven}", entry.key.hashed_in(at))
 }
 
 /// Our own storage is no fault of the answer.

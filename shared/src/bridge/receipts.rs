@@ -9,7 +9,7 @@ use crate::channel::{Channel, DeskSettings};
 use crate::delivery::Delivery;
 use crate::desk::{Desk, Letter, News, public_id};
 use crate::journal::{Class, ConversationKey, Entry, EntryKey, Origin, State};
-use crate::lane;
+use crate::lane::{self, is_notice};
 use crate::message::{Body, CustomerId, Outcome, Receipt};
 use crate::moment::Moment;
 use crate::reason::Reason;
@@ -42,39 +42,43 @@ pub(super) fn receipt(entry: &Entry, outcome: Outcome, said: Moment, now: Moment
     })
 }
 
-/// Tells the desk of answers that wait for the window. Once: it may be lost.
+/// Tells the desk of answers that wait for the customer, for this reason. Once: it may be
+/// lost. Says whether there is a notice among them: that waits for nobody.
 pub(super) async fn tell_held(
     bridge: &Bridge,
     at: &ConversationKey,
     answers: impl Iterator<Item = &EntryKey>,
+    why: Reason,
     run: &Run,
-) -> Result<(), Broken> {
+) -> Result<bool, Broken> {
     let mut customer = None;
+    let (mut notice, mut hears) = (false, true);
     for key in answers {
         let entry = bridge.store.entry(at, key).await?;
         // A repeat of an answer that has ended rings, too.
         let Some(entry) = entry.filter(|entry| entry.state == State::Pending) else {
             continue;
         };
-        let Some(channel) = bridge.channel(&entry.origin.channel).await? else {
-            return Ok(());
-        };
-        // Nobody is told in the inbox: it shows them as they are.
-        if channel.desk == DeskSettings::Inbox {
-            return Ok(());
+        if is_notice(&entry) {
+            notice = true;
+            continue;
         }
+        let channel = bridge.channel(&entry.origin.channel).await?;
+        // Nobody is told in the inbox: it shows them as they are.
+        let desk = channel.filter(|channel| hears && channel.desk != DeskSettings::Inbox);
+        let Some(channel) = desk else {
+            continue;
+        };
         if customer.is_none() {
             let conversation = bridge.store.conversation(at).await?;
             customer = conversation.map(|(known, _)| known.customer);
         }
-        let outcome = Outcome::Held(Reason::WindowFull);
+        let outcome = Outcome::Held(why);
         let told = bridge.tell_outcome(at, &channel, customer.as_ref(), &entry, outcome, run.ends);
         // Whoever hangs is not asked to hang again.
-        if !told.await? {
-            return Ok(());
-        }
+        hears = told.await?;
     }
-    Ok(())
+    Ok(notice)
 }
 
 impl Bridge {
@@ -103,6 +107,8 @@ impl Bridge {
         let begun = entry.redriven.unwrap_or(entry.at);
         let (word, time) = match outcome {
             Outcome::Delivered => ("delivered", now),
+            // It may wait for the window first, and for the customer then.
+            Outcome::Held(Reason::CustomerNotified) => ("notified", begun),
             Outcome::Held(_) => ("held", begun),
             Outcome::Failed(_) => ("failed", now),
         };

@@ -18,7 +18,6 @@ use super::{Bridge, Broken, Response, expires, plain};
 use crate::channel::{Channel, DeskSettings};
 use crate::journal::{Class, Entry, Lane, State};
 use crate::message::{Body, ChannelId, Outcome};
-use crate::reason::Reason;
 use crate::reply::{Replied, Reply};
 use crate::store::{Look, Pushed, Ride, StoreError};
 use crate::tally::Deed;
@@ -180,7 +179,7 @@ impl Bridge {
             return Ok(None);
         }
         let parked = look.parked.get(&Lane::Out);
-        let Some(parked) = parked.filter(|parked| parked.reason == Reason::WindowFull) else {
+        let Some(parked) = parked.filter(|parked| parked.reason.holds()) else {
             return Ok(None);
         };
         let (waiting, _) = self

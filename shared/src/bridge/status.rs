@@ -105,7 +105,7 @@ async fn waiting(bridge: &Bridge, lanes: &[ParkedLane]) -> Result<Waiting, Broke
     let counts = stream::iter(counts).buffered(WIDTH);
     counts
         .try_fold(Waiting::default(), async |all, (count, since, reason)| {
-            let overdue = since.filter(|_| reason != Some(Reason::WindowFull));
+            let overdue = since.filter(|_| !reason.is_some_and(Reason::holds));
             Ok(Waiting {
                 count: all.count + count,
                 oldest: since.into_iter().chain(all.oldest).min(),

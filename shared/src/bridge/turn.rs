@@ -8,7 +8,6 @@ use super::deliver::{Progress, ROUNDS, Worked, due, wakes_held};
 use super::{Bridge, Broken, Run, Rung, lane_in, lane_out, receipts};
 use crate::journal::{ConversationKey, EntryKey, Lane};
 use crate::lane::{self, Parked};
-use crate::reason::Reason;
 use crate::store::{Park, Taken};
 
 /// How many waiting entries a turn reads at a time.
@@ -77,10 +76,10 @@ pub(super) async fn turn(
                 let Some(channel) = worked.channel else {
                     return Ok(true);
                 };
-                let waited = parked.reason == Reason::WindowFull;
-                // The first time that it waits for the window: whatever came
+                let waited = parked.reason == stop.reason;
+                // The first time that it waits for the customer: whatever came
                 // while it waited for something else is found in a minute.
-                if stop.reason == Reason::WindowFull && !waited {
+                if stop.reason.holds() && !waited {
                     tried = 0;
                 }
                 if !stop.wait.for_time() {
@@ -93,7 +92,7 @@ pub(super) async fn turn(
                 let news = stop.held.iter();
                 let news = news.filter(|(key, at)| !waited || left(key, *at));
                 let news = news.map(|(key, _)| key);
-                receipts::tell_held(bridge, at, news, run).await?;
+                receipts::tell_held(bridge, at, news, stop.reason, run).await?;
                 let park = Park {
                     channel: &channel,
                     due: due(bridge, &stop, tried),
@@ -155,7 +154,7 @@ async fn slice(
             let now = bridge.now();
             let look = bridge
                 .store
-                .look_for_windows(at, |look| lane_out::shows_windows(look, now))
+                .look_for_windows(at, |look| lane_out::shows_all(look, now))
                 .await?;
             let mut entries = lane_out::read(bridge, at, &look, &Rung::new()).await?;
             // What was read later is right.

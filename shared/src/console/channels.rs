@@ -13,7 +13,7 @@ use super::fields::Fields;
 use super::problem::{Answered, Problem, Refusal, json};
 use super::seen::ShownSeen;
 use super::settings::{self, Settings};
-use super::{Call, accepted, wrong};
+use super::{Call, accepted, fallback, wrong};
 use crate::bridge::{Bridge, Broken};
 use crate::channel::{AgentName, CallbackMode, Channel, DeskSettings, Seen, TokenCall};
 use crate::journal::SHARDS;
@@ -40,6 +40,7 @@ struct Shown<'a> {
     retention_days: u32,
     erase_after_days: u32,
     time_zone: &'a str,
+    fallback: Option<fallback::Shown<'a>>,
     agent_name: AgentName,
     kf_account: Option<&'a str>,
     replies: &'a Replies,
@@ -106,6 +107,7 @@ fn show<'a>(
         agent_name: channel.agent_name,
         kf_account: channel.kf_account.as_deref(),
         replies: &channel.replies,
+        fallback: channel.fallback.as_ref().map(fallback::Shown::from),
         desk: ShownDesk {
             kind: channel.desk.kind(),
             url: webhook,

@@ -9,7 +9,7 @@ use crate::bridge::Bridge;
 use crate::channel::Channel;
 use crate::message::CustomerId;
 use crate::reason::Reason;
-use crate::rich::{Choice, Draft, File, Manner, Rich, Saying};
+use crate::rich::{Choice, Draft, File, Manner, Page, Rich, Saying};
 
 /// What was said, before its files were looked for.
 pub(super) struct Written {
@@ -33,6 +33,7 @@ pub(super) fn read(fields: &mut Fields) -> Result<Written, Refusal> {
         manner: Manner {
             kf_account,
             ai: fields.flag("ai"),
+            agent: None,
         },
         ..Saying::default()
     };
@@ -59,6 +60,8 @@ pub(super) fn read(fields: &mut Fields) -> Result<Written, Refusal> {
             "media" => draft.media = file(fields, "media", &mut brought),
             "thumb" => draft.thumb = file(fields, "thumb", &mut brought),
             "choices" => draft.choices = choices(fields),
+            "data" => draft.data = fields.texts("data"),
+            "mini_program" => draft.mini_program = page(fields),
             name => *draft.text_mut(name) = fields.maybe_text(name),
         }
     }
@@ -105,6 +108,14 @@ fn file(
         return None;
     }
     media_id.map(File::MediaId).or(url.map(File::Url))
+}
+
+/// A page of a mini-program: `{"app_id", "path"}`.
+pub(super) fn page(fields: &mut Fields) -> Option<Page> {
+    let mut given = fields.maybe_object("mini_program")?;
+    let [app_id, path] = ["app_id", "path"].map(|name| given.maybe_text(name));
+    fields.close(given);
+    Some(Page { app_id, path })
 }
 
 fn choices(fields: &mut Fields) -> Vec<Choice> {

@@ -1,6 +1,8 @@
 //! The fields of a body in JSON, read strictly: every problem is collected, a
 //! field that nobody asked for is one. Values are in no message.
 
+use std::collections::BTreeMap;
+
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
@@ -297,6 +299,18 @@ impl Fields {
             }
             Some(_) => Some(self.object(name)),
         }
+    }
+
+    /// Texts by their names; none if the object is absent.
+    pub(super) fn texts(&mut self, name: &str) -> BTreeMap<String, String> {
+        let mut texts = BTreeMap::new();
+        if let Some(mut object) = self.maybe_object(name) {
+            for key in object.names() {
+                texts.extend(object.text(&key).map(|text| (key, text)));
+            }
+            self.close(object);
+        }
+        texts
     }
 
     /// A list of objects that must be there. The problems of each come back by

@@ -11,7 +11,7 @@ use super::lang::Lang;
 use crate::bridge::Broken;
 use crate::faces;
 use crate::journal::{Class, ConversationKey, Entry, EntryKey, Lane, State};
-use crate::lane::Parked;
+use crate::lane::{Parked, is_call};
 use crate::lines::{self, Line};
 use crate::media::Shown;
 use crate::message::{Body, Data, Kind};
@@ -83,7 +83,7 @@ pub(super) fn show(lang: Lang, entry: &Entry, parked: Option<&Parked>) -> Messag
     let waits = outbound && entry.state == State::Pending;
     let parked = parked.filter(|_| waits).map(|parked| parked.reason);
     let state = match parked {
-        Some(Reason::WindowFull) => "held",
+        Some(reason) if reason.holds() => "held",
         _ => entry.state.word(),
     };
     let told = parked.filter(|why| !matches!(why, Reason::InFlight | Reason::OutOfTime));
@@ -106,7 +106,7 @@ pub(super) fn show(lang: Lang, entry: &Entry, parked: Option<&Parked>) -> Messag
         text_en: line.map(|line| line.en),
         data: entry.body.data(),
         media: None,
-        automatic: false,
+        automatic: is_call(entry),
         time: said(entry).to_string(),
         state,
         reason: told.or(entry.reason).map(Why::from),

@@ -19,6 +19,7 @@ mod cursor;
 mod customers;
 mod dead;
 mod draft;
+mod fallback;
 mod fields;
 mod lang;
 mod media;
@@ -36,6 +37,7 @@ mod session;
 mod settings;
 mod status;
 mod tags;
+mod templates;
 #[cfg(all(test, feature = "embedded"))]
 mod tests;
 mod ticket;
@@ -258,6 +260,7 @@ enum Route {
     AccountEvents(ChannelId),
     Tags(ChannelId),
     Tag(ChannelId, TagId),
+    Templates(ChannelId),
     Conversations,
     Conversation(CustomerId),
     Messages(CustomerId),
@@ -310,6 +313,7 @@ impl Route {
             ["channels", id, "tags", tag_id] => {
                 Self::Tag(ChannelId::parse(id)?, TagId::parse(tag_id)?)
             }
+            ["channels", id, "templates"] => Self::Templates(ChannelId::parse(id)?),
             ["conversations"] => Self::Conversations,
             ["conversations", id] => Self::Conversation(parse_customer_id(id)?),
             ["conversations", id, "messages"] => Self::Messages(parse_customer_id(id)?),
@@ -359,6 +363,7 @@ impl Route {
             | Self::Quota(_)
             | Self::Rid(..)
             | Self::AccountEvents(_)
+            | Self::Templates(_)
             | Self::Channels
             | Self::Conversations
             | Self::Conversation(_)
@@ -425,6 +430,7 @@ async fn api(call: &Call<'_>) -> Answered {
         Route::Tags(id) => tags::list(call, &id).await,
         Route::Tag(id, tag) if call.method == Method::PUT => tags::rename(call, &id, tag).await,
         Route::Tag(id, tag) => tags::delete(call, &id, tag).await,
+        Route::Templates(id) => templates::list(call, &id).await,
         Route::Conversations => conversations::list(call).await,
         Route::Conversation(id) => conversations::get(call, &id).await,
         Route::Messages(id) => answers::say(call, &id).await,

@@ -62,6 +62,16 @@ const CODES_SCRIPT: &str = concat!(
     include_str!("assets/operator/codes.js"),
     include_str!("assets/operator/start.js"),
 );
+/// The templates of its notices, and the one that asks customers back.
+const NOTICES_SCRIPT: &str = concat!(
+    include_str!("assets/operator/words.js"),
+    include_str!("assets/operator/notices_words.js"),
+    include_str!("assets/operator/page.js"),
+    include_str!("assets/operator/parts.js"),
+    include_str!("assets/operator/account.js"),
+    include_str!("assets/operator/notices.js"),
+    include_str!("assets/operator/start.js"),
+);
 /// Its quotas, and what became of one call.
 const QUOTA_SCRIPT: &str = concat!(
     include_str!("assets/operator/words.js"),
@@ -95,6 +105,8 @@ const PEOPLE_SCRIPT: &str = include_str!("assets/people.js");
 const ERASE_SCRIPT: &str = include_str!("assets/erase.js");
 /// What agents send beside words: loaded when a conversation is opened first.
 const COMPOSE_SCRIPT: &str = include_str!("assets/compose.js");
+/// A notice that an agent sends by hand: loaded when it is asked for first.
+const NOTICE_SCRIPT: &str = include_str!("assets/notices.js");
 
 /// What a page may load: our own script and style, and customers' files from where they lie,
 /// to where agents bring theirs; nothing else.
@@ -115,10 +127,12 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
         .chain_update(FILES_SCRIPT)
         .chain_update(PEOPLE_SCRIPT)
         .chain_update(COMPOSE_SCRIPT)
+        .chain_update(NOTICE_SCRIPT)
         .chain_update(OPERATOR_SCRIPT)
         .chain_update(CHANNEL_SCRIPT)
         .chain_update(MENU_SCRIPT)
         .chain_update(CODES_SCRIPT)
+        .chain_update(NOTICES_SCRIPT)
         .chain_update(QUOTA_SCRIPT)
         .chain_update(EVENTS_SCRIPT)
         .chain_update(OPERATOR_STYLE)
@@ -158,7 +172,7 @@ enum Place {
     Operator,
     /// One channel or its set-up: the page's script says whether there is such a channel.
     Channel,
-    /// What is about its account, by the name of the script: its menu, codes, quotas or events.
+    /// What is about its account, by the name of the script: its menu, codes, notices, quotas or events.
     Account(&'static str),
     Script(&'static str),
     Style(&'static str),
@@ -180,11 +194,13 @@ impl Place {
             "/people.js" => Self::Script(PEOPLE_SCRIPT),
             "/erase.js" => Self::Script(ERASE_SCRIPT),
             "/compose.js" => Self::Script(COMPOSE_SCRIPT),
+            "/notices.js" => Self::Script(NOTICE_SCRIPT),
             "/console.css" => Self::Style(STYLE),
             "/operator.js" => Self::Script(OPERATOR_SCRIPT),
             "/channel.js" => Self::Script(CHANNEL_SCRIPT),
             "/menu.js" => Self::Script(MENU_SCRIPT),
             "/codes.js" => Self::Script(CODES_SCRIPT),
+            "/account_notices.js" => Self::Script(NOTICES_SCRIPT),
             "/quota.js" => Self::Script(QUOTA_SCRIPT),
             "/events.js" => Self::Script(EVENTS_SCRIPT),
             "/operator.css" => Self::Style(OPERATOR_STYLE),
@@ -197,6 +213,7 @@ impl Place {
                     "" if !rest.ends_with('/') => Self::Channel,
                     "menu" => Self::Account("menu"),
                     "codes" => Self::Account("codes"),
+                    "notices" => Self::Account("account_notices"),
                     "quota" => Self::Account("quota"),
                     "events" => Self::Account("events"),
                     _ => return None,

@@ -5,7 +5,7 @@ use url::Url;
 
 use super::fields::{Fields, Secret};
 use super::problem::{Problem, Refusal};
-use super::replies;
+use super::{fallback, replies};
 use crate::channel::{
     AgentName, CallbackMode, Channel, DeskSettings, ERASE_AFTER_DAYS, RETENTION, RETENTION_DAYS,
     TIME_ZONE, TokenCall,
@@ -101,6 +101,7 @@ pub(super) fn read(
     let mut made = None;
     let desk = desk(&mut fields, stored, allowed, random, &mut made);
     let replies = replies::read(&mut fields);
+    let fallback = fallback::read(&mut fields, name.as_deref());
     fields.done()?;
     // What is missing was noted, and has ended the reading.
     let (Some(name), Some(app_id), Some(original_id)) = (name, app_id, original_id) else {
@@ -125,6 +126,7 @@ pub(super) fn read(
             erase_after_days,
             time_zone: time_zone.unwrap_or(TIME_ZONE).to_owned(),
             agent_name: agent_name.unwrap_or_default(),
+            fallback,
             kf_account,
             desk: desk.0,
             revision: 1,

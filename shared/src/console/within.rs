@@ -3,9 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::channels;
 use super::fields::Fields;
 use super::problem::Refusal;
+use super::{channels, fallback};
 use crate::bridge::{Bridge, Broken};
 use crate::channel::{Channel, DeskSettings};
 use crate::message::ChannelId;
@@ -65,6 +65,10 @@ pub fn body_of(channel: &Channel) -> Map<String, Value> {
         ("agent_name", json!(channel.agent_name)),
         ("kf_account", json!(channel.kf_account)),
         ("replies", json!(channel.replies)),
+        (
+            "fallback",
+            json!(channel.fallback.as_ref().map(fallback::Shown::from)),
+        ),
         ("desk", desk),
     ];
     fields

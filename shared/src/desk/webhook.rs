@@ -5,6 +5,7 @@
 //! of its own, so the twenty lines are ours; the published libraries judge them
 //! in the tests.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -27,7 +28,7 @@ use crate::message::{Body, ChannelId, CustomerId, Data, MessageId, Outcome};
 use crate::moment::Moment;
 use crate::reason::Reason;
 use crate::reply::Reply;
-use crate::rich::{Choice, Draft, File, Manner, Saying};
+use crate::rich::{Choice, Draft, File, Manner, Page, Saying};
 
 /// How far a call's timestamp may be from our clock.
 const TOLERANCE: Duration = Duration::from_mins(5);
@@ -299,9 +300,19 @@ struct CallMessage {
     #[serde(default)]
     choices: Vec<Choice>,
     closing: Option<String>,
+    template_id: Option<String>,
+    #[serde(default)]
+    data: BTreeMap<String, String>,
+    mini_program: Option<CallPage>,
     kf_account: Option<String>,
     #[serde(default)]
     ai: bool,
+}
+
+#[derive(Deserialize)]
+struct CallPage {
+    app_id: Option<String>,
+    path: Option<String>,
 }
 
 /// What is neither JSON nor of a documented form.
@@ -349,6 +360,7 @@ fn saying(
     let manner = Manner {
         kf_account,
         ai: message.ai,
+        agent: None,
     };
     let mut saying = Saying {
         agent: agent.and_then(|agent| agent.name),
@@ -379,6 +391,12 @@ fn saying(
         path: message.path,
         choices: message.choices,
         closing: message.closing,
+        template_id: message.template_id,
+        data: message.data,
+        mini_program: message.mini_program.map(|page| Page {
+            app_id: page.app_id,
+            path: page.path,
+        }),
     };
     saying.words = message
         .text

@@ -2,12 +2,15 @@
 //!
 //! Invariant: the desks and the API read the same fields by the same rules.
 
-use std::collections::BTreeSet;
+mod notice;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use url::Url;
 
 use super::{Choice, File, Link, Question, Rich};
+use crate::notice::Way;
 
 /// The longest title, in characters. WeChat documents none; longer ones show on no phone.
 const TITLE: usize = 128;
@@ -58,6 +61,21 @@ pub struct Draft {
     pub choices: Vec<Choice>,
     /// What stands below a question.
     pub closing: Option<String>,
+    /// The template of a notice.
+    pub template_id: Option<String>,
+    /// What the fields of a notice say, by their names.
+    pub data: BTreeMap<String, String>,
+    /// What a tap on a notice opens.
+    pub mini_program: Option<Page>,
+}
+
+/// A page of a mini-program, as it was written.
+#[derive(Clone, Default)]
+pub struct Page {
+    /// The mini-program.
+    pub app_id: Option<String>,
+    /// Its page.
+    pub path: Option<String>,
 }
 
 /// Shows the kind alone.
@@ -80,6 +98,9 @@ pub struct Wrong {
     pub too_long: bool,
 }
 
+/// The fields of a notice.
+const NOTICE: &[&str] = &["template_id", "title", "data", "url", "mini_program"];
+
 impl Draft {
     /// The kinds that can be drafted, each with its fields.
     pub const KINDS: &[(&str, &[&str])] = &[
@@ -95,6 +116,8 @@ impl Draft {
         ("article", &["article_id", "text"]),
         ("choice", &["text", "choices", "closing"]),
         ("card", &["title", "app_id", "path", "thumb", "text"]),
+        ("template", NOTICE),
+        ("subscribe", NOTICE),
     ];
 
     /// A field that is a text, by its name; one that is none of them is the text.
@@ -110,6 +133,7 @@ impl Draft {
             "app_id" => &mut self.app_id,
             "path" => &mut self.path,
             "closing" => &mut self.closing,
+            "template_id" => &mut self.template_id,
             _ => &mut self.text,
         }
     }
@@ -173,7 +197,7 @@ impl Reader {
             }
             "choice" => self.question(draft),
             "card" => self.card(draft),
-            _ => None,
+            kind => self.notice(Way::parse(kind)?, draft).map(Rich::Notice),
         }
     }
 
@@ -213,18 +237,7 @@ impl Reader {
         let title = self.short("title", draft.title, TITLE);
         let title = self.needed("title", title);
         let app_id = self.needed("app_id", draft.app_id);
-        let app_id = app_id.filter(|id| {
-            let fits =
-                (4..=64).contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric());
-            if !fits {
-                self.note(
-                    "app_id",
-                    "应为小程序的 AppID",
-                    "it is the AppID of a mini-program",
-                );
-            }
-            fits
-        });
+        let app_id = app_id.and_then(|id| self.app_id("app_id", id));
         let path = self.short("path", draft.path, ADDRESS);
         let path = self.needed("path", path);
         let thumb = self.file("thumb", draft.thumb);
@@ -234,6 +247,15 @@ impl Reader {
             path: path?,
             thumb: thumb?,
         })
+    }
+
+    fn app_id(&mut self, field: &'static str, id: String) -> Option<String> {
+        let fits = (4..=64).contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric());
+        if !fits {
+            let (zh, en) = ("应为小程序的 AppID", "it is the AppID of a mini-program");
+            self.note(field, zh, en);
+        }
+        fits.then_some(id)
     }
 
     fn question(&mut self, draft: Draft) -> Option<Rich> {
@@ -397,7 +419,7 @@ mod tests {
     fn every_kind_is_read_from_its_fields() {
         let full = |kind: &str| Draft {
             kind: kind.into(),
-            text: Some("问".into()),
+            text: Way::parse(kind).is_none().then(|| "问".into()),
             media: Some(url("https://a.example/1.png")),
             title: Some("题".into()),
             description: Some("述".into()),
@@ -411,13 +433,17 @@ mod tests {
             path: Some("pages/index".into()),
             choices: question(&[("1", "是")]).choices,
             closing: None,
+            template_id: Some("tpl".into()),
+            data: BTreeMap::from([("thing1".into(), "订单".into())]),
+            mini_program: None,
         };
         let words = |kind: &str| full(kind).read().unwrap().unwrap().kind().word();
         let read: Vec<_> = Draft::KINDS.iter().map(|(kind, _)| words(kind)).collect();
         assert_eq!(
             read,
             [
-                "image", "voice", "video", "file", "link", "link", "link", "choice", "card"
+                "image", "voice", "video", "file", "link", "link", "link", "choice", "card",
+                "notice", "notice"
             ]
         );
         assert!(full("hologram").read().is_none());

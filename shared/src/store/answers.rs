@@ -1,6 +1,7 @@
 //! What a desk calls for: an answer, whose parts are put together, or the end of
 //! a session. What lies under their keys already says whether it is a repeat.
 
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
@@ -11,6 +12,7 @@ use super::row::{Read as _, Row, n, s};
 use super::{Store, StoreError};
 use crate::journal::{ConversationKey, Entry, EntryKey};
 use crate::message::Body;
+use crate::moment::Moment;
 use crate::rich::Rich;
 
 /// What became of an agent's answer.
@@ -116,6 +118,41 @@ impl Store {
         }
         // This session's end is journalled already: only the call is new.
         Ok(self.put_new("PutItem call", mark).await?.is_ok())
+    }
+
+    /// Journals a notice that asks a customer back, and notes in the conversation that it is
+    /// the last one, if `last` still is. `since` is the moment from which on what the customer
+    /// does is an answer to it. Says whether it did: of two workers one does.
+    pub async fn put_call(
+        &self,
+        at: &ConversationKey,
+        notice: &Entry,
+        last: Option<&EntryKey>,
+        since: Moment,
+    ) -> Result<bool, StoreError> {
+        let customer = notice.customer.as_ref();
+        let customer = customer.ok_or(StoreError::Unreadable("cid"))?;
+        let mut note = Update::builder()
+            .table_name(&self.messages)
+            .key("pk", s(at.as_str()))
+            .key("sk", s("J"))
+            .update_expression("SET nk = :key, na = :since")
+            .expression_attribute_values(":cid", s(customer.expose()))
+            .expression_attribute_values(":key", s(notice.key.as_str()))
+            .expression_attribute_values(":since", n(since.millis()));
+        note = match last {
+            Some(last) => note
+                .condition_expression("cid = :cid AND nk = :last")
+                .expression_attribute_values(":last", s(last.as_str())),
+            None => note.condition_expression("cid = :cid AND attribute_not_exists(nk)"),
+        };
+        let note = note.build().map_err(|_| StoreError::Unreadable("nk"))?;
+        let items = vec![
+            self.new_row(write(at, notice)?)?,
+            TransactWriteItem::builder().update(note).build(),
+        ];
+        let done = self.transact("TransactWriteItems call", items).await?;
+        Ok(done.is_ok())
     }
 
     async fn put_only_part(&self, at: &ConversationKey, part: &Entry) -> Result<Said, StoreError> {

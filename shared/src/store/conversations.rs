@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::row::{Read, Row, n, s};
 use super::{Store, StoreError};
-use crate::conversation::{Conversation, EraseCause, LateSends, Leaving, Session, Tombstone};
+use crate::conversation::{
+    Called, Conversation, EraseCause, LateSends, Leaving, Session, Tombstone,
+};
 use crate::journal::{ConversationKey, EntryKey};
 use crate::message::{ChannelId, CustomerId, Kind, OpenId};
 use crate::moment::Moment;
@@ -61,6 +63,13 @@ pub(super) fn read(row: &Row) -> Result<Conversation, StoreError> {
             (Some(lowest), Some(until)) => Some(LateSends {
                 lowest,
                 until: Moment::from_millis(until),
+            }),
+            _ => None,
+        },
+        called: match (row.text("nk").and_then(EntryKey::parse), row.number("na")) {
+            (Some(key), Some(at)) => Some(Called {
+                key,
+                at: Moment::from_millis(at),
             }),
             _ => None,
         },

@@ -19,7 +19,8 @@ use crate::moment::Moment;
 /// How many rows one pass reads at a time: one call deletes as many.
 const BATCH: i32 = 25;
 /// What a conversation's row keeps of nobody.
-const FORGOTTEN: &str = "cid, oid, lk, ses, so, tol, ls, rd, act, lm, bp, bt, wl, wu, ec, ea, ed";
+const FORGOTTEN: &str =
+    "cid, oid, lk, ses, so, tol, ls, rd, act, lm, bp, bt, wl, wu, nk, na, ec, ea, ed";
 
 /// How far the erasure of a customer is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -163,12 +163,13 @@ impl Store {
             .amend(at, Lane::Out.row())
             .update_expression("SET du = :now, rev = rev + :one")
             .condition_expression(
-                "attribute_exists(pk) AND r = :window AND attribute_not_exists(#by)",
+                "attribute_exists(pk) AND r IN (:window, :notified) AND attribute_not_exists(#by)",
             )
             .expression_attribute_names("#by", "by")
             .expression_attribute_values(":now", n(now.millis()))
             .expression_attribute_values(":one", n(1))
-            .expression_attribute_values(":window", s(Reason::WindowFull.code()));
+            .expression_attribute_values(":window", s(Reason::WindowFull.code()))
+            .expression_attribute_values(":notified", s(Reason::CustomerNotified.code()));
         if !self.update("UpdateItem wake", call).await? {
             self.raise(at, Lane::Out, None, None).await?;
         }

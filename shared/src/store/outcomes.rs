@@ -90,24 +90,27 @@ impl Death<'_> {
 }
 
 impl Store {
-    /// Claims an outbound entry for this run and this window. Says whether it
-    /// is ours; claiming it twice is harmless.
+    /// Claims an outbound entry for this run and this window; a notice uses none. Says
+    /// whether it is ours; claiming it twice is harmless.
     pub async fn claim(
         &self,
         at: &ConversationKey,
         key: &EntryKey,
         claim: &Claim,
-        window: &EntryKey,
+        window: Option<&EntryKey>,
     ) -> Result<bool, StoreError> {
-        let call = self
+        let set = window.map_or("", |_| ", win = :win");
+        let mut call = self
             .amend(at, key.as_str())
-            .update_expression("SET st = :s, cb = :by, cu = :until, win = :win REMOVE r")
+            .update_expression(format!("SET st = :s, cb = :by, cu = :until{set} REMOVE r"))
             .condition_expression("attribute_exists(pk) AND (st = :p OR (st = :s AND cb = :by))")
             .expression_attribute_values(":s", s("s"))
             .expression_attribute_values(":p", s("p"))
             .expression_attribute_values(":by", s(&claim.by))
-            .expression_attribute_values(":until", n(claim.until.millis()))
-            .expression_attribute_values(":win", s(window.as_str()));
+            .expression_attribute_values(":until", n(claim.until.millis()));
+        if let Some(window) = window {
+            call = call.expression_attribute_values(":win", s(window.as_str()));
+        }
         self.update("UpdateItem claim", call).await
     }
 

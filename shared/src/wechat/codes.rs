@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::delivery::{Failure, Retry};
 use crate::reason::Reason;
 
-/// What a code of `message/custom/send` means.
+/// What a code of `message/custom/send` means, and of the calls that send notices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Meaning {
     /// WeChat took it.
@@ -39,7 +39,10 @@ pub fn meaning(code: i64) -> Meaning {
         45047 => Meaning::WindowFull,
         45015 => never(Reason::WindowClosed),
         43004 | 50005 => never(Reason::Unfollowed),
-        43019 | 48002 | 43101 => never(Reason::Blocked),
+        43019 | 48002 => never(Reason::Blocked),
+        43101 => never(Reason::NotSubscribed),
+        40036 | 40037 | 43116 => never(Reason::TemplateRefused),
+        47003 => never(Reason::NoticeRefused),
         50002 | 70000 => never(Reason::Restricted),
         40003 => never(Reason::WrongAccount),
         45009 => Meaning::Failed(Failure {
@@ -101,11 +104,14 @@ mod tests {
             (40010, never(Reason::FileNotTaken)),
             (40011, never(Reason::FileNotTaken)),
             (40033, never(Reason::Defect)),
+            (40036, never(Reason::TemplateRefused)),
+            (40037, never(Reason::TemplateRefused)),
             (40164, after(5, Reason::NoToken)),
             (40200, Meaning::NotThisKind),
             (43004, never(Reason::Unfollowed)),
             (43019, never(Reason::Blocked)),
-            (43101, never(Reason::Blocked)),
+            (43101, never(Reason::NotSubscribed)),
+            (43116, never(Reason::TemplateRefused)),
             (44004, never(Reason::Empty)),
             (45001, never(Reason::FileNotTaken)),
             (45002, never(Reason::OverLimit)),
@@ -122,6 +128,7 @@ mod tests {
             (45072, never(Reason::Defect)),
             (45098, never(Reason::OverLimit)),
             (47001, never(Reason::Defect)),
+            (47003, never(Reason::NoticeRefused)),
             (48001, never(Reason::Unauthorized)),
             (48002, never(Reason::Blocked)),
             (48004, never(Reason::Unauthorized)),

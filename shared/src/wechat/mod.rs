@@ -13,6 +13,7 @@ pub mod crypto;
 pub mod document;
 mod json;
 pub mod media;
+pub mod notices;
 pub mod people;
 pub mod push;
 pub mod refusals;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::api::{Api, Sent, Token};
 use super::split::plain;
 use crate::message::OpenId;
+use crate::notice::{Notice, Way};
 use crate::rich::{Link, Manner, Question, choice_id};
 
 /// What one message holds. Ids of media are this account's.
@@ -59,6 +60,8 @@ pub enum Content {
         /// The id of its picture.
         thumb: String,
     },
+    /// A notice, and our id by which a template message is known again.
+    Notice(Notice, String),
 }
 
 /// Shows WeChat's word for it alone.
@@ -82,7 +85,14 @@ impl Content {
             Self::Article(_) => "mpnewsarticle",
             Self::Menu(..) => "msgmenu",
             Self::Card { .. } => "miniprogrampage",
+            Self::Notice(notice, _) => notice.way.word(),
         }
+    }
+
+    /// Whether WeChat shows it once though it is sent twice.
+    #[must_use]
+    pub fn is_known_again(&self) -> bool {
+        matches!(self, Self::Notice(notice, _) if notice.way == Way::Template)
     }
 
     fn value(&self) -> Value {
@@ -145,6 +155,7 @@ impl Content {
                 "pagepath": path,
                 "thumb_media_id": thumb,
             }),
+            Self::Notice(notice, id) => super::notices::value(notice, id),
         }
     }
 }
@@ -158,6 +169,9 @@ impl Api<'_> {
         content: &Content,
         manner: &Manner,
     ) -> Sent {
+        if let Content::Notice(notice, id) = content {
+            return self.notify(token, to, notice, id).await;
+        }
         let mut message = Map::new();
         let word = content.word();
         message.insert("touser".to_owned(), to.expose().into());

@@ -114,6 +114,7 @@ pub(crate) fn channel(desk: DeskSettings, mode: CallbackMode) -> Channel {
         retention_days: 30,
         erase_after_days: 15,
         time_zone: TIME_ZONE.to_owned(),
+        fallback: None,
         agent_name: magpie::channel::AgentName::None,
         kf_account: None,
         desk,
@@ -188,7 +189,7 @@ impl Shop {
             if request.url.host_str() == Some("desk.example") {
                 answer.status = status.load(Ordering::Relaxed);
             }
-            if request.url.path() == "/cgi-bin/message/custom/send" {
+            if request.url.path().starts_with("/cgi-bin/message/") {
                 times.lock().unwrap().push(clock.now());
                 if let Some(code) = refusals.lock().unwrap().pop_front() {
                     answer.body = json!({ "errcode": code }).to_string().into_bytes();

@@ -322,7 +322,7 @@ async fn what_waits_is_read_from_an_entry_on() {
     let lines = answer(0, "msg_1", 3);
     tables.put_answer(&at, &lines, 4_000_000_000).await.unwrap();
     let claimed = tables
-        .claim(&at, &lines[0].key, &claim("run", 9), &all[5].key)
+        .claim(&at, &lines[0].key, &claim("run", 9), Some(&all[5].key))
         .await;
     assert!(claimed.unwrap());
     let waiting = async |from: &EntryKey| {

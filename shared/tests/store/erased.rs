@@ -105,7 +105,7 @@ async fn a_mark_on_an_erased_row_brings_nothing_back() {
     let (key, run) = (&line.key, &claim("run", 9));
     let park = &park("run", shop, window, 9, Reason::Internal);
     let no = |result: Result<bool, _>| assert!(!result.unwrap());
-    no(tables.claim(at, key, run, window).await);
+    no(tables.claim(at, key, run, Some(window)).await);
     no(tables.delivered(at, key, Holder::Nobody, 1).await);
     no(tables.delivered(at, key, Holder::Run("run"), 1).await);
     for holder in [Holder::Nobody, Holder::Run("run")] {

@@ -260,7 +260,7 @@ async fn the_walk_finds_whatever_waits() {
         .await
         .unwrap();
     tables
-        .claim(&bob, &parts[0].key, &claim("run", 9), &window)
+        .claim(&bob, &parts[0].key, &claim("run", 9), Some(&window))
         .await
         .unwrap();
     let dead = line(5, "msg_2");

@@ -131,6 +131,7 @@ pub(crate) fn conversation(customer: u8, open_id: &str) -> Conversation {
         last_session: None,
         late_sends: None,
         leaving: None,
+        called: None,
         active: after(0),
     }
 }
@@ -171,6 +172,7 @@ pub(crate) fn channel(id: &str, account: &str) -> Channel {
         retention_days: 30,
         erase_after_days: 15,
         time_zone: TIME_ZONE.to_owned(),
+        fallback: None,
         agent_name: magpie::channel::AgentName::None,
         kf_account: None,
         desk: DeskSettings::Inbox,

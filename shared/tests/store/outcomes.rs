@@ -16,7 +16,10 @@ async fn a_claim_is_accepted_again_from_its_own_run_only() {
     tables.put_entry(&at, &line, None).await.unwrap();
     let claim = async |by: &str, until| {
         let claim = claim(by, until);
-        tables.claim(&at, &line.key, &claim, &window).await.unwrap()
+        tables
+            .claim(&at, &line.key, &claim, Some(&window))
+            .await
+            .unwrap()
     };
     assert!(claim("one", 20).await);
     assert!(!claim("two", 20).await);
@@ -42,7 +45,7 @@ async fn of_many_claims_at_once_one_holds() {
     let held = join_all(
         claims
             .iter()
-            .map(|claim| tables.claim(&at, &line.key, claim, &window)),
+            .map(|claim| tables.claim(&at, &line.key, claim, Some(&window))),
     );
     let held = held
         .await
@@ -61,7 +64,7 @@ async fn two(tables: &Tables) -> (Entry, Entry) {
     }
     let window = message(0, "1", "").key;
     tables
-        .claim(&at, &held.key, &claim("one", 20), &window)
+        .claim(&at, &held.key, &claim("one", 20), Some(&window))
         .await
         .unwrap();
     (waits, held)
@@ -200,7 +203,7 @@ async fn only_its_holder_gives_an_entry_back() {
         ["p", "window_full", window.as_str(), "-", "-", "-", "-"]
     );
     let again = tables
-        .claim(&at, &held.key, &claim("two", 30), &window)
+        .claim(&at, &held.key, &claim("two", 30), Some(&window))
         .await
         .unwrap();
     assert!(again, "another run may have it now");

@@ -13,6 +13,7 @@ mod erasure;
 mod events;
 mod inbound;
 mod media;
+mod notices;
 mod outbound;
 mod replies;
 mod rich;

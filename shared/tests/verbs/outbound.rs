@@ -145,6 +145,7 @@ async fn unknown_and_foreign_conversations_are_answered_alike() {
         last_session: None,
         late_sends: None,
         leaving: None,
+        called: None,
         active: shop.bridge.now(),
     };
     let store = &shop.bridge.store;

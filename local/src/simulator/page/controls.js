@@ -1,11 +1,6 @@
 "use strict";
 
 // What goes wrong at WeChat, what the account is and may do, who may ask for its tokens.
-const calls = {};
-for (const path of "message/custom/send message/custom/typing stable_token token media/upload media/get qrcode/create menu/create menu/get menu/delete openapi/quota/get openapi/rid/get clear_quota user/info tags/create tags/get tags/update tags/delete".split(" "))
-  calls[path.replace(/^(openapi|message.custom)./, "").replace("/", "_")] = path;
-Object.assign(calls, { menu_add_conditional: "menu/addconditional", menu_del_conditional: "menu/delconditional", update_remark: "user/info/updateremark",
-  batch_tagging: "tags/members/batchtagging", batch_untagging: "tags/members/batchuntagging", callback_ip: "getcallbackip" });
 const option = (value, text) => new Option(text, value);
 const number = (id, blank) => $(id).value.trim() === "" ? blank : Number($(id).value);
 

@@ -54,6 +54,7 @@ function attached(a) {
     case "music": return card(kind, { title: a.title, description: a.description, url: a.url, picture: a.thumb.path });
     case "page": return card(kind, a);
     case "mini_program": return card(kind, { title: a.title, description: `${a.app_id} · ${a.path}`, picture: a.thumb.path });
+    case "notice": return card(a.title, { title: a.title, description: a.text, url: a.url });
     case "coupon": return card(kind, { title: a.card_id });
     default: return card(kind, { title: a.label, description: `${a.latitude}, ${a.longitude}` });
   }
@@ -84,6 +85,7 @@ function senders() {
       chooser.click();
     });
   button(PLACE, t.types.location, () => place(true));
+  button(BELL, t.subscribe, subscribe);
   $("place-label").value = t.shanghai;
   $("place-cancel").onclick = () => { place(false); $("plus").focus(); };
   $("place").onsubmit = e => {

@@ -160,6 +160,10 @@ async fn a_person_sets_an_account() {
         {"call": "batch_tagging", "a_day": null, "a_minute": null, "today": 0},
         {"call": "batch_untagging", "a_day": null, "a_minute": null, "today": 0},
         {"call": "callback_ip", "a_day": null, "a_minute": null, "today": 0},
+        {"call": "template_send", "a_day": 100_000, "a_minute": null, "today": 0},
+        {"call": "subscribe_send", "a_day": null, "a_minute": null, "today": 0},
+        {"call": "template_list", "a_day": null, "a_minute": null, "today": 0},
+        {"call": "subscribe_list", "a_day": null, "a_minute": null, "today": 0},
     ]);
     assert_eq!(account["limits"], expected);
     let body = json!({"account": APP, "addresses": []});

@@ -10,6 +10,7 @@ mod files;
 mod media;
 mod messages;
 mod mishap;
+mod notices;
 mod people;
 mod phone;
 mod push;

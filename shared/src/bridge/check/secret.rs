@@ -114,6 +114,7 @@ mod tests {
             retention_days: 30,
             erase_after_days: 15,
             time_zone: TIME_ZONE.to_owned(),
+            fallback: None,
             agent_name: crate::channel::AgentName::None,
             kf_account: None,
             desk,

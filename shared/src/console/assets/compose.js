@@ -5,14 +5,14 @@
 
 const WORDS = {
   zh: {
-    attach: '发送文件', ask: '提问并给出选项', send: '发送', cancel: '取消', file: '发送这个文件？', drop: '松开即可添加文件',
+    notice: '发送通知', attach: '发送文件', ask: '提问并给出选项', send: '发送', cancel: '取消', file: '发送这个文件？', drop: '松开即可添加文件',
     image: '图片', voice: '语音', video: '视频', document: '文档：客户收到下载链接',
     unknown: '不支持此格式：可发送图片、语音、视频、PDF、Office、ZIP、TXT、CSV。', empty: '文件为空。', large: '文件超过 20 MB：请发送较小的文件。',
     sending: '正在发送…', broken: '上传中断：请重试。', question: '问题', choice: (n) => `选项 ${n}`, more: '添加选项',
     needed: '请填写问题和至少一个选项。', after: '客户点选后，您会看到其选择；点选不会恢复 5 条额度。',
   },
   en: {
-    attach: 'Send a file', ask: 'Ask with choices', send: 'Send', cancel: 'Cancel', file: 'Send this file?', drop: 'Let go to add the file',
+    notice: 'Send a notice', attach: 'Send a file', ask: 'Ask with choices', send: 'Send', cancel: 'Cancel', file: 'Send this file?', drop: 'Let go to add the file',
     image: 'picture', voice: 'voice', video: 'film', document: 'document: the customer gets a link to it',
     unknown: 'This format cannot be sent. Pictures, voice, films, PDF, Office, ZIP, TXT and CSV can.', empty: 'The file is empty.', large: 'The file has more than 20 MB: send a smaller one.',
     sending: 'Sending…', broken: 'The upload broke off: try again.', question: 'Question', choice: (n) => `Choice ${n}`, more: 'Add a choice',
@@ -35,7 +35,7 @@ const talk = document.querySelector('.talk');
 let at = {};
 let typed = 0;
 
-function el(tag, { style, ...props } = {}, ...children) {
+export function el(tag, { style, ...props } = {}, ...children) {
   const node = Object.assign(document.createElement(tag), props);
   Object.assign(node.style, style);
   node.append(...children.filter(Boolean));
@@ -43,7 +43,7 @@ function el(tag, { style, ...props } = {}, ...children) {
 }
 
 // A dialog with a form in it. `send` is tried until it succeeds; it is given the same id each time.
-function dialog(title, body, send) {
+export function dialog(title, body, send) {
   const words = WORDS[at.lang];
   const { id, call, poke, now, uuid } = at;
   const message = { id: uuid() };
@@ -142,6 +142,13 @@ attach.onclick = () => {
   input.click();
 };
 ask.onclick = question;
+// A notice needs no window: the button works where the others do not.
+const notice = el('button', { id: 'notice', type: 'button', onclick: () => import('./notices.js').then((n) => n.write(at)) });
+notice.append(attach.firstElementChild.cloneNode());
+notice.firstChild.append(document.createElementNS('http://www.w3.org/2000/svg', 'path'));
+notice.firstChild.setAttribute('viewBox', '0 0 16 16');
+notice.firstChild.firstChild.setAttribute('d', 'M4 11.5V7a4 4 0 0 1 8 0v4.5l1.4 1.3H2.6zM6.6 14h2.8');
+ask.after(notice);
 text.addEventListener('paste', (e) => {
   const [file] = e.clipboardData.files;
   if (!file || attach.disabled) return;
@@ -177,4 +184,5 @@ export function show(id, lang, call, poke, now, uuid, stop) {
     button.disabled = Boolean(stop);
     button.ariaLabel = button.title = WORDS[lang][name];
   }
+  notice.ariaLabel = notice.title = WORDS[lang].notice;
 }

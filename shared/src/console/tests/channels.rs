@@ -60,7 +60,7 @@ async fn a_channel_is_connected_changed_and_removed() {
         "app_secret_set": true, "api_base": "https://api.weixin.qq.com",
         "token_call": "stable", "part_pause_ms": 300, "retention_days": 30, "erase_after_days": 15,
         "time_zone": "Asia/Shanghai", "agent_name": "none", "kf_account": null,
-        "replies": {}, "desk": { "kind": "inbox" },
+        "replies": {}, "fallback": null, "desk": { "kind": "inbox" },
         "callback_url": "https://desk.example/wechat/shop-a", "desk_url": null, "revision": 1,
         "seen": { "handshake": null, "last_push": null, "last_send": null, "refused": [],
             "alarms": [] }

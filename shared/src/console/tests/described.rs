@@ -16,14 +16,17 @@ use crate::reason::Reason;
 
 /// What a field has to be is not all that a schema can say: it depends on the
 /// time, on what is stored, or on what the operator allows.
-const BEYOND_SCHEMAS: [&str; 17] = [
+const BEYOND_SCHEMAS: [&str; 20] = [
     "api_base",
     "callback.encoding_aes_key",
     "callback.token",
     "choices",
     "confirm",
     "cursor",
+    "data",
     "desk.url",
+    "fallback.data",
+    "fallback.url",
     "hq_url",
     "key",
     "media",

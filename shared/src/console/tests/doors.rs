@@ -277,6 +277,7 @@ async fn the_page_and_its_assets_are_for_everybody() {
         ("people.js", 9_000),
         ("erase.js", 4_000),
         ("compose.js", 10_000),
+        ("notices.js", 5_000),
     ] {
         let script = format!("/console/{name}");
         let script = house.call("GET", &script, &[], None).await;

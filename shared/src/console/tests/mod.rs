@@ -14,6 +14,7 @@ mod customers;
 mod dead;
 mod described;
 mod doors;
+mod notices;
 mod pages;
 mod parked;
 mod people;

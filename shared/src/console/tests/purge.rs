@@ -91,6 +91,7 @@ async fn everything_goes_begun_or_not_and_the_row_goes_last() {
         last_session: None,
         late_sends: None,
         leaving: None,
+        called: None,
         active: bridge.now(),
     };
     bridge.store.begin(&other, &new).await.unwrap();

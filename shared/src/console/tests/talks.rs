@@ -102,6 +102,7 @@ async fn a_conversation_is_listed_once_its_customer_can_be_found() {
         last_session: None,
         late_sends: None,
         leaving: None,
+        called: None,
         active: house.stage.bridge.now(),
     };
     let at = house.stage.place(&channel, "openid-9").await;

@@ -148,6 +148,7 @@ async fn run_the_account(house: &House) {
     let code = json!({ "scene": "counter_3", "name": "Counter 3" });
     let made = json!({ "ticket": "t", "url": "u" });
     let quota = json!({ "quota": { "daily_limit": 1, "used": 0, "remain": 1 } });
+    let templates = json!({ "template_list": [], "data": [] });
     let call = json!({ "request": { "invoke_time": 1, "cost_in_ms": 1 } });
     house.get("/api/channels/acct/qrcodes?limit=1").await;
     for (method, path) in [
@@ -186,6 +187,7 @@ async fn run_the_account(house: &House) {
             None,
         ),
         ("GET", "rid/1a-2b", None, Some(&call)),
+        ("GET", "templates", None, Some(&templates)),
     ] {
         let at = |channel: &str| format!("/api/channels/{channel}/{path}");
         house

@@ -166,7 +166,7 @@ async function change(id, edit) {
   const body = {
     name: c.name, app_id: c.app_id, original_id: c.original_id, suspended: c.suspended,
     callback: { mode: c.callback.mode, only_wechat_addresses: c.callback.only_wechat_addresses }, api_base: c.api_base, token_call: c.token_call,
-    part_pause_ms: c.part_pause_ms, retention_days: c.retention_days, erase_after_days: c.erase_after_days, time_zone: c.time_zone, agent_name: c.agent_name, kf_account: c.kf_account, replies: c.replies, desk,
+    part_pause_ms: c.part_pause_ms, retention_days: c.retention_days, erase_after_days: c.erase_after_days, time_zone: c.time_zone, agent_name: c.agent_name, kf_account: c.kf_account, replies: c.replies, fallback: c.fallback, desk,
   };
   edit(body);
   return call('PUT', `channels/${id}`, body);

@@ -172,7 +172,7 @@ async function channelOf(id) {
     return null;
   }
 }
-const ways = (id, here) => el('nav.nav', { label: 'pages_of' }, ...['channel', 'menu', 'codes', 'quota', 'events'].map((part) => el('a', {
+const ways = (id, here) => el('nav.nav', { label: 'pages_of' }, ...['channel', 'menu', 'codes', 'notices', 'quota', 'events'].map((part) => el('a', {
   t: part, href: part === 'channel' ? pageOf(id) : `/console/channels/${id}/${part}`, ...(part === here && { 'aria-current': 'page' }),
 })));
 const alarmsOf = (c) => c.seen.alarms.map((alarm) => ({ id: alarm.code, alarm }));

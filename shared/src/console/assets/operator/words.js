@@ -65,6 +65,7 @@ const WORDS = {
   pages_of: ['渠道的页面', 'Pages of the channel'],
   menu: ['菜单', 'Menu'],
   codes: ['二维码', 'QR codes'],
+  notices: ['通知', 'Notices'],
   quota: ['接口额度', 'Quota'],
   events: ['公众号动态', 'Account'],
   alarmed: ['微信要求处理', 'WeChat wants something'],

@@ -1,0 +1,26 @@
+
+Object.assign(WORDS, {
+  // The templates of an account, and what is sent where no window is open.
+  notice_list: ['可用的模板', 'Templates of the account'],
+  notice_what: ['模板在微信公众平台申请和删除。模板消息发给关注者；订阅通知只发给订阅过的客户。', 'Templates are got and given up in WeChat’s console. Template messages go to followers, subscribe notifications to who has asked for one.'],
+  notice_none: ['公众号还没有模板。', 'The account has no templates.'],
+  notice_kind: ['类型', 'Kind'],
+  notice_title: ['标题', 'Title'],
+  notice_fields: ['字段', 'Fields'],
+  notice_id: ['模板 ID', 'Template id'],
+  template: ['模板消息', 'Template message'],
+  subscribe: ['订阅通知', 'Subscribe notification'],
+  notice_use: ['用作窗口关闭后的通知', 'Use when the window is shut'],
+  fallback: ['窗口关闭后的通知', 'When the window is shut'],
+  fallback_what: ['回复时 48 小时窗口已过：为所有等待的回复发送一条通知，客户再次发言或点菜单后自动发出回复。不设置时，这样的回复会失败。', 'Where an answer is due and the 48 hours are over, one notice goes out for all answers that wait; they go when the customer writes or taps. Without it such answers fail.'],
+  fallback_off: ['未设置：这样的回复会失败。从上面选择一个模板。', 'Not set: such answers fail. Choose one of the templates above.'],
+  fallback_marks: ['占位符：{words} 回复的开头，{agent} 客服姓名，{time} 回复时间，{account} 渠道名称。', 'Placeholders: {words} the beginning of the answer, {agent} who gave it, {time} when, {account} the channel’s name.'],
+  fallback_url: ['点击后打开的网址（可不填）', 'Address that a tap opens (may be empty)'],
+  fallback_wait: ['等待客户的小时数', 'Hours to wait for the customer'],
+  fallback_wait_hint: ['1 到 168；之后等待的回复失败', '1 to 168; then the answers fail'],
+  fallback_wait_wrong: ['应为 1 到 168 的整数。', 'It is a whole number from 1 to 168.'],
+  fallback_save: ['保存', 'Save'],
+  fallback_saved: ['已保存，一分钟内生效。', 'Saved; it holds within a minute.'],
+  fallback_remove: ['取消这个通知', 'Remove it'],
+  fallback_removed: ['已取消。', 'Removed.'],
+});
