@@ -274,7 +274,7 @@ const SENDS: [Row; 45] = [
 ];
 
 /// What the words for a reason tell an agent to do, in Chinese and in English.
-pub(crate) const ADVICE: [(&str, &str, &str); 21] = [
+pub(crate) const ADVICE: [(&str, &str, &str); 22] = [
     ("wechat_busy", "稍后重发", "send it again in a while"),
     ("wechat_unreachable", "自动重试", "tried again by itself"),
     ("no_token", "自动重试", "tried again by itself"),
@@ -286,6 +286,7 @@ pub(crate) const ADVICE: [(&str, &str, &str); 21] = [
     ("unauthorized", "联系管理员", "tell your administrator"),
     ("unfollowed", "结束会话", "end the session"),
     ("blocked", "结束会话", "end the session"),
+    ("not_subscribed", "再次订阅", "subscribe again"),
     ("restricted", "其他联系方式", "another way to reach them"),
     ("empty", "输入文字", "write something"),
     ("over_limit", "请缩短", "shorten"),

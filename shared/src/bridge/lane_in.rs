@@ -197,9 +197,10 @@ impl Context<'_> {
         match entry.key.class() {
             Some(Class::Message) => self.message(entry).await,
             Some(Class::Event) => self.event(entry).await,
-            Some(Class::Unfollow) => self.unfollow(entry).await,
+            // Of few entries: the others do not carry them along.
+            Some(Class::Unfollow) => Box::pin(self.unfollow(entry)).await,
             Some(Class::Receipt) => self.receipt(entry).await,
-            Some(Class::SessionEnd) => self.session_end(entry).await,
+            Some(Class::SessionEnd) => Box::pin(self.session_end(entry)).await,
             None => Ok(Step::Arrived),
         }
     }
@@ -246,7 +247,7 @@ impl Context<'_> {
             return Ok(Step::Arrived);
         };
         let customer = conversation.customer.clone();
-        self.stays(entry).await?;
+        Box::pin(self.stays(entry)).await?;
         let whose = (self.channel, &customer);
         let known = self.bridge.attach(self.at, whose, entry, self.run);
         // Of few messages, and large: the others do not carry it along.
@@ -314,7 +315,7 @@ impl Context<'_> {
         if Coming::of(entry) == Coming::Here {
             self.begun(entry).await?;
         }
-        self.leaves_or_stays(entry).await?;
+        Box::pin(self.leaves_or_stays(entry)).await?;
         let open = self.conversation.as_ref().and_then(|c| c.session.clone());
         // It came before a session that is younger: told in that one, a repeat
         // would say something else than it said first.

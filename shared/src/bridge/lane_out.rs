@@ -209,7 +209,7 @@ impl Context<'_> {
                     .first_waiting()
                     .map(|first| stop(first, Reason::InFlight, Wait::Until(until))),
                 Step::Hold(key, until, reason) => Some(self.hold(key, until, reason)),
-                Step::Call(key) => self.call_back(&key).await?,
+                Step::Call(key) => Box::pin(self.call_back(&key)).await?,
                 Step::Fetch(key) => {
                     self.fetch(key).await?;
                     None

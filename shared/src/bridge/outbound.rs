@@ -138,12 +138,11 @@ async fn said(
     what: Result<Saying, Reason>,
 ) -> Result<(), Broken> {
     let at = find(bridge, channel, &conversation).await?;
-    let (at, customer, foreign) = match at {
-        Some((at, customer)) => (at, Some(customer), None),
-        None => {
-            let own = ConversationKey::of_channel(&channel.id);
-            (own, None, Some(conversation))
-        }
+    let (at, customer, foreign) = if let Some((at, customer)) = at {
+        (at, Some(customer), None)
+    } else {
+        let own = ConversationKey::of_channel(&channel.id);
+        (own, None, Some(conversation))
     };
     let digest = what.as_ref().map(Saying::digest).unwrap_or_default();
     let refused = match (&customer, what) {

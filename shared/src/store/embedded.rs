@@ -353,8 +353,8 @@ mod tests {
             .unwrap();
     }
 
-    /// What was deleted is not in the file any more, nor in a copy of it: SQLite is built to
-    /// write over it (`.cargo/config.toml`).
+    /// What was deleted is not in the file any more, nor in a copy of it: `.cargo/config.toml` has
+    /// the engine built to write over it.
     #[tokio::test]
     async fn what_was_deleted_is_not_in_the_file() {
         let name = format!("magpie-deleted-{}", Chance::System.nonce());

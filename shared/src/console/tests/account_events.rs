@@ -46,11 +46,11 @@ async fn what_wechat_tells_of_the_account_is_listed_newest_first() {
     let failed = "<FailTime>1442401156</FailTime><FailReason>by other reason</FailReason>";
     let mass = "<MsgID>1000001625</MsgID><Status>sendsuccess</Status><TotalCount>100</TotalCount>\
         <FilterCount>80</FilterCount><SentCount>75</SentCount><ErrorCount>5</ErrorCount>";
-    let named = "<ExpiredTime>1442401156</ExpiredTime>";
+    let right = "<ExpiredTime>1442401156</ExpiredTime>";
     // It is about somebody, and lies with them.
     let revoked = "<OpenID>openid-revoker</OpenID><AppID>wx1</AppID><RevokeInfo>201</RevokeInfo>";
     push(&house, "MASSSENDJOBFINISH", now - 3, mass).await;
-    push(&house, "naming_verify_success", now - 2, named).await;
+    push(&house, "naming_verify_success", now - 2, right).await;
     push(&house, "user_authorization_revoke", now - 2, revoked).await;
     push(&house, "qualification_verify_fail", now - 1, failed).await;
     // A receipt for a conversation that is nobody's lies in the same journal.
