@@ -464,12 +464,12 @@ mod tests {
         let until = NOW.minus(hour).plus(WAIT);
         let held = Step::Hold(a.key.clone(), until, Reason::CustomerNotified);
         check(&[&a, &sent, &b], &last, held.clone());
-        let mut lost = call(2, State::Dead);
-        lost.reason = Some(Reason::Uncertain);
-        check(&[&a, &lost], &last, held);
-        lost.reason = Some(Reason::NotSubscribed);
+        let mut unsure = call(2, State::Dead);
+        unsure.reason = Some(Reason::Uncertain);
+        check(&[&a, &unsure], &last, held);
+        unsure.reason = Some(Reason::NotSubscribed);
         let dies = Step::Bury(a.key.clone(), Reason::WindowClosed);
-        check(&[&a, &lost], &last, dies.clone());
+        check(&[&a, &unsure], &last, dies.clone());
         check(&[&a, &sent], &recall(Some((&sent, WAIT))), dies);
     }
 

@@ -130,19 +130,19 @@ async fn an_agent_sends_a_notice_when_the_window_is_shut() {
     let wrong = notice("n0", json!({ "thing1": "长".repeat(21) }));
     let refused = house.post(&path, &wrong).await;
     assert_eq!(refused.json()["errors"][0]["field"], "data");
-    let said = notice("n1", json!({ "thing1": "订单已寄出", "time2": "10:00" }));
-    let reply = house.post(&path, &said).await;
+    let right = notice("n1", json!({ "thing1": "订单已寄出", "time2": "10:00" }));
+    let reply = house.post(&path, &right).await;
     assert_eq!(reply.status, StatusCode::ACCEPTED, "{}", reply.text);
     house.stage.settle().await;
     let shown = house.get(&format!("/api/conversations/{customer}")).await;
-    let last = shown["messages"]
+    let said = shown["messages"]
         .as_array()
         .unwrap()
         .last()
         .unwrap()
         .clone();
-    assert_eq!(last["kind"], "notice");
-    assert_eq!(last["state"], "delivered");
-    assert_eq!(last["text_zh"], "[订阅通知] 回复提醒 · 订单已寄出 · 10:00");
-    assert_eq!(last["message_id"], "n1");
+    assert_eq!(said["kind"], "notice");
+    assert_eq!(said["state"], "delivered");
+    assert_eq!(said["text_zh"], "[订阅通知] 回复提醒 · 订单已寄出 · 10:00");
+    assert_eq!(said["message_id"], "n1");
 }
