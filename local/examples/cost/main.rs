@@ -180,7 +180,7 @@ impl Settings {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(&Settings::of(&Flags::parse())).await {
+    match Box::pin(run(&Settings::of(&Flags::parse()))).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print::failure(error.as_ref());
@@ -227,9 +227,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_million_each_way_stays_within_its_budget() {
-        let full = variable(&Settings::full("us-east-1")).await;
+        let full = Box::pin(variable(&Settings::full("us-east-1"))).await;
         assert!(full <= 10.5, "{full}");
-        let lean = variable(&Settings::lean("us-east-1")).await;
+        let lean = Box::pin(variable(&Settings::lean("us-east-1"))).await;
         assert!(lean <= 7.5, "{lean}");
     }
 }
