@@ -161,6 +161,9 @@ async fn answer_bell(
 ) -> Result<(), Broken> {
     for _ in 0..ROUNDS {
         let look = read(bridge, at, lane, rung).await?;
+        if lane == Lane::In {
+            bridge.note_leaving(at, &look).await?;
+        }
         let wakes = lane == Lane::In && wakes_held(&look);
         if wakes {
             bridge.store.wake_held(at, bridge.now()).await?;

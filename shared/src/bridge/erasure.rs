@@ -9,11 +9,11 @@
 
 use std::time::Duration;
 
-use tracing::info;
+use tracing::{error, info};
 
 use super::files::DOOR;
 use super::{Bridge, Broken};
-use crate::conversation::{Conversation, EraseCause, Leaving, Tombstone};
+use crate::conversation::{Coming, Conversation, EraseCause, Leaving, Tombstone};
 use crate::journal::{Class, ConversationKey, Entry, EntryKey, Origin};
 use crate::media::Place;
 use crate::message::{Body, ChannelId, CustomerId, Erased};
@@ -49,17 +49,18 @@ impl Bridge {
         let Some((at, channel)) = found.filter(|(_, own)| of.is_none_or(|of| of == own)) else {
             return Ok(None);
         };
-        let begun = self.depart(&at, customer, cause).await?;
+        let begun = self.depart(&at, customer, cause, None).await?;
         Ok(begun.then_some(Begun { at, channel }))
     }
 
     /// Begins the erasure of the customer of a conversation. Says `false` if it is not
-    /// theirs any more.
+    /// theirs any more, or if they came back for whom it was `noted`.
     async fn depart(
         &self,
         at: &ConversationKey,
         customer: &CustomerId,
         cause: EraseCause,
+        noted: Option<Leaving>,
     ) -> Result<bool, Broken> {
         for _ in 0..TRIES {
             let look = self.store.look(at, |_| true).await?;
@@ -69,8 +70,14 @@ impl Bridge {
             if conversation.customer != *customer {
                 return Ok(false);
             }
+            if let Some(leaving) = noted {
+                let back = look.entries.values().any(|e| leaving.called_off_by(e));
+                if back || conversation.leaving != noted {
+                    return Ok(false);
+                }
+            }
             let stone = match self.store.erasure(at).await? {
-                Some(Stage::Begun(stone, _)) => Some(stone),
+                Some(Stage::Begun(stone)) => Some(stone),
                 _ => None,
             };
             let now = self.now();
@@ -104,15 +111,17 @@ impl Bridge {
     /// Deletes what is left of a customer, as far as there is time. Says whether nothing is.
     pub(crate) async fn clear(&self, begun: &Begun, ends: Moment) -> Result<bool, Broken> {
         let Begun { at, channel } = begun;
-        let Some(Stage::Begun(stone, customer)) = self.store.erasure(at).await? else {
+        let Some(Stage::Begun(stone)) = self.store.erasure(at).await? else {
             return Ok(true);
         };
-        let done = self.pass(at, channel, &stone, customer.as_ref(), ends);
+        // What is put behind a pass counts as late, however long the pass takes.
+        let now = self.now();
+        let done = self.pass(at, channel, &stone, ends);
         if !done.await? {
             return Ok(false);
         }
         let second = stone.since.plus(BELIEVED);
-        if self.now() < second {
+        if now < second {
             self.store.postpone_erasure(at, &stone, second).await?;
         } else {
             self.store.end_erasure(at, &stone).await?;
@@ -126,14 +135,13 @@ impl Bridge {
         at: &ConversationKey,
         channel: &ChannelId,
         stone: &Tombstone,
-        customer: Option<&CustomerId>,
         ends: Moment,
     ) -> Result<bool, Broken> {
         let mut behind: Option<String> = None;
         loop {
             let swept = self
                 .store
-                .sweep_erased(at, stone.since, customer, behind.as_deref())
+                .sweep_erased(at, stone, behind.as_deref())
                 .await?;
             if !swept.undone {
                 behind = swept.next;
@@ -166,27 +174,58 @@ impl Bridge {
             if self.now() >= ends {
                 break;
             }
-            match self.store.erasure(&at).await? {
-                Some(Stage::Noted(conversation, leaving)) if leaving.due <= now => {
-                    let customer = &conversation.customer;
-                    if self.came_back(&at, leaving).await? {
-                        self.store.call_off_erasure(&at, customer, leaving).await?;
-                        continue;
-                    }
-                    self.depart(&at, customer, leaving.cause).await?;
-                }
-                Some(Stage::Begun(..)) => {}
-                // The index has not heard what became of it.
-                _ => continue,
+            // One that fails is no reason to leave out the others.
+            if let Err(broken) = self.go_on(&at, channel, now, ends).await {
+                error!(%channel, error = %broken, "an erasure could not be carried on");
             }
-            let channel = channel.clone();
-            self.clear(&Begun { at, channel }, ends).await?;
         }
         Ok(())
     }
 
+    async fn go_on(
+        &self,
+        at: &ConversationKey,
+        channel: &ChannelId,
+        now: Moment,
+        ends: Moment,
+    ) -> Result<(), Broken> {
+        match self.store.erasure(at).await? {
+            Some(Stage::Noted(conversation, leaving)) if leaving.due <= now => {
+                let customer = &conversation.customer;
+                if self.came_back(at, &conversation, leaving).await? {
+                    self.store.call_off_erasure(at, customer, leaving).await?;
+                    return Ok(());
+                }
+                if !self
+                    .depart(at, customer, leaving.cause, Some(leaving))
+                    .await?
+                {
+                    return Ok(());
+                }
+            }
+            Some(Stage::Begun(_)) => {}
+            // The index has not heard what became of it.
+            _ => return Ok(()),
+        }
+        let (at, channel) = (at.clone(), channel.clone());
+        self.clear(&Begun { at, channel }, ends).await?;
+        Ok(())
+    }
+
     /// Whether a customer came back who left: the entry that says so may wait for the desk.
-    async fn came_back(&self, at: &ConversationKey, leaving: Leaving) -> Result<bool, Broken> {
+    async fn came_back(
+        &self,
+        at: &ConversationKey,
+        conversation: &Conversation,
+        leaving: Leaving,
+    ) -> Result<bool, Broken> {
+        // Its first message may have expired by now.
+        let talks = conversation.session.as_ref();
+        if leaving.cause == EraseCause::Unfollowed
+            && talks.is_some_and(|session| session.opened > leaving.since)
+        {
+            return Ok(true);
+        }
         let back = |look: &Look| {
             let mut entries = look.entries.values();
             entries.any(|entry| leaving.called_off_by(entry))
@@ -204,13 +243,39 @@ impl Bridge {
         cause: EraseCause,
         entry: &Entry,
         grace: Duration,
-    ) -> Result<(), Broken> {
+    ) -> Result<Option<Leaving>, Broken> {
         let leaving = Leaving {
             cause,
             since: entry.at,
             due: entry.at.plus(grace),
         };
-        self.store.note_erasure(at, conversation, leaving).await?;
+        let noted = self.store.note_erasure(at, conversation, leaving).await?;
+        Ok(noted.then_some(leaving))
+    }
+
+    /// Notes of a lane that may have to wait for its desk who leaves by what waits in it: that
+    /// keeps no erasure waiting.
+    pub(super) async fn note_leaving(
+        &self,
+        at: &ConversationKey,
+        look: &Look,
+    ) -> Result<(), Broken> {
+        let leaves = |entry: &Entry| match Coming::of(entry) {
+            Coming::Leaves(cause) if !entry.state.ended() => Some(cause),
+            _ => None,
+        };
+        let Some(conversation) = look.conversation.as_ref().filter(|c| c.leaving.is_none()) else {
+            return Ok(());
+        };
+        for entry in look.entries.values() {
+            if let Some(cause) = leaves(entry)
+                && let Some(channel) = self.working_channel(&conversation.channel).await?
+            {
+                let grace = channel.grace();
+                self.note_erasure(at, conversation, cause, entry, grace)
+                    .await?;
+            }
+        }
         Ok(())
     }
 }

@@ -108,7 +108,8 @@ pub(super) async fn work(
         }
         let failure = match context.forward(entry).await? {
             Step::Arrived => {
-                if mark(bridge, at, &channel, entry).await? {
+                let strange = context.conversation.is_none();
+                if mark(bridge, at, &channel, entry, strange).await? {
                     bridge.tally.note(at, &entry.key, Deed::Forwarded);
                 }
                 went_on = true;
@@ -155,8 +156,11 @@ async fn mark(
     at: &ConversationKey,
     channel: &Channel,
     entry: &Entry,
+    strange: bool,
 ) -> Result<bool, Broken> {
-    let expires = expires(Some(channel), bridge.now());
+    // What is nobody's customer's is kept no longer than it has to be.
+    let kept = (!strange || Coming::of(entry) == Coming::Here).then_some(channel);
+    let expires = expires(kept, bridge.now());
     let (store, key) = (&bridge.store, &entry.key);
     Ok(match Scene::scanned(&entry.body) {
         Some(scene) => {
@@ -334,15 +338,18 @@ impl Context<'_> {
         let Coming::Leaves(cause) = Coming::of(entry) else {
             return self.stays(entry).await;
         };
-        let Some(conversation) = &self.conversation else {
+        let Some(conversation) = &mut self.conversation else {
             // All that there may be of somebody who never wrote.
             self.bridge.store.forget_location(self.at).await?;
             return Ok(());
         };
         let grace = self.channel.grace();
-        self.bridge
+        let noted = self
+            .bridge
             .note_erasure(self.at, conversation, cause, entry, grace)
-            .await
+            .await?;
+        conversation.leaving = noted.or(conversation.leaving);
+        Ok(())
     }
 
     /// Who does something that only a follower can has not left.

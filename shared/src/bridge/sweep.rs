@@ -70,7 +70,12 @@ async fn channel(bridge: &Bridge, id: &ChannelId, ends: Moment) -> Result<(), Br
         return purge(bridge, &channel, ends).await;
     }
     // It waits neither for the desk nor for the end of a suspension.
-    bridge.go_on_erasing(id, ends).await?;
+    if let Err(broken) = bridge
+        .go_on_erasing(id, ends.min(bridge.now().plus(PURGE)))
+        .await
+    {
+        error!(channel = %id, error = %broken, "the erasures of a channel could not be looked at");
+    }
     if channel.suspended {
         return Ok(());
     }

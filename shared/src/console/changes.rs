@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde::Serialize;
 use std::time::Duration;
 
-use super::conversations::{Talk, describe, describe_all, find, parked};
+use super::conversations::{Talk, describe, describe_all, find};
 use super::cursor::{self, List};
 use super::messages::{self, Before, Message};
 use super::problem::{Answered, Refusal, json};
@@ -71,9 +71,8 @@ async fn open(
 ) -> Result<(Talk, Vec<Message>), Refusal> {
     let known = find(call.bridge, customer).await?;
     let glance = call.bridge.glance(&known.at).await?;
-    let parked = parked(&glance.look);
     let (messages, _) =
-        messages::page(call, &known.at, Before::default(), MESSAGES, parked).await?;
+        messages::page(call, &known.at, Before::default(), MESSAGES, &glance.look).await?;
     let listed = (&known.conversation, known.last.as_ref());
     let talk = describe(call.bridge, call.lang, &known.at, listed, &glance).await?;
     Ok((talk, messages))

@@ -272,7 +272,7 @@ pub(super) async fn get(call: &Call<'_>, customer: &CustomerId) -> Answered {
         None => messages::Before::default(),
     };
     let glance = call.bridge.glance(&known.at).await?;
-    let (page, next) = messages::page(call, &known.at, before, limit, parked(&glance.look)).await?;
+    let (page, next) = messages::page(call, &known.at, before, limit, &glance.look).await?;
     let listed = (&known.conversation, known.last.as_ref());
     let talk = describe(call.bridge, call.lang, &known.at, listed, &glance).await?;
     let one = One {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::Call;
+use super::conversations::parked;
 use super::cursor::{entry_key, veil};
 use super::lang::Lang;
 use crate::bridge::Broken;
@@ -18,6 +19,7 @@ use crate::message::{Body, Data, Kind};
 use crate::moment::Moment;
 use crate::reason::Reason;
 use crate::reply::Reply;
+use crate::store::Look;
 
 /// One entry as it is shown.
 #[derive(Serialize)]
@@ -191,10 +193,12 @@ pub(super) async fn page(
     at: &ConversationKey,
     before: Before,
     limit: usize,
-    parked: Option<&Parked>,
+    look: &Look,
 ) -> Result<(Vec<Message>, Option<Before>), Broken> {
-    let inbound = history(call, at, Lane::In, before.inbound.as_ref(), limit).await?;
-    let outbound = history(call, at, Lane::Out, before.outbound.as_ref(), limit).await?;
+    let parked = parked(look);
+    let newest = |lane, before| history(call, (at, look), lane, before, limit);
+    let inbound = newest(Lane::In, before.inbound.as_ref()).await?;
+    let outbound = newest(Lane::Out, before.outbound.as_ref()).await?;
     let base = Url::parse(&call.outside()).ok();
     let mut inbound = inbound.into_iter().peekable();
     let mut outbound = outbound.into_iter().peekable();
@@ -242,7 +246,7 @@ pub(super) async fn page(
 /// there are so many.
 async fn history(
     call: &Call<'_>,
-    at: &ConversationKey,
+    (at, look): (&ConversationKey, &Look),
     lane: Lane,
     before: Option<&EntryKey>,
     limit: usize,
@@ -262,7 +266,7 @@ async fn history(
         shown.extend(
             entries
                 .into_iter()
-                .filter(|entry| entry.key.class() != Some(Class::Receipt)),
+                .filter(|entry| entry.key.class() != Some(Class::Receipt) && look.keeps(entry)),
         );
         if shown.len() > limit || !more || last.is_none() {
             return Ok(shown);

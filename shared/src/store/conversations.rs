@@ -146,6 +146,9 @@ impl Store {
             match self.update_seen("UpdateItem conversation", call).await? {
                 Ok(_) => Found::New,
                 Err(row) => match read_begun(&row)? {
+                    _ if tombstone(&row).is_some_and(|stone| stone.since >= new.active) => {
+                        Found::Erased
+                    }
                     Some(theirs) => Found::Theirs(Box::new(theirs)),
                     None => Found::Erased,
                 },

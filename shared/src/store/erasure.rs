@@ -11,8 +11,9 @@ use super::conversations::{read_begun, tombstone};
 use super::erase::delete;
 use super::row::{Read, Row, n, s};
 use super::{Store, StoreError};
-use crate::conversation::{Conversation, Leaving, Tombstone};
+use crate::conversation::{Conversation, EraseCause, Leaving, Tombstone};
 use crate::journal::{ConversationKey, Entry};
+use crate::media::Place;
 use crate::message::{ChannelId, CustomerId};
 use crate::moment::Moment;
 
@@ -27,8 +28,8 @@ const FORGOTTEN: &str =
 pub enum Stage {
     /// It comes when its time of grace is over.
     Noted(Box<Conversation>, Leaving),
-    /// It has begun. The customer is the one who has written since.
-    Begun(Tombstone, Option<CustomerId>),
+    /// It has begun.
+    Begun(Tombstone),
 }
 
 /// What a customer's erasure begins with.
@@ -70,25 +71,46 @@ impl Store {
         conversation: &Conversation,
         leaving: Leaving,
     ) -> Result<bool, StoreError> {
-        let note = |set: &str, while_: &str| {
+        let note = |set: &str, when: &str| {
             self.amend(at, "J")
-                .update_expression(format!("SET ec = :ec, ea = :ea, ed = :ed{set}"))
-                .condition_expression(format!(
-                    "cid = :cid AND {while_} AND (attribute_not_exists(ed) OR ed > :ed)"
-                ))
+                .update_expression(format!("SET ec = :ec, ea = :ea{set}"))
+                .condition_expression(format!("cid = :cid AND {when}"))
                 .expression_attribute_values(":cid", s(conversation.customer.expose()))
                 .expression_attribute_values(":ec", s(leaving.cause.word()))
                 .expression_attribute_values(":ea", n(leaving.since.millis()))
-                .expression_attribute_values(":ed", n(leaving.due.millis()))
         };
-        let partition = leaving_partition(&conversation.channel);
-        let alone = note(", dp = :dp, du = :ed", "attribute_not_exists(er)")
-            .expression_attribute_values(":dp", s(partition));
-        // While another customer's is being carried out, the row is due for that.
-        Ok(self.update("UpdateItem erasure", alone).await?
-            || self
-                .update("UpdateItem erasure", note("", "attribute_exists(er)"))
-                .await?)
+        // A consent that was withdrawn is not called off: nothing but another takes its place.
+        let consent = EraseCause::Consent.word();
+        let sooner = "(attribute_not_exists(ed) OR ed > :ed)";
+        let sooner = match leaving.cause {
+            EraseCause::Consent => sooner.to_owned(),
+            _ => format!("(attribute_not_exists(ec) OR ec <> :consent) AND {sooner}"),
+        };
+        for (set, stands) in [
+            (", ed = :ed, dp = :dp, du = :ed", "attribute_not_exists(er)"),
+            // While another customer's is being carried out, the row is due for that.
+            (", ed = :ed", "attribute_exists(er)"),
+            (", ed = :ed, dp = :dp, du = :ed", "attribute_not_exists(er)"),
+        ] {
+            let mut call = note(set, &format!("{stands} AND {sooner}"))
+                .expression_attribute_values(":ed", n(leaving.due.millis()));
+            if leaving.cause != EraseCause::Consent {
+                call = call.expression_attribute_values(":consent", s(consent));
+            }
+            if set.contains(":dp") {
+                let partition = leaving_partition(&conversation.channel);
+                call = call.expression_attribute_values(":dp", s(partition));
+            }
+            if self.update("UpdateItem erasure", call).await? {
+                return Ok(true);
+            }
+        }
+        if leaving.cause != EraseCause::Consent {
+            return Ok(false);
+        }
+        // It is due sooner for a reason that can be called off: this one cannot.
+        let call = note("", "attribute_exists(ed) AND ec <> :ec");
+        Ok(self.update("UpdateItem erasure", call).await?)
     }
 
     /// Notes that a customer is not to be erased after all, who came back after `leaving`
@@ -158,6 +180,13 @@ impl Store {
             }
             None => condition.push_str(" AND attribute_not_exists(ses)"),
         }
+        match conversation.leaving {
+            Some(leaving) => {
+                condition.push_str(" AND ea = :ea");
+                values.insert(":ea".to_owned(), n(leaving.since.millis()));
+            }
+            None => condition.push_str(" AND attribute_not_exists(ed)"),
+        }
         match stone {
             Some(stone) => {
                 condition.push_str(" AND er = :old");
@@ -207,7 +236,7 @@ impl Store {
         };
         let begun = read_begun(&row)?;
         if let Some(stone) = tombstone(&row) {
-            return Ok(Some(Stage::Begun(stone, begun.map(|begun| begun.customer))));
+            return Ok(Some(Stage::Begun(stone)));
         }
         Ok(begun.and_then(|begun| {
             let leaving = begun.leaving?;
@@ -219,8 +248,7 @@ impl Store {
     pub async fn sweep_erased(
         &self,
         at: &ConversationKey,
-        since: Moment,
-        customer: Option<&CustomerId>,
+        stone: &Tombstone,
         behind: Option<&str>,
     ) -> Result<Swept, StoreError> {
         let start = behind
@@ -238,7 +266,7 @@ impl Store {
             .set_exclusive_start_key(start);
         let (page, next) = self.query("Query erased", call).await?;
         let rows = page.items.unwrap_or_default().into_iter();
-        let gone = rows.filter(|row| is_gone(row, since, customer));
+        let gone = rows.filter(|row| is_gone(row, stone));
         let requests = gone
             .map(|mut row| {
                 row.retain(|name, _| name == "pk" || name == "sk");
@@ -336,11 +364,11 @@ impl Store {
 
 /// Whether a row is of a customer who was erased. Lanes and timers are nobody's: whoever takes
 /// them up finds nothing, and removes them.
-fn is_gone(row: &Row, since: Moment, customer: Option<&CustomerId>) -> bool {
+fn is_gone(row: &Row, stone: &Tombstone) -> bool {
     match (row.text("sk"), row.text("cid")) {
         (Some(sk), _) if sk == "J" || sk.starts_with("J#") => false,
-        (_, Some(of)) => customer.is_none_or(|customer| customer.expose() != of),
+        (_, Some(of)) => stone.files.contains(&Place::folder(&CustomerId::new(of))),
         // An entry or a place of a customer, or what an earlier version put beside one.
-        _ => row.moment("at").is_ok_and(|at| at <= since) || row.get("at").is_none(),
+        _ => row.moment("at").is_ok_and(|at| at <= stone.since) || row.get("at").is_none(),
     }
 }

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use magpie::conversation::{Conversation, EraseCause, Leaving};
+use magpie::conversation::{Conversation, EraseCause, Leaving, Tombstone};
 use magpie::journal::ConversationKey;
-use magpie::message::CustomerId;
-use magpie::moment::Moment;
+use magpie::media::Place;
 use magpie::store::{Departed, Found, Opened, Stage};
 
 use crate::made::{after, ann, at, conversation, line, message, session, shop, snippet};
@@ -30,12 +29,12 @@ async fn begin(tables: &Tables, at: &ConversationKey, read: &Conversation, now: 
     let notice = message(now, "notice", "notice");
     let departed = Departed {
         conversation: read,
-        files: "folder",
+        files: &Place::folder(&read.customer),
         notice: (&own, &notice),
         now: after(now),
     };
     let stone = match tables.erasure(at).await.unwrap() {
-        Some(Stage::Begun(stone, _)) => Some(stone),
+        Some(Stage::Begun(stone)) => Some(stone),
         _ => None,
     };
     let begun = tables.begin_erasure(at, departed, stone.as_ref());
@@ -43,15 +42,10 @@ async fn begin(tables: &Tables, at: &ConversationKey, read: &Conversation, now: 
 }
 
 /// Deletes all that is to go; says how many rows.
-async fn sweep(
-    tables: &Tables,
-    at: &ConversationKey,
-    since: Moment,
-    of: Option<&CustomerId>,
-) -> usize {
+async fn sweep(tables: &Tables, at: &ConversationKey, stone: &Tombstone) -> usize {
     let (mut rows, mut behind) = (0, None::<String>);
     loop {
-        let swept = tables.sweep_erased(at, since, of, behind.as_deref()).await;
+        let swept = tables.sweep_erased(at, stone, behind.as_deref()).await;
         let swept = swept.unwrap();
         assert!(!swept.undone);
         rows += swept.rows;
@@ -124,9 +118,9 @@ async fn what_came_before_goes_and_what_came_afterwards_stays() {
         let said = message(number, &number.to_string(), "hi");
         tables.put_entry(&at, &said, None).await.unwrap();
     }
-    let line = line(30, "msg_1").for_customer(&ann);
+    let old = line(30, "msg_1").for_customer(&ann);
     tables
-        .put_answer(&at, std::slice::from_ref(&line), 9)
+        .put_answer(&at, std::slice::from_ref(&old), 9)
         .await
         .unwrap();
     let end = message(61, "end", "").for_customer(&ann);
@@ -146,7 +140,7 @@ async fn what_came_before_goes_and_what_came_afterwards_stays() {
     assert_eq!(tables.begin(&at, &new).await.unwrap(), Found::New);
     let look = tables.look(&at, |_| false).await.unwrap();
     assert_eq!(look.entries.keys().collect::<Vec<_>>(), [&again.key]);
-    assert!(!look.keeps(&line) && look.keeps(&again));
+    assert!(!look.keeps(&old) && look.keeps(&again));
     // Nothing of theirs is written in the name of who was.
     let words = snippet("hi", 1);
     let whose = (&shop(), &ann);
@@ -158,13 +152,18 @@ async fn what_came_before_goes_and_what_came_afterwards_stays() {
         .await;
     assert_eq!(open.unwrap(), Opened::Needless);
 
-    let Some(Stage::Begun(stone, Some(customer))) = tables.erasure(&at).await.unwrap() else {
+    let Some(Stage::Begun(stone)) = tables.erasure(&at).await.unwrap() else {
         unreachable!("it has begun, and somebody is there");
     };
-    assert_eq!((&customer, stone.files.len()), (&new.customer, 1));
-    let swept = sweep(&tables, &at, stone.since, Some(&customer)).await;
+    assert_eq!(stone.files.len(), 1);
+    // What was put for who has come since is theirs, however soon.
+    let theirs = line(102, "msg_2").for_customer(&new.customer);
+    let put = tables.put_answer(&at, std::slice::from_ref(&theirs), 9);
+    put.await.unwrap();
+    let swept = sweep(&tables, &at, &stone).await;
     assert_eq!(swept, 63, "sixty messages, an answer, an end and its call");
-    assert_eq!(tables.keys(at.as_str()).await, [again.key.as_str(), "J"]);
+    let left = [again.key.as_str(), "J", theirs.key.as_str()];
+    assert_eq!(tables.keys(at.as_str()).await, left);
     tables.end_erasure(&at, &stone).await.unwrap();
     assert_eq!(tables.erasure(&at).await.unwrap(), None);
     assert_eq!(known(&tables, &at).await.unwrap().customer, new.customer);
@@ -185,7 +184,7 @@ async fn a_second_erasure_remembers_the_files_of_the_first() {
     let due = tables.due_erasures(&shop(), after(2), 9).await.unwrap();
     assert_eq!(due, std::slice::from_ref(&at), "it is due for the first");
     assert!(begin(&tables, &at, &new, 4).await);
-    let Some(Stage::Begun(stone, None)) = tables.erasure(&at).await.unwrap() else {
+    let Some(Stage::Begun(stone)) = tables.erasure(&at).await.unwrap() else {
         unreachable!("it has begun");
     };
     assert_eq!((stone.since, stone.files.len()), (after(4), 2));
@@ -200,22 +199,64 @@ async fn a_second_erasure_remembers_the_files_of_the_first() {
 }
 
 #[tokio::test]
-async fn the_sooner_one_counts_and_is_called_off_by_its_own_name() {
-    let tables = Tables::new().await;
-    let at = talk(&tables).await;
-    let read = known(&tables, &at).await.unwrap();
-    let (later, sooner) = (
-        leaving(EraseCause::Unfollowed, 1, 15),
-        leaving(EraseCause::Consent, 2, 9),
-    );
-    let note = async |one| tables.note_erasure(&at, &read, one).await.unwrap();
-    assert!(note(later).await && note(sooner).await);
-    assert!(!note(later).await && !note(sooner).await, "a repeat");
-    let off = async |one| tables.call_off_erasure(&at, &ann(), one).await.unwrap();
-    assert!(!off(later).await);
-    assert_eq!(known(&tables, &at).await.unwrap().leaving, Some(sooner));
-    assert!(off(sooner).await && !off(sooner).await);
-    assert_eq!(tables.listed("due", "erase#shop-a").await, [""; 0]);
+async fn the_sooner_one_counts_and_a_withdrawn_consent_stays() {
+    let (later, sooner) = (15, 9);
+    for (one, other, due, left) in [
+        // Whatever comes first, and is due first: a consent is never called off by who is back.
+        (
+            (EraseCause::Unfollowed, later),
+            (EraseCause::Consent, sooner),
+            sooner,
+            true,
+        ),
+        (
+            (EraseCause::Unfollowed, sooner),
+            (EraseCause::Consent, later),
+            sooner,
+            true,
+        ),
+        (
+            (EraseCause::Consent, later),
+            (EraseCause::Unfollowed, sooner),
+            later,
+            true,
+        ),
+        (
+            (EraseCause::Consent, sooner),
+            (EraseCause::Unfollowed, later),
+            sooner,
+            true,
+        ),
+        (
+            (EraseCause::Unfollowed, later),
+            (EraseCause::Unfollowed, sooner),
+            sooner,
+            false,
+        ),
+    ] {
+        let tables = Tables::new().await;
+        let at = talk(&tables).await;
+        let read = known(&tables, &at).await.unwrap();
+        let note = async |(cause, days)| {
+            let noted = tables.note_erasure(&at, &read, leaving(cause, 1, days));
+            noted.await.unwrap()
+        };
+        assert!(note(one).await);
+        note(other).await;
+        assert!(!note(one).await && !note(other).await, "repeats");
+        let noted = known(&tables, &at).await.unwrap().leaving.unwrap();
+        let day = leaving(EraseCause::Consent, 1, due).due;
+        assert_eq!(noted.due, day);
+        assert_eq!(noted.cause == EraseCause::Consent, left);
+        let none = tables.due_erasures(&shop(), after(1), 9).await.unwrap();
+        assert!(none.is_empty());
+        assert_eq!(tables.due_erasures(&shop(), day, 9).await.unwrap().len(), 1);
+        let wrong = leaving(EraseCause::Desk, 1, due);
+        assert!(!tables.call_off_erasure(&at, &ann(), wrong).await.unwrap());
+        assert!(tables.call_off_erasure(&at, &ann(), noted).await.unwrap());
+        assert!(!tables.call_off_erasure(&at, &ann(), noted).await.unwrap());
+        assert_eq!(tables.listed("due", "erase#shop-a").await, [""; 0]);
+    }
 }
 
 #[tokio::test]
@@ -229,7 +270,7 @@ async fn who_has_come_meanwhile_and_leaves_keeps_their_time_of_grace() {
     tables.begin(&at, &new).await.unwrap();
     let left = leaving(EraseCause::Unfollowed, 3, 1);
     assert!(tables.note_erasure(&at, &new, left).await.unwrap());
-    let Some(Stage::Begun(stone, _)) = tables.erasure(&at).await.unwrap() else {
+    let Some(Stage::Begun(stone)) = tables.erasure(&at).await.unwrap() else {
         unreachable!("it has begun");
     };
     tables.end_erasure(&at, &stone).await.unwrap();

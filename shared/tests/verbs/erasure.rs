@@ -423,3 +423,41 @@ async fn a_suspension_keeps_no_erasure_waiting() {
     assert_eq!(house.shop.bridge.store.find(&customer).await.unwrap(), None);
     assert_eq!(house.keys(&at("oAnn")).await, [""; 0]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_while_the_desk_is_down_waits_for_nobody() {
+    let (house, ann) = House::with_ann().await;
+    house.shop.desk_answers(503);
+    house.says("oAnn", 2, "one").await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    house.happens("oAnn", "unsubscribe", "").await;
+    assert!(house.leaving().await.is_some(), "noted behind what waits");
+    // She is back before the desk is.
+    house.happens("oAnn", "subscribe", "").await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    house
+        .happens("oAnn", "CLICK", "<EventKey>k</EventKey>")
+        .await;
+    house.shop.desk_answers(200);
+    house.later(Duration::from_mins(20)).await;
+    assert_eq!(house.leaving().await, None, "one run tells of all three");
+    house.later(DAY * 20).await;
+    assert_eq!(house.shop.customer("oAnn").await, ann);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_stranger_did_is_kept_for_days() {
+    let house = House::open(webhook_desk()).await;
+    house
+        .happens("oBob", "VIEW", "<EventKey>https://a.example</EventKey>")
+        .await;
+    house.happens("oBob", "unsubscribe", "").await;
+    let scan = house.rows.scan().table_name("messages").send();
+    let rows = scan.await.unwrap().items.unwrap_or_default();
+    assert_eq!(rows.len(), 2);
+    let soon = house.shop.bridge.now().plus(DAY * 4).seconds();
+    for row in rows {
+        let ttl: i64 = row["ttl"].as_n().unwrap().parse().unwrap();
+        assert!(ttl < soon, "{ttl}");
+    }
+}
