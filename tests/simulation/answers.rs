@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use magpie::journal::{Class, ConversationKey, Entry, Lane, State};
+use magpie::lane::{RUN, is_call};
 use magpie::message::{Body, ChannelId};
 use magpie::reason::Reason;
 use magpie::wechat::split::split;
 
 use crate::checks::{Found, Journal, count, words};
-use crate::far::INBOX;
+use crate::far::{INBOX, SHOWN};
 use crate::story::{Ended, GREETING};
 
 /// Says what does not hold.
@@ -25,6 +26,7 @@ pub(crate) fn check(ended: &Ended, journal: &Journal) -> Found {
     }
     phones(ended, journal)?;
     windows(journal)?;
+    calls(ended, journal)?;
     for (at, parts) in by_answer(journal).values() {
         let id = parts[0].answer.as_ref().unwrap().message.as_str();
         whole(ended, journal, at, id, parts)?;
@@ -39,7 +41,7 @@ type Answers<'a> = BTreeMap<String, (&'a ConversationKey, Vec<&'a Entry>)>;
 
 fn by_answer(journal: &Journal) -> Answers<'_> {
     let mut answers = Answers::new();
-    for (at, entry) in journal.lane(Lane::Out) {
+    for (at, entry) in journal.lane(Lane::Out).filter(|(_, entry)| !is_call(entry)) {
         let name = format!("{at} {}", entry.key.with_part(0));
         let parts = answers.entry(name).or_insert_with(|| (at, Vec::new()));
         parts.1.push(entry);
@@ -52,7 +54,8 @@ fn phones(ended: &Ended, journal: &Journal) -> Found {
     for (channel, open_ids) in &ended.customers {
         for open_id in open_ids {
             let phone = ended.world.far.phone(channel, open_id);
-            let agents = phone.iter().filter(|text| !text.starts_with(GREETING));
+            let by_itself = |text: &str| text.starts_with(GREETING) || text == SHOWN;
+            let agents = phone.iter().filter(|text| !by_itself(text));
             for (text, shown) in count(agents) {
                 let wished = journal.saying(Lane::Out, text).into_iter();
                 let wished = wished.map(|(at, entry)| {
@@ -94,6 +97,40 @@ fn windows(journal: &Journal) -> Found {
         if used > room {
             return Err(format!("the window {window} of {at} gave {used}"));
         }
+    }
+    Ok(())
+}
+
+/// A customer is asked back once, until they do something. What a person sends again is
+/// theirs.
+fn calls(ended: &Ended, journal: &Journal) -> Found {
+    let mut by_place: BTreeMap<&ConversationKey, Vec<&Entry>> = BTreeMap::new();
+    for (at, entry) in journal.lane(Lane::Out).filter(|(_, entry)| is_call(entry)) {
+        by_place.entry(at).or_default().push(entry);
+    }
+    for (at, calls) in &mut by_place {
+        calls.sort_by_key(|call| call.at);
+        let back = |one: &Entry, other: &Entry| {
+            let mut heard = journal.lane(Lane::In).filter(|(of, _)| of == at);
+            heard.any(|(_, entry)| {
+                let since = one.at.minus(RUN) <= entry.at && entry.at <= other.at;
+                since && entry.opens().is_some()
+            })
+        };
+        if let Some(pair) = calls.windows(2).find(|pair| !back(pair[0], pair[1])) {
+            return Err(format!("{at} was asked back again by {}", pair[1].key));
+        }
+    }
+    let sent = by_place.values().flatten();
+    let redriven = sent.clone().filter(|call| call.redriven.is_some()).count();
+    let phones = ended.customers.iter().flat_map(|(channel, open_ids)| {
+        let world = &ended.world;
+        open_ids.iter().flat_map(|id| world.far.phone(channel, id))
+    });
+    let shown = phones.filter(|text| text == SHOWN).count();
+    let most = sent.count() + redriven;
+    if ended.said.deleted.is_none() && shown > most {
+        return Err(format!("phones show {shown} notices, there are {most}"));
     }
     Ok(())
 }

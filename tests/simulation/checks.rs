@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use magpie::desk::public_id;
 use magpie::journal::{ConversationKey, Entry, Lane, State};
+use magpie::lane::is_call;
 use magpie::message::Body;
 use magpie::moment::Moment;
 use magpie::store::Store;
@@ -86,6 +87,7 @@ pub(crate) async fn check(ended: &Ended) -> Result<Totals, String> {
     };
     let desks = world.far.desks.lock().unwrap();
     Ok(Totals {
+        called: journal.lane(Lane::Out).filter(|(_, e)| is_call(e)).count() as u64,
         delivered: count(State::Delivered),
         dead: count(State::Dead),
         shown_again: desks[DUMB].shown_again.values().sum(),

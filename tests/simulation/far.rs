@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use magpie::http::{Answer, Outgoing};
+use magpie::notice::Way;
 use magpie_local::simulator::{
-    AccountSettings, Call, Callback, Mode, PushState, Reply, Stage, WeChat,
+    AccountSettings, Call, Callback, Mode, PushState, Reply, Stage, Template, WeChat,
 };
 
 /// The channels, by the nature of their desks.
@@ -19,6 +20,10 @@ pub(crate) const DESKS: [&str; 2] = [SMART, DUMB];
 
 /// The key of all channels' envelopes.
 pub(crate) const AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
+
+/// The template of notices, and what a phone shows of one.
+pub(crate) const NOTICE: &str = "notice";
+pub(crate) const SHOWN: &str = "[template]";
 
 pub(crate) fn app_id(channel: &str) -> String {
     format!("wx{:0>16}", hex(channel))
@@ -142,6 +147,16 @@ impl Far {
                     name: channel.to_owned(),
                 })
                 .unwrap();
+            for way in [Way::Template, Way::Subscribe] {
+                let template = Template {
+                    way,
+                    id: NOTICE.to_owned(),
+                    title: String::new(),
+                    content: "{{thing1.DATA}}".to_owned(),
+                    example: String::new(),
+                };
+                wechat.add_template(&app_id(channel), template).unwrap();
+            }
         }
         Self {
             wechat: Mutex::new(wechat),

@@ -17,6 +17,8 @@ pub(crate) struct Totals {
     pub(crate) answers: u64,
     /// Answers that went out by the reply to a push.
     pub(crate) rode: u64,
+    /// Notices that asked a customer back.
+    pub(crate) called: u64,
     pub(crate) delivered: u64,
     pub(crate) dead: u64,
     pub(crate) redriven: u64,
@@ -36,6 +38,7 @@ impl Totals {
         self.pushes += other.pushes;
         self.answers += other.answers;
         self.rode += other.rode;
+        self.called += other.called;
         self.delivered += other.delivered;
         self.dead += other.dead;
         self.redriven += other.redriven;

@@ -105,6 +105,10 @@ fn every_seed_ends_well() {
     println!("{count} seeds: {totals:?}");
     // What does not happen is not tested.
     assert!(
+        count < SEEDS || totals.called > 0,
+        "no customer was asked back"
+    );
+    assert!(
         count < 10 * SEEDS || totals.rode > 0,
         "no answer rode on a reply"
     );

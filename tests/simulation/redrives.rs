@@ -36,7 +36,12 @@ pub(crate) fn check(ended: &Ended, journal: &Journal) -> Found {
             // What keeps an answer from WeChat when everything works.
             (_, reason) => matches!(
                 reason,
-                Some(Reason::WindowClosed | Reason::Unfollowed | Reason::EarlierPartFailed)
+                Some(
+                    Reason::WindowClosed
+                        | Reason::Unfollowed
+                        | Reason::EarlierPartFailed
+                        | Reason::NotSubscribed
+                )
             ),
         };
         let gone = ended.said.deleted == Some(entry.origin.channel.as_str());

@@ -10,8 +10,10 @@ use base64::Engine as _;
 use magpie::bridge::Ring;
 use magpie::channel::{CallbackMode, Channel, DeskSettings, TIME_ZONE, TokenCall};
 use magpie::desk::webhook;
+use magpie::fallback::Fallback;
 use magpie::message::ChannelId;
 use magpie::moment::Moment;
+use magpie::notice::{Notice, Way};
 use magpie::reply::{Replies, Reply};
 use magpie::store::Store;
 use tokio::sync::{mpsc, oneshot};
@@ -19,7 +21,7 @@ use tokio::task::JoinSet;
 
 use crate::draw::Draw;
 use crate::driver::{Driver, Task};
-use crate::far::{AES_KEY, CHANNELS, INBOX, app_id, original_id};
+use crate::far::{AES_KEY, CHANNELS, INBOX, NOTICE, app_id, original_id};
 use crate::house::{inbox, operator, redrive, redriver};
 use crate::ledger::{Said, Told, Totals};
 use crate::near::{Wires, World};
@@ -85,6 +87,27 @@ fn replies(seed: u64) -> bool {
     seed % 2 == 1
 }
 
+/// How channels of this story ask their customers back: by what arrives, by what nobody has
+/// asked for, or not at all.
+fn fallback(seed: u64) -> Option<Fallback> {
+    let way = match seed % 3 {
+        0 => Way::Template,
+        1 => Way::Subscribe,
+        _ => return None,
+    };
+    Some(Fallback {
+        notice: Notice {
+            way,
+            template_id: NOTICE.to_owned(),
+            title: None,
+            data: BTreeMap::from([("thing1".to_owned(), "{words}".to_owned())]),
+            url: None,
+            mini_program: None,
+        },
+        wait_hours: 1,
+    })
+}
+
 /// What channels say by themselves, and whose answers ride on replies.
 fn greetings() -> Replies {
     let say = |what: &str| Some(Reply::text(format!("{GREETING}{what}")));
@@ -116,6 +139,7 @@ async fn connect(world: &World, store: &Store, seed: u64) -> BTreeMap<&'static s
         let replying = replies.any();
         let connected = Channel {
             replies,
+            fallback: fallback(seed),
             ..channel(id)
         };
         store.create_channel(&connected).await.unwrap();

@@ -142,13 +142,9 @@ attach.onclick = () => {
   input.click();
 };
 ask.onclick = question;
-// A notice needs no window: the button works where the others do not.
-const notice = el('button', { id: 'notice', type: 'button', onclick: () => import('./notices.js').then((n) => n.write(at)) });
-notice.append(attach.firstElementChild.cloneNode());
-notice.firstChild.append(document.createElementNS('http://www.w3.org/2000/svg', 'path'));
-notice.firstChild.setAttribute('viewBox', '0 0 16 16');
-notice.firstChild.firstChild.setAttribute('d', 'M4 11.5V7a4 4 0 0 1 8 0v4.5l1.4 1.3H2.6zM6.6 14h2.8');
-ask.after(notice);
+// A notice needs no window: it is offered where nothing else can be sent.
+const notice = el('button', { id: 'notice', type: 'button', hidden: true, style: { justifySelf: 'start' }, onclick: () => import('./notices.js').then((n) => n.write(at)) });
+document.getElementById('writing').before(notice);
 text.addEventListener('paste', (e) => {
   const [file] = e.clipboardData.files;
   if (!file || attach.disabled) return;
@@ -184,5 +180,7 @@ export function show(id, lang, call, poke, now, uuid, stop) {
     button.disabled = Boolean(stop);
     button.ariaLabel = button.title = WORDS[lang][name];
   }
-  notice.ariaLabel = notice.title = WORDS[lang].notice;
+  notice.textContent = WORDS[lang].notice;
+  // A draft that is too long stops, too; another desk's conversation has no place to write.
+  notice.hidden = !stop || text.value.length > 3e3 || text.parentNode.hidden;
 }

@@ -529,7 +529,7 @@ function obstacle(id) {
   const need = partsOf(bytesOf(draftOf(id).text));
   const { shut, left } = windowOf(talk);
   if (channel && channel.desk.kind !== 'inbox') return { stop: true, foreign: true, words: t('other_desk') };
-  if (shut) {
+  if (shut && !channel?.fallback) {
     const last = logOf(id).messages.findLast((m) => m.direction === 'in' && !QUIET.includes(m.kind));
     return { stop: true, words: t('closed', last ? date('full', Date.parse(last.time), zoneOf(talk.channel)) : '') };
   }
@@ -547,7 +547,7 @@ function countWords(id) {
   const words = [t('bytes', need > 1 ? many : `${many} / ${part}`)];
   if (bytes) words.push((need > 1 ? '≈ ' : '') + t('parts', need));
   if (shut) words.push(t('window_closed'));
-  // A window of a minute holds three, not five.
+  // A window of a minute holds three.
   else words.push(t('left', rest > MINUTE ? `${left}/${MOST}` : `${left}`), `${t('window')} ${t('closes', span(rest))}`);
   return words.join(' · ');
 }
