@@ -478,7 +478,7 @@ function accepted(id) {
   keepDraft(id);
 }
 
-// An answer whose acknowledgement was lost shows up.
+// Whose acknowledgement was lost shows up.
 function settle(id) {
   const { attempt, sending } = draftOf(id);
   if (attempt && !sending && logOf(id).messages.some((m) => m.message_id === attempt.id)) accepted(id);
