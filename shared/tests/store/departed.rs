@@ -183,7 +183,8 @@ async fn a_second_erasure_remembers_the_files_of_the_first() {
     assert!(tables.note_erasure(&at, &new, left).await.unwrap());
     let due = tables.due_erasures(&shop(), after(2), 9).await.unwrap();
     assert_eq!(due, std::slice::from_ref(&at), "it is due for the first");
-    assert!(begin(&tables, &at, &new, 4).await);
+    let read = known(&tables, &at).await.unwrap();
+    assert!(begin(&tables, &at, &read, 4).await);
     let Some(Stage::Begun(stone)) = tables.erasure(&at).await.unwrap() else {
         unreachable!("it has begun");
     };
