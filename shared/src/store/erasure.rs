@@ -110,7 +110,7 @@ impl Store {
         }
         // It is due sooner for a reason that can be called off: this one cannot.
         let call = note("", "attribute_exists(ed) AND ec <> :ec");
-        Ok(self.update("UpdateItem erasure", call).await?)
+        self.update("UpdateItem erasure", call).await
     }
 
     /// Notes that a customer is not to be erased after all, who came back after `leaving`

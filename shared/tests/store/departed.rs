@@ -249,8 +249,8 @@ async fn the_sooner_one_counts_and_a_withdrawn_consent_stays() {
         let day = leaving(EraseCause::Consent, 1, due).due;
         assert_eq!(noted.due, day);
         assert_eq!(noted.cause == EraseCause::Consent, left);
-        let none = tables.due_erasures(&shop(), after(1), 9).await.unwrap();
-        assert!(none.is_empty());
+        let early = tables.due_erasures(&shop(), after(1), 9).await.unwrap();
+        assert!(early.is_empty());
         assert_eq!(tables.due_erasures(&shop(), day, 9).await.unwrap().len(), 1);
         let wrong = leaving(EraseCause::Desk, 1, due);
         assert!(!tables.call_off_erasure(&at, &ann(), wrong).await.unwrap());
