@@ -452,6 +452,20 @@ fn row_ago(cloud: &Cloud, fields: &[&str], span_ms: u64) {
     }
 }
 
+/// Twenty minutes after an erasure all is gone but that it was done.
+async fn nothing_is_left_but_the_record(world: &World, channel: &str) {
+    let cloud = world.bridge().cloud();
+    assert_eq!(cloud.bucket.objects().len(), 0);
+    row_ago(cloud, &["er", "du"], HOUR_MS);
+    world.later().await;
+    world.later().await;
+    let rows = cloud.tables().all(&cloud.messages);
+    let own = rows
+        .iter()
+        .all(|row| row["pk"]["S"] == format!("A#{channel}"));
+    assert!(own && rows.len() == 1, "{rows:?}");
+}
+
 #[tokio::test]
 async fn of_a_customer_who_left_nothing_is_kept_but_that_it_was_erased() {
     let world = World::start().await;
@@ -473,15 +487,7 @@ async fn of_a_customer_who_left_nothing_is_kept_but_that_it_was_erased() {
     world.later().await;
     let news = desk.hears(&world, "customer.erased").await;
     assert_eq!(news["reason"]["code"], "unfollowed");
-    assert_eq!(cloud.bucket.objects().len(), 0);
-    row_ago(cloud, &["er", "du"], HOUR_MS);
-    world.later().await;
-    world.later().await;
-    let rows = cloud.tables().all(&cloud.messages);
-    let own = rows
-        .iter()
-        .all(|row| row["pk"]["S"] == format!("A#{}", shop.id));
-    assert!(own && rows.len() == 1, "{rows:?}");
+    nothing_is_left_but_the_record(&world, shop.id.as_str()).await;
     world.close().await;
 }
 
@@ -504,16 +510,7 @@ async fn of_a_customer_of_the_inbox_nothing_is_left_either() {
         (status, &answer["finished"]),
         (StatusCode::OK, &json!(true))
     );
-    let cloud = world.bridge().cloud();
-    assert_eq!(cloud.bucket.objects().len(), 0);
-    row_ago(cloud, &["er", "du"], HOUR_MS);
-    world.later().await;
-    world.later().await;
-    let rows = cloud.tables().all(&cloud.messages);
-    let own = rows
-        .iter()
-        .all(|row| row["pk"]["S"] == format!("A#{}", shop.id));
-    assert!(own && rows.len() == 1, "{rows:?}");
+    nothing_is_left_but_the_record(&world, shop.id.as_str()).await;
     world.close().await;
 }
 

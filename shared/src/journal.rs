@@ -406,6 +406,17 @@ pub struct Origin {
     pub open_id: Option<OpenId>,
 }
 
+impl Origin {
+    /// Where an entry comes from that we make ourselves.
+    #[must_use]
+    pub fn ours(channel: &ChannelId) -> Self {
+        Self {
+            channel: channel.clone(),
+            open_id: None,
+        }
+    }
+}
+
 /// What an outbound entry is a part of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {

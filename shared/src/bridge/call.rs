@@ -11,16 +11,8 @@ use crate::conversation::Called;
 use crate::fallback::Told;
 use crate::journal::{ConversationKey, Entry, EntryKey, Origin};
 use crate::lines;
-use crate::message::{Body, ChannelId, MessageId};
+use crate::message::{Body, MessageId};
 use crate::rich::Rich;
-
-/// Where an entry of ours comes from.
-pub(super) fn origin(channel: &ChannelId) -> Origin {
-    Origin {
-        channel: channel.clone(),
-        open_id: None,
-    }
-}
 
 /// The key of the notice that is put on behalf of this answer, after `last`.
 fn key_of(at: &ConversationKey, answer: &EntryKey, last: Option<&EntryKey>) -> Option<EntryKey> {
@@ -59,7 +51,7 @@ impl Context<'_> {
         });
         let (bridge, at) = (self.bridge, self.at);
         let body = Body::Rich(Rich::Notice(notice));
-        let entry = Entry::pending(key, bridge.now(), body, origin(&self.channel.id))
+        let entry = Entry::pending(key, bridge.now(), body, Origin::ours(&self.channel.id))
             .for_customer(self.customer);
         let since = self.run.begun;
         if !bridge.store.put_call(at, &entry, last, since).await? {

@@ -76,10 +76,6 @@ impl Bridge {
                     return Ok(false);
                 }
             }
-            let stone = match self.store.erasure(at).await? {
-                Some(Stage::Begun(stone)) => Some(stone),
-                _ => None,
-            };
             let now = self.now();
             let own = ConversationKey::of_channel(&conversation.channel);
             let notice = notice(&conversation, cause, now);
@@ -89,7 +85,7 @@ impl Bridge {
                 notice: (&own, &notice),
                 now,
             };
-            let begun = self.store.begin_erasure(at, departed, stone.as_ref());
+            let begun = self.store.begin_erasure(at, departed, look.erased.as_ref());
             if !begun.await? {
                 // A session was opened or ended just now.
                 continue;
@@ -291,9 +287,6 @@ fn notice(conversation: &Conversation, cause: EraseCause, now: Moment) -> Entry 
         session: session.filter(|open| open.told).map(|open| open.id.clone()),
         cause,
     };
-    let origin = Origin {
-        channel: conversation.channel.clone(),
-        open_id: None,
-    };
+    let origin = Origin::ours(&conversation.channel);
     Entry::pending(key, now, Body::Erased(erased), origin)
 }

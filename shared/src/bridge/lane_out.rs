@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use super::call::origin;
 use super::deliver::{Progress, Stop, Wait, Worked, read_below};
 use super::part::Part;
 use super::{Bridge, Broken, Run, Rung, expires};
 use crate::channel::Channel;
 use crate::conversation::Called;
-use crate::journal::{ConversationKey, Entry, EntryKey, Lane, State};
+use crate::journal::{ConversationKey, Entry, EntryKey, Lane, Origin, State};
 use crate::lane::{self, Outgoing, Recall, Step};
 use crate::message::{Body, CustomerId, OpenId, Outcome};
 use crate::moment::Moment;
@@ -253,7 +252,7 @@ impl Context<'_> {
         });
         // What is known of a notice whose row has expired is that it went out.
         let found = found.or_else(|| {
-            let origin = origin(&self.channel.id);
+            let origin = Origin::ours(&self.channel.id);
             let mut gone = Entry::pending(key.clone(), self.run.begun, Body::text(""), origin);
             gone.state = State::Delivered;
             Some(gone)

@@ -204,10 +204,7 @@ impl Opened {
 
 /// A row of the channel's own journal, which is nobody's.
 fn own(channel: &ChannelId, key: EntryKey, now: Moment, body: Body) -> Row {
-    let origin = Origin {
-        channel: channel.clone(),
-        open_id: None,
-    };
+    let origin = Origin::ours(channel);
     let mut entry = Entry::pending(key, now, body, origin);
     entry.state = State::Delivered;
     Row {

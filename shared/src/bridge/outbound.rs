@@ -7,13 +7,12 @@
 use http::{HeaderMap, StatusCode};
 use tracing::{error, warn};
 
-use super::call::origin;
 use super::{Bridge, Broken, Response, plain, refused};
 use crate::channel::Channel;
 use crate::conversation::{EraseCause, parse_customer_id};
 use crate::desk::{AgentEvent, Rejected};
 use crate::fallback::Fallback;
-use crate::journal::{Answer, Class, ConversationKey, Entry, EntryKey};
+use crate::journal::{Answer, Class, ConversationKey, Entry, EntryKey, Origin};
 use crate::message::{Body, ChannelId, CustomerId, EndCause, MessageId, Outcome, Receipt};
 use crate::moment::Moment;
 use crate::reason::Reason;
@@ -172,7 +171,7 @@ async fn said(
             conversation,
         };
         let receipt = Body::Receipt(receipt);
-        let mut entry = Entry::pending(key, bridge.now(), receipt, origin(&channel.id));
+        let mut entry = Entry::pending(key, bridge.now(), receipt, Origin::ours(&channel.id));
         entry.customer = customer;
         bridge.store.put_entry(&at, &entry, None).await?;
         bridge.ring(&at, &entry.key);
@@ -252,8 +251,8 @@ impl Bridge {
             .zip(bodies)
             .map(|(number, body)| {
                 let key = EntryKey::outbound(time, id, number);
-                let mut entry =
-                    Entry::pending(key, now, body, origin(&channel.id)).for_customer(customer);
+                let mut entry = Entry::pending(key, now, body, Origin::ours(&channel.id))
+                    .for_customer(customer);
                 entry.attachment = self.brought(channel, &entry.body);
                 entry.answer = Some(Answer {
                     message: id.clone(),
@@ -365,7 +364,12 @@ impl Bridge {
         }
         let seconds = u64::try_from(seconds).unwrap_or(0);
         let end = self
-            .session_end_at(seconds, origin(&channel.id), &session.id, EndCause::Agent)
+            .session_end_at(
+                seconds,
+                Origin::ours(&channel.id),
+                &session.id,
+                EndCause::Agent,
+            )
             .for_customer(customer);
         match call {
             Some(call) => {

@@ -31,10 +31,7 @@ pub(super) fn receipt(entry: &Entry, outcome: Outcome, said: Moment, now: Moment
         outcome,
         conversation: None,
     };
-    let origin = Origin {
-        channel: entry.origin.channel.clone(),
-        open_id: None,
-    };
+    let origin = Origin::ours(&entry.origin.channel);
     let told = Entry::pending(key, now, Body::Receipt(receipt), origin);
     Some(Entry {
         customer: entry.customer.clone(),

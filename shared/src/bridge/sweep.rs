@@ -236,10 +236,7 @@ async fn timer(
             .await?;
         return Ok(());
     }
-    let origin = Origin {
-        channel: channel.id.clone(),
-        open_id: None,
-    };
+    let origin = Origin::ours(&channel.id);
     // Behind everything that was read, however far ahead WeChat's clock is.
     let last = newest.and_then(|entry| entry.key.seconds()).unwrap_or(0);
     let seconds = u64::try_from(due.seconds().max(last)).unwrap_or(0);

@@ -140,12 +140,11 @@ async fn slice(
                 bridge.store.wake_held(at, bridge.now()).await?;
             }
             let last = waiting.keys().next_back().cloned();
+            waiting.retain(|_, entry| look.keeps(entry));
             let seen = look
                 .entries
-                .clone()
                 .into_iter()
                 .filter(|(key, _)| complete || last.as_ref().is_some_and(|last| key < last));
-            waiting.retain(|_, entry| look.keeps(entry));
             waiting.extend(seen);
             let worked = lane_in::work(bridge, at, look.conversation, &waiting, run).await?;
             Ok((worked, complete))

@@ -232,6 +232,15 @@ impl Store {
         &self,
         at: &ConversationKey,
     ) -> Result<Option<(Conversation, Option<Snippet>)>, StoreError> {
+        let Some(row) = self.own_row(at).await? else {
+            return Ok(None);
+        };
+        let begun = read_begun(&row)?;
+        Ok(begun.map(|begun| (begun, snippet(&row))))
+    }
+
+    /// The conversation's own row. Strongly consistent.
+    pub(super) async fn own_row(&self, at: &ConversationKey) -> Result<Option<Row>, StoreError> {
         let call = self
             .client
             .get_item()
@@ -239,10 +248,7 @@ impl Store {
             .key("pk", s(at.as_str()))
             .key("sk", s("J"))
             .consistent_read(true);
-        let got = self.get("GetItem conversation", call).await?;
-        let Some(row) = got else { return Ok(None) };
-        let begun = read_begun(&row)?;
-        Ok(begun.map(|begun| (begun, snippet(&row))))
+        self.get("GetItem conversation", call).await
     }
 
     /// Brings a customer's conversation to the top of the list with its last message. If

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::row::{Read, Row, b, n, s};
 use super::{Store, StoreError, attachments, body};
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, Tombstone};
 use crate::journal::{
     Answer, Claim, Class, ConversationKey, Entry, EntryKey, Lane, Origin, SHARDS, State,
 };
@@ -47,8 +47,8 @@ pub enum Put {
 pub struct Look {
     /// The conversation, if it has begun.
     pub conversation: Option<Conversation>,
-    /// Until when everything is to go that was journalled, where a customer was erased.
-    pub erased: Option<Moment>,
+    /// What is left where a customer was erased.
+    pub erased: Option<Tombstone>,
     /// Its lanes that are parked.
     pub parked: BTreeMap<Lane, Parked>,
     /// When the open session's timer is due, if it runs.
@@ -65,7 +65,10 @@ impl Look {
         match (&entry.customer, &self.conversation) {
             (Some(of), Some(known)) => *of == known.customer,
             (Some(_), None) => false,
-            (None, _) => self.erased.is_none_or(|erased| entry.at > erased),
+            (None, _) => {
+                let erased = self.erased.as_ref();
+                erased.is_none_or(|stone| entry.at > stone.since)
+            }
         }
     }
 
@@ -281,8 +284,7 @@ impl Store {
                     // Behind the entries in the order of keys, so that it is read before them.
                     "J" => {
                         look.conversation = super::conversations::read_begun(&row)?;
-                        look.erased =
-                            super::conversations::tombstone(&row).map(|stone| stone.since);
+                        look.erased = super::conversations::tombstone(&row);
                     }
                     "J#session" => look.timer = Some(row.moment("du")?),
                     sk => {

@@ -224,14 +224,7 @@ impl Store {
     /// How far the erasure in a conversation is; `None` if there is none. Strongly
     /// consistent.
     pub async fn erasure(&self, at: &ConversationKey) -> Result<Option<Stage>, StoreError> {
-        let call = self
-            .client
-            .get_item()
-            .table_name(&self.messages)
-            .key("pk", s(at.as_str()))
-            .key("sk", s("J"))
-            .consistent_read(true);
-        let Some(row) = self.get("GetItem erasure", call).await? else {
+        let Some(row) = self.own_row(at).await? else {
             return Ok(None);
         };
         let begun = read_begun(&row)?;
