@@ -526,7 +526,7 @@ async fn of_a_deleted_channel_nothing_is_left() {
     let inbox = shop.conversation().await;
     inbox.answers("您好").await;
     customer.sees("您好").await;
-    let job = "<MsgType>event</MsgType><Event>TEMPLATESENDJOBFINISH</Event>";
+    let job = "<MsgType>event</MsgType><Event>MASSSENDJOBFINISH</Event>";
     customer
         .does(&Act::Elements {
             xml: job.to_owned(),
