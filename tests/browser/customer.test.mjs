@@ -96,3 +96,30 @@ test('of somebody who has left nothing is told', () => scenario({}, async (world
   await agent.page.locator('#gate').waitFor();
   await becomes(() => panel.count(), 0);
 }));
+
+test('an agent erases a customer, who is somebody new afterwards', () => scenario({}, async (world) => {
+  const agent = await Agent.byLink(world);
+  const customer = await Customer.of(world);
+  await customer.says('Please forget all about me.');
+  await agent.opens();
+  const { page } = agent;
+  const before = new URL(page.url()).hash;
+  const id = before.replace('#c=', '');
+  await page.getByRole('button', { name: 'Details', exact: true }).click();
+  const panel = page.getByRole('dialog', { name: /^Details of customer / });
+  await panel.getByRole('button', { name: 'Erase customer…', exact: true }).click();
+  await panel.getByText('are deleted for good').waitFor();
+  // Nothing is done until it is asked for once more.
+  await world.magpie.api(`conversations/${id}`);
+  await panel.getByRole('button', { name: 'Erase for good', exact: true }).click();
+  await panel.getByText('Erased. What is kept elsewhere:').waitFor();
+  assert.ok(await panel.getByRole('listitem').count() >= 3);
+  await panel.getByRole('button', { name: 'Close', exact: true }).click();
+  await becomes(() => new URL(page.url()).hash, '');
+  await becomes(() => page.locator(`[href="${before}"]`).count(), 0, 'the list has nobody');
+
+  await customer.says('Hello, do you know me?');
+  await agent.opens();
+  assert.notEqual(new URL(page.url()).hash, before);
+  await agent.reads('in Hello, do you know me?');
+}));

@@ -72,7 +72,7 @@ export async function show(id, talk, channels, lang, call) {
   const dialog = el(
     'dialog', { style: { width: '92vw' } },
     el('h2', { id: 'peopleTitle' }, t('title', id.slice(0, 4))),
-    body, status, problem, el('div', { className: 'choices' }, erase, close),
+    body, status, problem, el('div', { className: 'choices' }, close, erase),
   );
   dialog.setAttribute('aria-labelledby', 'peopleTitle');
 
@@ -157,10 +157,10 @@ export async function show(id, talk, channels, lang, call) {
     const profile = await call('GET', `${path}/profile`);
     if (asked) return;
     status.textContent = '';
-    if (leaving) body.append(el('p', {}, (await import('./erase.js')).leaves(leaving.cause, day(leaving.due, channel?.time_zone, lang), lang)));
-    if (!profile.subscribed) return body.append(el('p', {}, t('no')));
+    const soon = leaving ? [el('p', {}, (await import('./erase.js')).leaves(leaving.cause, day(leaving.due, channel?.time_zone, lang), lang))] : [];
+    if (!profile.subscribed) return body.append(el('p', {}, t('no')), ...soon);
     const remark = line('peopleRemark', t('remark'), profile.remark, 29, t('save'), t('remark_how'), (text) => change(() => call('PUT', `${path}/remark`, { remark: text.value.trim() })));
-    body.append(facts(profile), remark);
+    body.append(facts(profile), ...soon, remark);
     if (!channel) return;
     const { tags: all } = await call('GET', `channels/${channel.id}/tags`);
     if (asked) return;
