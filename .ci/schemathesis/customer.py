@@ -1,9 +1,10 @@
 """Gives a fresh Magpie what calls of its API are about: a customer whose answer waits, for
 WeChat is not there, another one whose words died, for their desk is none, a channel that may be
-deleted, and a QR code of the demo channel, whose WeChat is simulated.
+deleted, one whose customer may be erased, and a QR code of the demo channel, whose WeChat is
+simulated.
 
 python customer.py ADDRESS KEY FOLDER writes ids of these into FOLDER, one file for each
-dictionary of schemathesis.toml."""
+dictionary of schemathesis.toml, and into that the one of whom nothing is to be left."""
 
 import hashlib
 import json
@@ -53,9 +54,12 @@ connect("shop-a", {"kind": "inbox"})
 # An address that answers 400 to whatever it is told.
 connect("shop-b", {"kind": "webhook", "url": f"{address}/api/session"})
 connect("shop-c", {"kind": "inbox"})
+connect("shop-d", {"kind": "inbox"})
 write("shop-a")
 write("shop-b")
+write("shop-d")
 customer = wait("/api/conversations?channel=shop-a", "conversations")["customer_id"]
+leaving = wait("/api/conversations?channel=shop-d", "conversations")["customer_id"]
 now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 answer = {"id": "answer-1", "time": now, "kind": "text", "text": "hi"}
 call("POST", f"/api/conversations/{customer}/messages", answer)
@@ -72,3 +76,5 @@ for name, words in {
     "times": [now],
 }.items():
     pathlib.Path(folder, f"{name}.dict").write_text("".join(f'"{word}"\n' for word in words))
+settings = pathlib.Path(folder, "schemathesis.toml")
+settings.write_text(settings.read_text().replace("LEAVING", leaving))

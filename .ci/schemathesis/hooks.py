@@ -5,8 +5,8 @@ The same list stands in the tests of the console (BEYOND_SCHEMAS)."""
 import schemathesis
 
 BEYOND_SCHEMAS = {
-    "api_base", "callback.encoding_aes_key", "callback.token", "choices", "confirm", "cursor", "desk.url", "hq_url",
-    "key", "media", "picture", "text", "thumb", "time", "time_zone", "up_to", "url",
+    "api_base", "callback.encoding_aes_key", "callback.token", "choices", "confirm", "cursor", "data", "desk.url",
+    "fallback.data", "fallback.url", "hq_url", "key", "media", "picture", "text", "thumb", "time", "time_zone", "up_to", "url",
 }
 
 
